@@ -1,0 +1,63 @@
+"""Younger: a dataset of real neural-network architectures.
+
+`load` reads a release; `to_pyg`, `to_networkx` and `to_onnx` turn its rows into other libraries' objects.
+Everything is imported when it is first used, so that `import younger_hf` costs nothing by itself.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from younger_hf.dataset import load, to_graph
+    from younger_hf.errors import YoungerError
+    from younger_hf.graph import Operator, OperatorGraph
+    from younger_hf.interop.networkx import from_networkx, to_networkx
+    from younger_hf.interop.onnx import example_inputs, to_onnx
+    from younger_hf.interop.pyg import from_pyg, to_pyg
+    from younger_hf.vocabulary import Vocabulary
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Operator": "graph",
+    "OperatorGraph": "graph",
+    "Vocabulary": "vocabulary",
+    "YoungerError": "errors",
+    "example_inputs": "interop.onnx",
+    "from_networkx": "interop.networkx",
+    "from_pyg": "interop.pyg",
+    "load": "dataset",
+    "to_graph": "dataset",
+    "to_networkx": "interop.networkx",
+    "to_onnx": "interop.onnx",
+    "to_pyg": "interop.pyg",
+}
+
+__all__ = [  # noqa: RUF022 - in the order in which a user meets them
+    "load",
+    "to_graph",
+    "to_pyg",
+    "from_pyg",
+    "to_networkx",
+    "from_networkx",
+    "to_onnx",
+    "example_inputs",
+    "Operator",
+    "OperatorGraph",
+    "Vocabulary",
+    "YoungerError",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'younger_hf' has no attribute {name!r}")
+    value = getattr(import_module(f"younger_hf.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
