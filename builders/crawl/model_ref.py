@@ -1,0 +1,76 @@
+"""`ModelRef`: what a hub or a registry tells of one model before anything of it is fetched or converted."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Literal
+
+Origin = Literal["published", "registry", "default-configuration", "contributed"]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One result that a model's publisher reports; `value` is in the metric's own unit."""
+
+    task: str
+    dataset: str
+    split: str
+    metric: str
+    value: float
+
+
+@dataclass(frozen=True)
+class ModelRef:
+    """A model as its source lists it.
+
+    Attributes:
+        source: the name of the source, as on the command line: `torchvision`, `onnx-package`.
+        id: the model's name within the source.
+        revision: the commit, or the version of the package that the registry belongs to; "" where there is none.
+        library: the library that the model is written in.
+        task: the Hub's name of the task, "" if unknown.
+        family: the architecture family (a registry's module, a configuration's model type), "" if unknown.
+        license: the license identifier of the published model, "" if unknown.
+        tags: the hub's tags.
+        downloads: downloads as the hub counts them, or None.
+        likes: likes as the hub counts them, or None.
+        size: bytes of the published file or repository, or None.
+        gated: whether the files are only given to those who ask.
+        origin: published weights, an entry of a registry, a default configuration, or a contribution.
+        retrieved: the ISO date on which a hub listed it; "" for registries and files, which have a version.
+        evaluations: the results its publisher reports.
+        location: absolute path of a local file; never part of a release.
+        stamp: what tells that a local file has changed; never part of a release.
+    """
+
+    source: str
+    id: str
+    revision: str = ""
+    library: str = ""
+    task: str = ""
+    family: str = ""
+    license: str = ""
+    tags: tuple[str, ...] = ()
+    downloads: int | None = None
+    likes: int | None = None
+    size: int | None = None
+    gated: bool = False
+    origin: Origin = "published"
+    retrieved: str = ""
+    evaluations: tuple[Evaluation, ...] = ()
+    location: str = ""
+    stamp: str = ""
+
+    def to_json(self) -> str:
+        """The reference as one line of ASCII JSON."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> ModelRef:
+        """The reference that `to_json` wrote."""
+        fields = json.loads(text)
+        fields["tags"] = tuple(fields["tags"])
+        fields["evaluations"] = tuple(Evaluation(**result) for result in fields["evaluations"])
+        return cls(**fields)

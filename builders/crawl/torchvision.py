@@ -1,0 +1,64 @@
+"""torchvision's model registry, read from its source text.
+
+Importing torchvision costs seconds and hundreds of megabytes, and the list is all that is wanted here: the
+functions under `@register_model` in `torchvision/models` are what `torchvision.models.list_models()` gives.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+from builders.crawl.model_ref import ModelRef
+from younger_hf.errors import MissingExtraError
+
+# The Hub's name of the task by torchvision's subpackage; the Hub has none for optical flow.
+_TASKS = {
+    "": "image-classification",
+    "quantization": "image-classification",
+    "segmentation": "image-segmentation",
+    "detection": "object-detection",
+    "video": "video-classification",
+    "optical_flow": "optical-flow",
+}
+_TASKS_OF_MODULES = {"mask_rcnn": "image-segmentation", "keypoint_rcnn": "keypoint-detection"}
+
+
+def registry() -> Iterator[ModelRef]:
+    """Every registered model, sorted by name; its family is the module that defines it.
+
+    Raises:
+        MissingExtraError: torchvision is not installed.
+    """
+    package = find_spec("torchvision")
+    if package is None or package.origin is None:
+        raise MissingExtraError("torchvision", "torchvision")
+    models = Path(package.origin).parent / "models"
+    revision = version("torchvision")
+    for name, module in sorted(_registered(models)):
+        group = "" if module.parent == models else module.parent.name
+        yield ModelRef(
+            source="torchvision",
+            id=name,
+            revision=revision,
+            library="torchvision",
+            task=_TASKS_OF_MODULES.get(module.stem, _TASKS.get(group, "")),
+            family=module.stem,
+            origin="registry",
+        )
+
+
+def _registered(models: Path) -> Iterator[tuple[str, Path]]:
+    """(name, module file) of every function that `@register_model(name=...)` decorates."""
+    for module in sorted(models.rglob("*.py")):
+        for function in ast.parse(module.read_text(encoding="utf-8")).body:
+            if not isinstance(function, ast.FunctionDef):
+                continue
+            for call in function.decorator_list:
+                if isinstance(call, ast.Call) and ast.unparse(call.func).endswith("register_model"):
+                    names = [ast.literal_eval(word.value) for word in call.keywords if word.arg == "name"]
+                    names += [ast.literal_eval(value) for value in call.args]
+                    yield (names or [function.name])[0], module
