@@ -186,6 +186,22 @@ class OperatorGraph:
             counts[operator.type_label] = counts.get(operator.type_label, 0) + 1
         return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
+    def levels(self) -> IntArray:
+        """Where each node stands on the longest path that leads to it.
+
+        Returns:
+            int64 [N]: 0 for a node that no node feeds, else one more than the highest level among its producers.
+        """
+        producer, consumer = self.edge_index
+        if (consumer[1:] < consumer[:-1]).any():
+            by_consumer = np.argsort(consumer, kind="stable")
+            producer, consumer = producer[by_consumer], consumer[by_consumer]
+        level = [0] * self.num_nodes
+        for source, target in zip(producer.tolist(), consumer.tolist(), strict=True):
+            if level[target] <= level[source]:
+                level[target] = level[source] + 1
+        return np.array(level, dtype=np.int64)
+
     def without_attributes(self) -> OperatorGraph:
         """The same structure with every operator reduced to its type."""
         return OperatorGraph(
