@@ -1,0 +1,68 @@
+"""Weightless reading of ONNX: a file or ModelProto becomes an `OperatorGraph`, or a skeleton without weights.
+
+reader, wire    a file's bytes -> ModelProto, stepping over tensor payloads
+flatten         ModelProto -> FlatModel: functions inlined, names resolved, bodies linked
+operators       NodeProto <-> Operator: attributes completed, stripped, canonical (operator_rules: the tables)
+constants       which tensors are structure and keep their values
+operator_graph  FlatModel -> OperatorGraph
+skeleton        FlatModel -> weightless ModelProto
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from onnx import ModelProto
+
+from builders.extract.errors import InvalidModelError
+from builders.extract.flatten import FlatModel, flatten
+from builders.extract.operator_graph import annotated_graph, operator_graph
+from builders.extract.reader import read_structure
+from builders.extract.skeleton import skeleton
+from younger_hf.graph import OperatorGraph
+
+__all__ = ["InvalidModelError", "annotate", "extract", "read_structure", "strip"]
+
+ModelOrPath = ModelProto | str | os.PathLike[str]
+
+
+def extract(model_or_path: ModelOrPath) -> OperatorGraph:
+    """The operator graph of a model, nodes in topological order.
+
+    Args:
+        model_or_path: a ModelProto, with or without weights, or an ONNX file of any size, read weightlessly.
+
+    Raises:
+        InvalidModelError: the file does not parse, or the model is not structurally sound. The ONNX checker is no
+            gate: what parses and is sound is extracted.
+        YoungerError: there is no such file.
+    """
+    return operator_graph(_flat(model_or_path))
+
+
+def strip(model_or_path: ModelOrPath) -> ModelProto:
+    """The skeleton of a model: a weightless ModelProto rebuilt from an allow-list.
+
+    Its parameters are initializers with element type and shape and no data; `younger_hf.to_onnx` makes it run.
+    Extracting it gives the fingerprint and the skeleton_fingerprint of the model.
+
+    Raises:
+        InvalidModelError: as `extract`.
+    """
+    return skeleton(_flat(model_or_path))
+
+
+def annotate(model_or_path: ModelOrPath) -> OperatorGraph:
+    """The operator graph with what feeds each open input slot in its labels: what a skeleton's identity is read off.
+
+    Raises:
+        InvalidModelError: as `extract`.
+    """
+    return annotated_graph(_flat(model_or_path))
+
+
+def _flat(model_or_path: ModelOrPath) -> FlatModel:
+    if isinstance(model_or_path, ModelProto):
+        return flatten(model_or_path)
+    return flatten(read_structure(model_or_path), Path(model_or_path).name)

@@ -1,0 +1,170 @@
+"""Which constants are structure: shapes, axes, slice positions. Every other tensor is a parameter.
+
+A constant is structural if every use of its value is a shape-like input of an operator, or an input of shape
+arithmetic whose every result is used so (DESIGN section 3, Skeleton). It is kept, with its values, if it also has at
+most one axis and 64 elements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from math import prod
+from typing import Final
+
+import onnx
+from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
+
+from builders.extract.flatten import EMPTY, FlatModel, flatten
+from builders.extract.operator_rules import MAX_ELEMENTS, SHAPE_ARITHMETIC, SHAPE_INPUTS
+from builders.extract.operators import DEFAULT_DOMAIN, attribute_type, normal_domain, single_element
+
+_UNUSED: Final = 0
+_STRUCTURAL: Final = 1
+_DATA: Final = 2
+_NO_SLOTS: Final[frozenset[int]] = frozenset()
+
+_PAYLOAD_FIELDS: Final = (
+    "raw_data",
+    "float_data",
+    "int32_data",
+    "string_data",
+    "int64_data",
+    "double_data",
+    "uint64_data",
+    "external_data",
+    "data_location",
+)
+
+
+@cache
+def shape_inputs(op_type: str, opset: int) -> frozenset[int]:
+    """The input slots of a default-domain operator that take shapes, axes, counts or positions."""
+    slots: tuple[int, ...] = ()
+    for since, at in SHAPE_INPUTS.get(op_type, ()):
+        if since <= opset:
+            slots = at
+    return frozenset(slots)
+
+
+@dataclass(frozen=True)
+class TensorRoles:
+    """The tensors that something uses, by value.
+
+    Attributes:
+        constants: structural and small enough to keep, whether or not the file holds their data.
+        parameters: every other.
+    """
+
+    constants: frozenset[int]
+    parameters: frozenset[int]
+
+
+def tensor_roles(flat: FlatModel) -> TensorRoles:
+    """Tell the constants that are structure from the parameters."""
+    use = bytearray(len(flat.kind))
+
+    def mark(value: int, how: int) -> None:
+        if value != EMPTY and use[value] < how:
+            use[value] = how
+
+    for body in (flat.main, *(body for node in flat.nodes for body in node.bodies)):
+        for value in body.outputs:
+            mark(value, _DATA)
+    for node in reversed(flat.nodes):
+        operator = node.operator
+        through, slots = False, _NO_SLOTS
+        if operator.domain == DEFAULT_DOMAIN:
+            if operator.op_type in SHAPE_ARITHMETIC:
+                results = {use[value] for value in node.outputs if value != EMPTY}
+                through = _DATA not in results and _STRUCTURAL in results
+            slots = shape_inputs(operator.op_type, node.opset)
+        for slot, value in enumerate(node.inputs):
+            mark(value, _STRUCTURAL if through or slot in slots else _DATA)
+    used = {value: tensor for value, tensor in flat.tensor.items() if use[value] != _UNUSED}
+    constants = frozenset(
+        value
+        for value, tensor in used.items()
+        if use[value] == _STRUCTURAL and len(tensor.dims) <= 1 and prod(tensor.dims) <= MAX_ELEMENTS
+    )
+    return TensorRoles(constants, frozenset(used.keys() - constants))
+
+
+def constant_value(tensor: TensorProto) -> TensorProto | None:
+    """The constant with its values in raw_data and nothing else but type and shape; None if the file lacks them."""
+    if tensor.data_type == TensorProto.STRING or tensor.data_location == TensorProto.EXTERNAL:
+        return None
+    try:
+        array = onnx.numpy_helper.to_array(tensor)
+        return onnx.numpy_helper.from_array(array)
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def clear_values(model: ModelProto, name: str = "the model") -> None:
+    """Take every tensor's values out of a model, in place, save those that the skeleton keeps.
+
+    Local functions that nothing calls are taken out whole.
+
+    Raises:
+        InvalidModelError: the model is not sound, see `flatten`.
+    """
+    flat = flatten(model, name)
+    kept = tensor_roles(flat).constants
+    # A function may be called more than once: its constant is several values, and stays only if all are kept.
+    for value, tensor in flat.tensor.items():
+        if value in kept:
+            continue
+        node = flat.constant_node.get(value)
+        if node is None:
+            _clear(tensor)
+        else:
+            _clear_constant(node, tensor)
+    for position in reversed(range(len(model.functions))):
+        function = model.functions[position]
+        if (normal_domain(function.domain), function.name, function.overload) not in flat.called:
+            del model.functions[position]
+    _clear_attributes(model.graph.node)
+    _clear_sparse(model.graph)
+    for function in model.functions:
+        _clear_attributes(function.node)
+
+
+def _clear(tensor: TensorProto) -> None:
+    for field in _PAYLOAD_FIELDS:
+        tensor.ClearField(field)
+
+
+def _clear_constant(node: NodeProto, tensor: TensorProto) -> None:
+    """Leave a Constant its element type and shape, whatever form its value had."""
+    bare = TensorProto(data_type=tensor.data_type, dims=tensor.dims)
+    del node.attribute[:]
+    node.attribute.append(AttributeProto(name="value", type=AttributeProto.TENSOR, t=bare))
+
+
+def _clear_sparse(graph: GraphProto) -> None:
+    for sparse in graph.sparse_initializer:
+        _clear(sparse.values)
+        _clear(sparse.indices)
+
+
+def _clear_attributes(nodes: Iterable[NodeProto]) -> None:
+    """Clear the tensor attributes of every node but Constant, in bodies too."""
+    for node in nodes:
+        for attribute in node.attribute:
+            kind = attribute_type(attribute)
+            if kind in ("GRAPH", "GRAPHS"):
+                for graph in [attribute.g] if kind == "GRAPH" else attribute.graphs:
+                    _clear_attributes(graph.node)
+                    _clear_sparse(graph)
+            elif node.op_type == "Constant" and node.domain in ("", "ai.onnx"):
+                continue
+            elif kind == "TENSOR" and (node.op_type != "ConstantOfShape" or single_element(attribute.t) is None):
+                _clear(attribute.t)
+            elif kind == "TENSORS":
+                for tensor in attribute.tensors:
+                    _clear(tensor)
+            elif kind == "SPARSE_TENSOR":
+                _clear(attribute.sparse_tensor.values)
+                _clear(attribute.sparse_tensor.indices)
