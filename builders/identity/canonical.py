@@ -107,7 +107,7 @@ def _canonical_order(labelled: _Labelled, budget: int) -> tuple[Ints, Ints, bool
     search = _Search(labelled, budget)
     try:
         search.run(colours, classes)
-    except _BudgetExhausted:
+    except _BudgetExhaustedError:
         order = _by_colour(colours, wiring)
         return order, np.sort(colours).view(np.int64), False, search.searched
     return search.best_order, search.best_array, True, search.searched
@@ -131,7 +131,7 @@ def _digest(labelled: _Labelled, array: Ints, exact: bool) -> str:
     return digest.hexdigest()
 
 
-class _BudgetExhausted(Exception):
+class _BudgetExhaustedError(Exception):
     pass
 
 
@@ -158,7 +158,7 @@ class _Search:
         self.left -= rounds * (len(colours) + self.wiring.producer.size)
         self.searched += 1
         if self.left < 0:
-            raise _BudgetExhausted
+            raise _BudgetExhaustedError
         return stable, classes
 
     def _explore(self, colours: Colours, classes: int, path: tuple[int, ...]) -> int:
@@ -199,8 +199,8 @@ class _Search:
             image = np.empty_like(order)
             image[self.best_order] = order
             self.automorphisms.append(image)
-            shared = next((i for i, (a, b) in enumerate(zip(path, self.best_path, strict=False)) if a != b), len(path))
-            return shared
+            pairs = zip(path, self.best_path, strict=False)
+            return next((depth for depth, (ours, best) in enumerate(pairs) if ours != best), len(path))
         if not self.found or _less(array, self.best_array):
             self.best_array, self.best_order, self.best_path, self.found = array, order, path, True
         return len(path)

@@ -125,7 +125,8 @@ def _scramble(value: np.uint64) -> np.uint64:
     """A bijection of 64-bit integers in which every output bit depends on every input bit (SplitMix64's)."""
     value = (value ^ (value >> _SHIFT_30)) * _MULTIPLY_1
     value = (value ^ (value >> _SHIFT_27)) * _MULTIPLY_2
-    return value ^ (value >> _SHIFT_31)
+    value = value ^ (value >> _SHIFT_31)
+    return value  # noqa: RET504 - NumPy's stubs lose the type of the expression
 
 
 @njit(cache=True, inline="always")
@@ -203,19 +204,21 @@ def refine(colours: Colours, wiring: Wiring) -> tuple[Colours, int, int]:
     Returns:
         uint64 [N] stable colours; the number of distinct ones; the rounds it took.
     """
-    return _refine(colours, *wiring[:8])  # type: ignore[no-any-return]
+    refined: tuple[Colours, int, int] = _refine(colours, *wiring[:8])
+    return refined
 
 
 def single_out(colours: Colours, node: int, mark: int) -> Colours:
     """A copy of the colours in which one node has one of its own, the same for the same `mark`."""
-    changed = colours.copy()
-    changed[node] = _single(colours[node], np.uint64(mark))
+    changed: Colours = _single_out(colours, node, mark)
     return changed
 
 
 @njit(cache=True)
-def _single(colour: np.uint64, mark: np.uint64) -> np.uint64:
-    return _mix(_mix(colour, _SINGLED), mark)
+def _single_out(colours: Colours, node: int, mark: int) -> Colours:
+    changed: Colours = colours.copy()
+    changed[node] = _mix(_mix(colours[node], _SINGLED), np.uint64(mark))
+    return changed
 
 
 @njit(cache=True)

@@ -47,11 +47,11 @@ def is_isomorphic(a: OperatorGraph, b: OperatorGraph, attributes: bool = True) -
     """Whether two graphs are isomorphic; None when the search budget ran out before it was decided."""
     left, left_exact = canonical_digest(a, attributes)
     right, right_exact = canonical_digest(b, attributes)
-    if left == right:
-        return True if left_exact else None
-    # Isomorphic graphs have equal stable colours and search alike, so only two undecided graphs can differ in vain;
-    # they too are then told apart by their colours.
-    return False
+    if left_exact and right_exact:
+        return left == right
+    # Without a search, the digest is that of the stable colours, which isomorphic graphs share.
+    same_colours = canonical_digest(a, attributes, budget=0)[0] == canonical_digest(b, attributes, budget=0)[0]
+    return None if same_colours else False
 
 
 def deduplicate(graphs: Iterable[OperatorGraph], attributes: bool = True) -> dict[str, list[int]]:
