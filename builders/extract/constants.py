@@ -105,11 +105,12 @@ def constant_value(tensor: TensorProto) -> TensorProto | None:
 def clear_values(model: ModelProto, name: str = "the model") -> None:
     """Take every tensor's values out of a model, in place, save those that the skeleton keeps.
 
-    Local functions that nothing calls are taken out whole.
+    Training information, and local functions that nothing calls, are taken out whole.
 
     Raises:
         InvalidModelError: the model is not sound, see `flatten`.
     """
+    del model.training_info[:]
     flat = flatten(model, name)
     kept = tensor_roles(flat).constants
     # A function may be called more than once: its constant is several values, and stays only if all are kept.

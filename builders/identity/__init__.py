@@ -9,7 +9,7 @@ wl           the Weisfeiler-Lehman hash, equal to networkx's
 from __future__ import annotations
 
 from builders.identity.canonical import CanonicalForm, canonicalize
-from builders.identity.fingerprint import (
+from builders.identity.equality import (
     deduplicate,
     fingerprint,
     fingerprints,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from builders.extract import ModelOrPath, annotate
-from builders.identity.canonical import canonical_digest
+from builders.identity.canonical import BUDGET, canonical_digest
 from younger_hf.graph import OperatorGraph
 
 
@@ -43,10 +43,12 @@ def skeleton_fingerprint(model_or_path: ModelOrPath) -> str:
     return canonical_digest(annotate(model_or_path))[0]
 
 
-def is_isomorphic(a: OperatorGraph, b: OperatorGraph, attributes: bool = True) -> bool | None:
+def is_isomorphic(
+    a: OperatorGraph, b: OperatorGraph, attributes: bool = True, *, budget: int = BUDGET
+) -> bool | None:
     """Whether two graphs are isomorphic; None when the search budget ran out before it was decided."""
-    left, left_exact = canonical_digest(a, attributes)
-    right, right_exact = canonical_digest(b, attributes)
+    left, left_exact = canonical_digest(a, attributes, budget=budget)
+    right, right_exact = canonical_digest(b, attributes, budget=budget)
     if left_exact and right_exact:
         return left == right
     # Without a search, the digest is that of the stable colours, which isomorphic graphs share.
@@ -54,12 +56,15 @@ def is_isomorphic(a: OperatorGraph, b: OperatorGraph, attributes: bool = True) -
     return None if same_colours else False
 
 
-def deduplicate(graphs: Iterable[OperatorGraph], attributes: bool = True) -> dict[str, list[int]]:
+def deduplicate(
+    graphs: Iterable[OperatorGraph], attributes: bool = True, *, budget: int = BUDGET
+) -> dict[str, list[int]]:
     """Group graphs by identity.
 
     Args:
         graphs: any number of graphs.
         attributes: whether operators are told apart by their attributes too.
+        budget: nodes and edges that the search for one graph's canonical form may visit.
 
     Returns:
         The positions of each distinct graph's copies, by fingerprint, in order of first appearance. Graphs whose
@@ -69,7 +74,7 @@ def deduplicate(graphs: Iterable[OperatorGraph], attributes: bool = True) -> dic
     groups: dict[str, list[int]] = {}
     undecided: dict[str, int] = {}
     for position, graph in enumerate(graphs):
-        key, exact = canonical_digest(graph, attributes)
+        key, exact = canonical_digest(graph, attributes, budget=budget)
         if not exact:
             undecided[key] = undecided.get(key, 0) + 1
             if undecided[key] > 1:

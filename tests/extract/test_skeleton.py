@@ -1,0 +1,195 @@
+"""Skeletons: what is kept, what has no way in, and that nothing of the structure is lost."""
+
+from __future__ import annotations
+
+import onnx
+import pytest
+from onnx import AttributeProto, ModelProto, StringStringEntryProto, TensorProto, TrainingInfoProto, helper, parser
+
+from builders.extract import extract, strip
+from builders.extract.constants import clear_values
+from builders.identity import fingerprint, skeleton_fingerprint
+
+
+def model(body: str, opset: int = 17) -> ModelProto:
+    return parser.parse_model(f'<ir_version: 8, opset_import: ["" : {opset}]>\n{body}')
+
+
+def kept(m: ModelProto) -> dict[str, list[int]]:
+    """The values of the constants that the skeleton keeps."""
+    return {t.name: onnx.numpy_helper.to_array(t).tolist() for t in strip(m).graph.initializer if t.raw_data}
+
+
+def test_a_shape_is_kept_and_a_weight_is_not() -> None:
+    m = model(
+        "g (float[2,8] x) => (float[4,4] y) "
+        "<int64[2] s = {4, 4}, float[2,8] w = {1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16}>"
+        "{ t = Mul(x, w) y = Reshape(t, s) }"
+    )
+    assert kept(m) == {"c0": [4, 4]}
+    (parameter,) = (t for t in strip(m).graph.initializer if not t.raw_data)
+    assert (parameter.name, list(parameter.dims), parameter.data_type) == ("p0", [2, 8], TensorProto.FLOAT)
+
+
+def test_constants_behind_shape_arithmetic_are_kept_up_to_shape() -> None:
+    m = model(
+        "g (float[N,8] x) => (float[M,K] y) {"
+        " i = Constant <value_int = 0>() s = Shape(x) n = Gather(s, i) k = Constant <value_int = 2>() h = Div(n, k)"
+        " a = Constant <value_ints = [0]>() u = Unsqueeze(h, a) r = Constant <value_ints = [16]>()"
+        " t = Concat <axis = 0> (u, r) y = Reshape(x, t) }"
+    )
+    assert sorted(map(str, kept(m).values())) == ["0", "2", "[0]", "[16]"]
+
+
+@pytest.mark.parametrize(
+    ("why", "body"),
+    [
+        ("it also reaches data", "{ s = Constant <value_ints = [4, 4]>() t = Reshape(x, s) y = Add(t, s) }"),
+        ("it reaches data alone", "{ i = Constant <value_ints = [1, 0]>() y = Gather(x, i) }"),
+        ("it is a model output too", "{ y = Constant <value_ints = [4, 4]>() t = Reshape(x, y) }"),
+    ],
+)
+def test_a_constant_is_dropped_if(why: str, body: str) -> None:
+    assert kept(model(f"g (int64[4,4] x) => (int64[N] y) {body}")) == {}
+
+
+def test_names_symbols_and_texts_are_replaced() -> None:
+    m = model(
+        "g (float[batch, 8] image, float[batch, 8] mask) => (float[batch, 8] logits) { logits = Mul(image, mask) }"
+    )
+    m.doc_string = m.producer_name = m.graph.doc_string = m.graph.node[0].name = "free text"
+    m.graph.value_info.append(helper.make_tensor_value_info("free text", TensorProto.FLOAT, ["free text"]))
+    skeleton = strip(m)
+    assert [v.name for v in skeleton.graph.input] == ["in0", "in1"]
+    assert [v.name for v in skeleton.graph.output] == ["v0"]
+    assert {
+        d.dim_param for v in (*skeleton.graph.input, *skeleton.graph.output) for d in v.type.tensor_type.shape.dim
+    } == {
+        "d0",
+        "",
+    }
+    assert b"free text" not in skeleton.SerializeToString()
+
+
+def planted_everywhere() -> tuple[ModelProto, list[bytes]]:
+    """A model with a byte string of its own in every field that can hold data or free text."""
+    secrets: list[bytes] = []
+
+    def secret() -> str:
+        secrets.append(f"PLANTED{len(secrets):04d}!".encode())
+        return secrets[-1].decode()
+
+    def raw(name: str, dims: list[int], data_type: int = TensorProto.UINT8) -> TensorProto:
+        data = secret().encode()
+        return TensorProto(name=name, dims=dims or [len(data)], data_type=data_type, raw_data=data, doc_string=secret())
+
+    names = [secret() for _ in range(6)]
+    x, w, strings, out, hidden, sparse_name = names
+    external = TensorProto(name=secret(), dims=[8], data_type=TensorProto.FLOAT, data_location=TensorProto.EXTERNAL)
+    external.external_data.append(StringStringEntryProto(key="location", value=secret()))
+    nodes = [
+        helper.make_node("Identity", [x], [hidden], name=secret(), doc_string=secret()),
+        helper.make_node("Add", [hidden, w], [names[3] + "1"]),
+        helper.make_node("Constant", [], [secret()], value=raw("", [])),
+        helper.make_node("Constant", [], [secret()], value_string=secret().encode()),
+        helper.make_node("Constant", [], [secret()], value_strings=[secret().encode(), secret().encode()]),
+        helper.make_node(
+            "Foreign", [hidden, external.name, strings], [secret()], domain="foreign", **{secret(): secret()}
+        ),
+        helper.make_node(
+            "Foreign", [hidden, sparse_name], [secret()], domain=secret(), note=[secret()], blob=raw("", [])
+        ),
+        helper.make_node(secret(), [hidden], [out], domain="foreign"),
+        helper.make_node("Attention", [hidden], [secret()], domain="com.microsoft", note=secret()),
+        helper.make_node("LabelEncoder", [hidden], [secret()], domain="ai.onnx.ml", keys_strings=[secret()]),
+        helper.make_node("StringNormalizer", [hidden], [secret()], stopwords=[secret()], locale=secret()),
+        helper.make_node("RegexFullMatch", [hidden], [secret()], pattern=secret()),
+    ]
+    nodes[0].metadata_props.append(StringStringEntryProto(key=secret(), value=secret()))
+    nodes[0].attribute.append(AttributeProto(name=secret(), type=AttributeProto.STRING, s=secret().encode()))
+    body = helper.make_graph(
+        [helper.make_node("Add", [hidden, "bw"], [secret()])],
+        secret(),
+        [],
+        [helper.make_tensor_value_info("bo", TensorProto.UINT8, [secret()])],
+        [raw("bw", [])],
+        doc_string=secret(),
+    )
+    body.output[0].name = body.node[0].output[0]
+    condition = secret()
+    nodes.append(helper.make_node("If", [condition], [secret()], then_branch=body, else_branch=body))
+    sparse = helper.make_sparse_tensor(raw(sparse_name, []), helper.make_tensor("i", TensorProto.INT64, [1], [0]), [99])
+    graph = helper.make_graph(
+        nodes,
+        secret(),
+        [
+            helper.make_tensor_value_info(x, TensorProto.UINT8, [secret()]),
+            helper.make_tensor_value_info(condition, 9, []),
+        ],
+        [helper.make_tensor_value_info(out, TensorProto.UINT8, [secret()])],
+        [raw(w, []), external, TensorProto(name=strings, dims=[1], data_type=8, string_data=[secret().encode()])],
+        doc_string=secret(),
+        sparse_initializer=[sparse],
+        value_info=[helper.make_tensor_value_info(secret(), TensorProto.UINT8, [secret()])],
+    )
+    graph.input[0].type.denotation = secret()
+    graph.input[0].doc_string = secret()
+    graph.metadata_props.append(StringStringEntryProto(key=secret(), value=secret()))
+    m = helper.make_model(
+        graph, producer_name=secret(), producer_version=secret(), domain=secret(), doc_string=secret()
+    )
+    m.metadata_props.append(StringStringEntryProto(key=secret(), value=secret()))
+    m.training_info.append(TrainingInfoProto(initialization=graph))
+    m.functions.append(helper.make_function(secret(), secret(), ["a"], ["b"], [nodes[0]], [], doc_string=secret()))
+    # A field that no ONNX version knows: protobuf would carry it along through copies.
+    unknown = secret().encode()
+    m.MergeFromString(b"\xfa\x7f" + bytes([len(unknown)]) + unknown)
+    return m, secrets
+
+
+def test_nothing_planted_in_any_field_reaches_the_skeleton_or_the_graph() -> None:
+    m, secrets = planted_everywhere()
+    data = m.SerializeToString()
+    assert len(secrets) > 60
+    assert all(secret in data for secret in secrets)
+    skeleton, graph = strip(m).SerializeToString(), extract(m)
+    labels = "".join(operator.label for operator in graph.operator).encode()
+    for secret in secrets:
+        assert secret not in skeleton
+        assert secret not in labels
+    assert fingerprint(extract(strip(m))) == fingerprint(graph)
+
+
+def test_clearing_keeps_what_the_skeleton_keeps_and_nothing_else() -> None:
+    m, _ = planted_everywhere()
+    payloads = [t.raw_data for t in m.graph.initializer if t.raw_data]
+    before = skeleton_fingerprint(m)
+    clear_values(m)
+    data = m.SerializeToString()
+    assert payloads
+    assert not any(payload in data for payload in payloads)
+    assert skeleton_fingerprint(m) == before
+
+
+def test_parameters_in_the_bodies_of_control_flow_have_no_data() -> None:
+    body = helper.make_graph(
+        [helper.make_node("Add", ["x", "w"], ["u"])],
+        "b",
+        [],
+        [helper.make_tensor_value_info("u", TensorProto.FLOAT, [2])],
+        [helper.make_tensor("w", TensorProto.FLOAT, [2], [1.5, 2.5])],
+    )
+    m = model("g (float[2] x, bool c) => (float[2] y) { y = Relu(x) }")
+    m.graph.node[0].CopyFrom(helper.make_node("If", ["c"], ["y"], then_branch=body, else_branch=body))
+    (node,) = strip(m).graph.node
+    names = [t.name for a in node.attribute for t in a.g.initializer]
+    assert names == ["p0", "p1"]
+    assert not any(t.raw_data or t.float_data for a in node.attribute for t in a.g.initializer)
+    assert extract(m).metadata.num_parameters == 4
+
+
+def test_stripping_twice_gives_the_same_bytes() -> None:
+    m, _ = planted_everywhere()
+    once = strip(m)
+    assert strip(once).SerializeToString(deterministic=True) == once.SerializeToString(deterministic=True)
+    assert strip(m).SerializeToString(deterministic=True) == once.SerializeToString(deterministic=True)
