@@ -1,0 +1,1 @@
+"""Rows of a release as the objects of other libraries, and back: one module a library."""

@@ -1,0 +1,155 @@
+"""Rows and graphs as NetworkX multigraphs, and back.
+
+Node i of a graph is node i in NetworkX. On the way back nodes may have any names and stand in any order.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Hashable, Mapping
+from dataclasses import asdict, fields
+from typing import Any, Final
+
+import numpy as np
+
+from younger_hf.dataset import to_graph
+from younger_hf.errors import MissingExtraError
+from younger_hf.graph import GraphMetadata, IntArray, InvalidGraphError, Operator, OperatorGraph
+from younger_hf.vocabulary import Vocabulary
+
+try:
+    import networkx as nx
+except ImportError as error:
+    raise MissingExtraError("networkx", "networkx") from error
+
+_OPERATOR: Final = {"domain": str, "op_type": str, "attributes": str}
+_SLOTS: Final = {"output_slot": int, "input_slot": int}
+
+
+def to_networkx(
+    row_or_graph: Mapping[str, Any] | OperatorGraph, vocabulary: Vocabulary | None = None
+) -> nx.MultiDiGraph[int]:
+    """Turn a row or a graph into a NetworkX multigraph.
+
+    Args:
+        row_or_graph: an `OperatorGraph`, or a row as `younger_hf.to_graph` takes it.
+        vocabulary: the release's, for a row; None reads it from the release directory `younger`.
+
+    Returns:
+        Nodes 0 to N-1 in the graph's order, each with `domain`, `op_type`, `attributes` (canonical JSON),
+        `label` and `scope` (the control-flow node whose body holds it, or -1); edges with `output_slot` and
+        `input_slot`; the fields of `GraphMetadata` as attributes of the graph.
+    """
+    source = row_or_graph if isinstance(row_or_graph, OperatorGraph) else to_graph(row_or_graph, vocabulary)
+    graph: nx.MultiDiGraph[int] = nx.MultiDiGraph(**asdict(source.metadata))
+    graph.add_nodes_from(
+        (
+            node,
+            {
+                "domain": operator.domain,
+                "op_type": operator.op_type,
+                "attributes": operator.attributes,
+                "label": operator.label,
+                "scope": owner,
+            },
+        )
+        for node, (operator, owner) in enumerate(zip(source.operator, source.scope.tolist(), strict=True))
+    )
+    graph.add_edges_from(
+        (producer, consumer, {"output_slot": output_slot, "input_slot": input_slot})
+        for producer, consumer, output_slot, input_slot in zip(
+            *source.edge_index.tolist(), *source.edge_slot.tolist(), strict=True
+        )
+    )
+    return graph
+
+
+def from_networkx(graph: nx.MultiDiGraph[Any]) -> OperatorGraph:
+    """Restore the graph that a NetworkX multigraph was made of.
+
+    Args:
+        graph: with node and edge attributes as `to_networkx` gives them (`label` is not read). `scope` is -1 or
+            the owner, by the name that it has in this graph.
+
+    Returns:
+        A graph with the nodes in topological order, earlier nodes of `graph` first where there is a choice,
+        and edges by consumer and input slot.
+
+    Raises:
+        InvalidGraphError: there is a cycle, or an attribute is missing.
+    """
+    if not graph.is_directed():
+        raise InvalidGraphError("the NetworkX graph is undirected, and data flows have a direction")
+    position: dict[Hashable, int] = {node: number for number, node in enumerate(graph)}
+    operators, scope = [], []
+    for node, attributes in graph.nodes(data=True):
+        domain, op_type, canonical = _values(f"node {node!r}", attributes, _OPERATOR)
+        operators.append(Operator(domain, op_type, canonical))
+        (owner,) = _values(f"node {node!r}", attributes, {"scope": Hashable})
+        if owner != -1 and owner not in position:
+            raise InvalidGraphError(f"node {node!r} has scope {owner!r}, which is no node of the graph")
+        scope.append(-1 if owner == -1 else position[owner])
+    edges = np.empty((graph.number_of_edges(), 4), dtype=np.int64)
+    for number, (producer, consumer, attributes) in enumerate(graph.edges(data=True)):
+        slots = _values(f"edge {producer!r} -> {consumer!r}", attributes, _SLOTS)
+        edges[number] = (position[producer], position[consumer], *slots)
+    return _in_topological_order(operators, edges.T, np.array(scope, dtype=np.int64), _metadata(graph))
+
+
+def _values(where: str, attributes: Mapping[str, Any], kinds: Mapping[str, Any]) -> list[Any]:
+    for name, kind in kinds.items():
+        if name not in attributes:
+            raise InvalidGraphError(f"{where} has no attribute {name!r}")
+        if not isinstance(attributes[name], kind):
+            raise InvalidGraphError(f"{where} has {name}={attributes[name]!r}, which is not {kind}")
+    return [attributes[name] for name in kinds]
+
+
+def _metadata(graph: nx.MultiDiGraph[Any]) -> GraphMetadata:
+    names = {field.name for field in fields(GraphMetadata)}
+    known = {name: value for name, value in graph.graph.items() if name in names}
+    # JSON and its like bring pairs back as lists.
+    imports = tuple((domain, version) for domain, version in known.pop("opset_imports", ()))
+    return GraphMetadata(opset_imports=imports, **known)
+
+
+def _in_topological_order(
+    operators: list[Operator], edges: IntArray, scope: IntArray, metadata: GraphMetadata
+) -> OperatorGraph:
+    inside = np.flatnonzero(scope != -1)
+    before = np.concatenate((edges[:2], np.stack((inside, scope[inside]))), axis=1)
+    order = _topological_order(len(operators), before)
+    position = np.empty_like(order)
+    position[order] = np.arange(len(order))
+    producer, consumer = position[edges[:2]]
+    by_slot = np.lexsort((edges[2], producer, edges[3], consumer))
+    scope = scope[order]
+    scope[scope != -1] = position[scope[scope != -1]]
+    return OperatorGraph(
+        tuple(operators[node] for node in order),
+        np.stack((producer, consumer))[:, by_slot],
+        edges[2:, by_slot],
+        scope,
+        metadata,
+    )
+
+
+def _topological_order(num_nodes: int, before: IntArray) -> IntArray:
+    """The order that respects [first, later] of every column of `before`, lowest node first among free ones."""
+    if (before[0] < before[1]).all():
+        return np.arange(num_nodes)
+    later = before[1][np.argsort(before[0], kind="stable")].tolist()
+    starts = np.searchsorted(np.sort(before[0]), np.arange(num_nodes + 1)).tolist()
+    waiting = np.bincount(before[1], minlength=num_nodes).tolist()
+    free = [node for node in range(num_nodes) if not waiting[node]]
+    order = []
+    while free:
+        node = heapq.heappop(free)
+        order.append(node)
+        for successor in later[starts[node] : starts[node + 1]]:
+            waiting[successor] -= 1
+            if not waiting[successor]:
+                heapq.heappush(free, successor)
+    if len(order) < num_nodes:
+        raise InvalidGraphError(f"the NetworkX graph has a cycle among {num_nodes - len(order)} of its nodes")
+    return np.array(order, dtype=np.int64)
