@@ -1,0 +1,250 @@
+"""`ArchitectureData`, and how it is cut out of Arrow memory.
+
+In goes a record batch of a release's rows; out comes, for each row, a PyTorch Geometric `Data` whose tensors
+are views of the batch.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch.utils.dlpack import from_dlpack
+from torch_geometric.data import Data
+
+from younger_hf.choices import check_choice
+from younger_hf.dataset import as_pairs
+from younger_hf.errors import UsageError, YoungerError
+from younger_hf.graph import IntArray
+from younger_hf.list_columns import flatten_pairs, flatten_rows
+from younger_hf.vocabulary import KINDS
+
+
+class ArchitectureData(Data):  # type: ignore[misc]
+    """An architecture as PyTorch Geometric sees it: N operators, E data flows.
+
+    Attributes:
+        x: int64 [N], vocabulary ids.
+        edge_index: int64 [2, E]: producer, consumer.
+        edge_attr: int64 [E, 2]: output slot of the producer, input slot of the consumer.
+        num_nodes: N.
+        scope_index: int64 [2, K]: the nodes that stand in a control-flow body, and the owners of the bodies.
+        boundary_mask: bool [N], of a subgraph's row: the nodes outside of the community.
+        y: [1], the target, if one was named: int64 or float32.
+        fingerprint: the row's key.
+        vocabulary: the id space of `x`, "operator" or "variant".
+    """
+
+    @property
+    def scope(self) -> torch.Tensor:
+        """int64 [N]: the control-flow node whose body holds this node, or -1; right in batches, too.
+
+        It is kept as `scope_index`, since PyTorch Geometric offsets whole tensors when it makes a batch, and
+        a -1 would come to point at the graph before.
+        """
+        if "scope_index" not in self:
+            return torch.full((self.num_nodes,), -1, device=self.edge_index.device)
+        scope = torch.full((self.num_nodes,), -1, device=self.scope_index.device)
+        scope[self.scope_index[0]] = self.scope_index[1]
+        return scope
+
+    @scope.setter
+    def scope(self, scope: torch.Tensor) -> None:
+        inside = (scope >= 0).nonzero().flatten()
+        self.scope_index = torch.stack((inside, scope[inside]))
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A view's storage is that of the whole dataset, and all of a storage is what gets pickled or shared.
+        store = copy.copy(self._store)
+        store.apply(_as_own)
+        return {**self.__dict__, "_store": store}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ArchitectureData:
+        own: ArchitectureData = copy.copy(self).apply(_as_own)
+        return super(ArchitectureData, own).__deepcopy__(memo)  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which columns an `ArchitectureData` is cut from; None where the config has no such column."""
+
+    vocabulary: str
+    nodes: str
+    key: str | None
+    scope: str | None
+    has_scope: str | None
+    boundary: str | None
+    target: str | None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns that are read."""
+        columns = (
+            self.nodes,
+            "edge_index",
+            "edge_slot",
+            self.key,
+            self.scope,
+            self.has_scope,
+            self.boundary,
+            self.target,
+        )
+        return tuple(dict.fromkeys(column for column in columns if column is not None))
+
+    @classmethod
+    def of(cls, schema: pa.Schema, vocabulary: str, target: str | None) -> Plan:
+        """Find the columns in the schema of a config.
+
+        Raises:
+            UsageError: a column is missing or the target is no number.
+        """
+        check_choice("vocabulary", vocabulary, KINDS)
+        names = schema.names
+        for column in (f"node_{vocabulary}", "edge_index", "edge_slot"):
+            check_choice("column", column, names)
+        if target is not None:
+            check_choice("column", target, names)
+            numbers = [field.name for field in schema if _is_number(field.type)]
+            if target not in numbers:
+                raise UsageError(
+                    f"column {target} cannot be a target, it is {schema.field(target).type}: "
+                    f"there is {', '.join(numbers)}"
+                )
+
+        def present(*columns: str) -> str | None:
+            return next((column for column in columns if column in names), None)
+
+        scope = present("node_scope")
+        return cls(
+            vocabulary,
+            f"node_{vocabulary}",
+            present("fingerprint", "type_fingerprint"),
+            scope,
+            present("has_control_flow") if scope else None,
+            present("boundary"),
+            target,
+        )
+
+
+class Piece:
+    """A record batch, opened: tensors over the whole of each column, of which a row's are views."""
+
+    def __init__(self, batch: pa.RecordBatch, plan: Plan) -> None:
+        nodes, node_ends = flatten_rows(batch.column(plan.nodes), plan.nodes)
+        edges, edge_ends = flatten_pairs(batch.column("edge_index"), "edge_index")
+        slots, slot_ends = flatten_pairs(batch.column("edge_slot"), "edge_slot")
+        if not np.array_equal(np.diff(edge_ends), np.diff(slot_ends)):
+            raise YoungerError("edge_index and edge_slot differ in length")
+        self._num_rows = len(batch)
+        self._vocabulary = plan.vocabulary
+        # DLPack shares read-only memory without the warning of torch.from_numpy, and keeps the buffer alive.
+        self._nodes, self._edges, self._slots = map(from_dlpack, (nodes, edges, slots))
+        # A memoryview gives Python integers, several times faster than an array does.
+        self._node_ends, self._edge_ends, self._slot_ends = node_ends.data, edge_ends.data, slot_ends.data
+        self._keys = batch.column(plan.key) if plan.key else None
+        self._scope = _Lists(batch, plan.scope) if plan.scope else None
+        self._has_scope = batch.column(plan.has_scope).to_pylist() if plan.has_scope else None
+        self._boundary = _Lists(batch, plan.boundary) if plan.boundary else None
+        self._target = _Numbers(batch, plan.target) if plan.target else None
+
+    def __len__(self) -> int:
+        return self._num_rows
+
+    def cut(self, row: int, *, own: bool = False) -> ArchitectureData:
+        """The architecture of a row.
+
+        Args:
+            row: its position in the batch.
+            own: whether it gets tensors of its own instead of views.
+        """
+        first, last = self._node_ends[row], self._node_ends[row + 1]
+        start, end = self._edge_ends[row], self._edge_ends[row + 1]
+        num_edges = (end - start) // 2
+        x = self._nodes[first:last]
+        edge_index = self._edges.as_strided((2, num_edges), (num_edges, 1), start)
+        edge_attr = self._slots.as_strided((num_edges, 2), (1, num_edges), self._slot_ends[row])
+        if own:
+            x, edge_index, edge_attr = x.clone(), edge_index.clone(), edge_attr.clone()
+        fields = {"x": x, "edge_index": edge_index, "edge_attr": edge_attr, "num_nodes": last - first}
+        if self._scope is not None:
+            inside = self._has_scope is None or self._has_scope[row]
+            fields["scope_index"] = _scope_index(self._scope[row]) if inside else _NO_SCOPE
+        if self._boundary is not None:
+            mask = np.zeros(last - first, dtype=bool)
+            mask[self._boundary[row]] = True
+            fields["boundary_mask"] = torch.from_numpy(mask)
+        if self._target is not None:
+            fields["y"] = self._target[row].clone() if own else self._target[row]
+        if self._keys is not None:
+            fields["fingerprint"] = self._keys[row].as_py()
+        fields["vocabulary"] = self._vocabulary
+        # Setting the fields one by one takes longer than everything above.
+        data = copy.copy(_EMPTY)
+        data._store._mapping.update(fields)
+        return data
+
+
+class _Lists:
+    """A column of lists whose rows are NumPy views."""
+
+    def __init__(self, batch: pa.RecordBatch, name: str) -> None:
+        values, ends = flatten_rows(batch.column(name), name)
+        self._values, self._ends = values.to_numpy(), ends.data
+
+    def __getitem__(self, row: int) -> IntArray:
+        return self._values[self._ends[row] : self._ends[row + 1]]  # type: ignore[no-any-return]
+
+
+class _Numbers:
+    """A column of numbers whose rows are tensors [1]."""
+
+    def __init__(self, batch: pa.RecordBatch, name: str) -> None:
+        self._name = name
+        column = batch.column(name)
+        self._valid = column.is_valid().to_pylist() if column.null_count else None
+        kind = pa.float32() if pa.types.is_floating(column.type) else pa.int64()
+        self._values = from_dlpack(column.cast(kind).fill_null(0))
+
+    def __getitem__(self, row: int) -> torch.Tensor:
+        if self._valid is not None and not self._valid[row]:
+            raise YoungerError(f"a row has no {self._name}: filter such rows out before to_pyg")
+        return self._values[row : row + 1]
+
+
+def _as_own(tensor: torch.Tensor) -> torch.Tensor:
+    whole = tensor.untyped_storage().nbytes() == tensor.numel() * tensor.element_size()
+    return tensor if whole else tensor.clone()
+
+
+def _scope_index(scope: IntArray) -> torch.Tensor:
+    inside = np.flatnonzero(scope >= 0)
+    return torch.from_numpy(np.stack((inside, scope[inside])))
+
+
+def row_to_batch(row: Mapping[str, Any]) -> pa.RecordBatch:
+    """One row as a record batch of the columns that a graph may be cut from."""
+    columns: dict[str, pa.Array] = {}
+    for name, value in row.items():
+        if name in ("node_operator", "node_variant", "node_scope", "boundary"):
+            columns[name] = pa.array([np.asarray(value, dtype=np.int64)], _ROW)
+        elif name in ("edge_index", "edge_slot"):
+            columns[name] = pa.array([list(as_pairs(value))], pa.list_(_ROW, 2))
+        elif value is None:
+            columns[name] = pa.array([None], pa.int64())
+        elif isinstance(value, (str, bool, int, float, np.generic, torch.Tensor)):
+            columns[name] = pa.array([value.item() if hasattr(value, "item") else value])
+    return pa.RecordBatch.from_pydict(columns)
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))
+
+
+_EMPTY: Final = ArchitectureData()
+_NO_SCOPE: Final = torch.empty((2, 0), dtype=torch.int64)
+_ROW: Final = pa.list_(pa.int64())
