@@ -1,0 +1,335 @@
+"""PyTorch Geometric: rows and datasets as `ArchitectureData`, views of the Arrow memory, in batches and back."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import pickle
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from datasets.packaged_modules.parquet.parquet import Parquet
+from hypothesis import given
+from strategies import CONTROL_FLOW, OPERATORS, operator_graphs
+from torch_geometric.data import Batch, Data
+from torch_geometric.loader import DataLoader
+from torch_geometric.nn import GCNConv
+
+from younger_hf import OperatorGraph, Vocabulary, YoungerError, from_pyg, load, to_pyg
+from younger_hf.dataset import to_columns
+from younger_hf.errors import UsageError
+from younger_hf.graph import InvalidGraphError
+
+EVERY_OPERATOR = (*OPERATORS, *CONTROL_FLOW)
+TYPES = sorted({operator.type_label for operator in EVERY_OPERATOR})
+LABELS = sorted(operator.label for operator in EVERY_OPERATOR)
+STRATEGY_VOCABULARY = Vocabulary(
+    ("__UNK__", "__MASK__", *TYPES),
+    ("__UNK__", "__MASK__", *LABELS),
+    np.array([0, 1, *(2 + TYPES.index(label.partition("{")[0]) for label in LABELS)]),
+)
+
+
+@pytest.fixture(scope="module")
+def dataset(release: Path) -> datasets.Dataset:
+    """All the rows, in four pieces of memory, as concatenated datasets are."""
+    return datasets.concatenate_datasets(list(load("graphs", source=release).values()))
+
+
+def same(left: Data, right: Data) -> bool:
+    ours, theirs = left.to_dict(), right.to_dict()
+    return ours.keys() == theirs.keys() and all(
+        torch.equal(value, theirs[key]) if isinstance(value, torch.Tensor) else value == theirs[key]
+        for key, value in ours.items()
+    )
+
+
+def all_same(left: Any, right: Any) -> bool:
+    return all(same(a, b) for a, b in zip(left, right, strict=True))
+
+
+@pytest.mark.parametrize("ids", ["operator", "variant"])
+def test_a_dataset_and_its_rows_give_the_same_data(dataset, ids):
+    assert all_same(to_pyg(dataset, ids), [to_pyg(row, ids) for row in dataset])
+
+
+@pytest.mark.parametrize("kind", ["numpy", "torch"])
+def test_a_formatted_row_gives_the_same_data(dataset, kind):
+    assert all_same([to_pyg(row) for row in dataset.with_format(kind)], to_pyg(dataset))
+
+
+def test_the_data_is_the_graph(dataset, graphs, vocabulary):
+    for data, name in zip(to_pyg(dataset, "variant"), dataset["name"], strict=True):
+        graph = graphs[name]
+        assert data.x.tolist() == [vocabulary.variant_id(operator.label) for operator in graph.operator]
+        assert np.array_equal(data.edge_index, graph.edge_index)
+        assert np.array_equal(data.edge_attr, graph.edge_slot.T)
+        assert np.array_equal(data.scope, graph.scope)
+        assert data.num_nodes == graph.num_nodes
+        assert {data.x.dtype, data.edge_index.dtype, data.edge_attr.dtype, data.scope.dtype} == {torch.int64}
+
+
+def test_without_attributes_the_key_is_the_type_fingerprint(release):
+    rows = load("graphs-no-attributes", "train", release)
+    assert [data.fingerprint for data in to_pyg(rows)] == rows["type_fingerprint"][:]
+    with pytest.raises(UsageError, match="no column 'node_variant': did you mean node_operator"):
+        to_pyg(rows, "variant")
+
+
+def test_tensors_are_views_of_the_mapped_file(dataset):
+    pyg = to_pyg(dataset)
+    before = pa.total_allocated_bytes()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        items = list(pyg)
+    assert pa.total_allocated_bytes() == before
+    memory = {}
+    for name, depth in (("node_operator", 1), ("edge_index", 2), ("edge_slot", 2)):
+        memory[name] = []
+        for chunk in dataset.data.table.column(name).chunks:
+            for _ in range(depth):
+                chunk = chunk.values
+            buffer = chunk.buffers()[1]
+            memory[name].append(range(buffer.address, buffer.address + buffer.size))
+    for data in items:
+        for tensor, name in ((data.x, "node_operator"), (data.edge_index, "edge_index"), (data.edge_attr, "edge_slot")):
+            assert any(tensor.data_ptr() in place for place in memory[name])
+
+
+def test_a_view_outlives_its_dataset(dataset):
+    data = to_pyg(dataset.map(lambda row: {}, load_from_cache_file=False))[0]
+    gc.collect()
+    assert same(data, to_pyg(dataset[0]))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda rows: rows.shuffle(seed=1),
+        lambda rows: rows.filter(lambda nodes: nodes > 100, input_columns="num_nodes"),
+        lambda rows: rows.select([7, 0, 7, 3]),
+        lambda rows: rows.select(range(2, 8)),
+        lambda rows: rows.select(range(8, 10)).shuffle(seed=0).select([1]),
+        lambda rows: rows.select([]),
+        lambda rows: rows.sort("num_edges").flatten_indices(),
+        lambda rows: datasets.concatenate_datasets([rows.select(range(5, 9)), rows.select([2, 1])]),
+    ],
+)
+def test_what_datasets_did_to_the_rows_is_respected(dataset, change):
+    changed = change(dataset)
+    assert all_same(to_pyg(changed, "variant"), [to_pyg(row, "variant") for row in changed])
+
+
+@pytest.mark.parametrize("wide", [pa.large_list(pa.int64()), pa.list_(pa.int32())])
+def test_other_arrow_lists_give_the_same_data(dataset, wide):
+    table = dataset.data.table.select(["fingerprint", "node_operator", "node_scope", "edge_index", "edge_slot"])
+    for name in ("node_operator", "node_scope"):
+        table = table.set_column(table.schema.get_field_index(name), name, table.column(name).cast(wide))
+    for name in ("edge_index", "edge_slot"):
+        pairs = [pa.array(chunk.to_pylist(), pa.large_list(wide)) for chunk in table.column(name).chunks]
+        table = table.set_column(table.schema.get_field_index(name), name, pa.chunked_array(pairs))
+    other = datasets.Dataset(datasets.table.InMemoryTable(table.slice(1)))
+    assert all_same(to_pyg(other), list(to_pyg(dataset))[1:])
+
+
+def test_pyg_selects_and_shuffles_by_itself(dataset):
+    pyg = to_pyg(dataset)
+    assert all_same(pyg[[3, 1]], [pyg[3], pyg[1]])
+    assert all_same(pyg[-2:], [pyg[8], pyg[9]])
+    assert {data.fingerprint for data in pyg.shuffle()} == set(dataset["fingerprint"])
+    with pytest.raises(IndexError):
+        pyg[10]
+
+
+def test_a_batch_points_to_its_own_nodes_and_owners(dataset):
+    # The graph with bodies stands between two that have none.
+    rows = dataset.select([0, dataset["name"].index("nested_bodies"), 1])
+    items = list(to_pyg(rows))
+    batch = Batch.from_data_list(items)
+    start = items[0].num_nodes
+    owners = torch.where(items[1].scope >= 0, items[1].scope + start, -1)
+    assert (owners >= 0).any()
+    assert torch.equal(batch.scope, torch.cat((items[0].scope, owners, items[2].scope)))
+    assert torch.equal(batch.x, torch.cat([data.x for data in items]))
+    assert torch.equal(batch.edge_attr, torch.cat([data.edge_attr for data in items]))
+    edges = [data.edge_index + offset for data, offset in zip(items, batch.ptr.tolist(), strict=False)]
+    assert torch.equal(batch.edge_index, torch.cat(edges, dim=1))
+    assert all_same(batch.to_data_list(), items)
+
+
+def test_scope_can_be_set_as_a_whole(dataset):
+    data = to_pyg(dataset[dataset["name"].index("nested_bodies")])
+    scope = data.scope
+    data.scope = torch.full_like(scope, -1)
+    assert data.scope_index.shape == (2, 0)
+    data.scope = scope
+    assert torch.equal(data.scope, scope)
+
+
+@pytest.mark.parametrize(("workers", "start"), [(4, "fork"), (2, "spawn")])
+def test_workers_give_the_batches_that_one_process_gives(dataset, workers, start):
+    pyg = to_pyg(dataset.shuffle(seed=3), "variant", target="num_parameters")
+    alone = list(DataLoader(pyg, batch_size=3))
+    shared = DataLoader(pyg, batch_size=3, num_workers=workers, multiprocessing_context=start)
+    assert all_same(shared, alone)
+
+
+def test_workers_can_hand_over_single_graphs(dataset):
+    pyg = to_pyg(dataset)
+    loader = torch.utils.data.DataLoader(pyg, batch_size=None, num_workers=1, multiprocessing_context="fork")
+    assert all_same(loader, pyg)
+
+
+def test_a_transform_may_write_into_its_tensors(dataset):
+    def mask(data: Data) -> Data:
+        data.x[:] = 1
+        data.edge_index[:] = 0
+        data.edge_attr[:] = 0
+        data.y[:] = 0
+        return data
+
+    pyg = to_pyg(dataset, transform=mask, target="num_nodes")
+    assert all((data.x == 1).all() and (data.y == 0).all() for data in pyg)
+    assert all((data.x != 1).any() and (data.y != 0).all() for data in to_pyg(dataset, target="num_nodes"))
+    assert (to_pyg(dataset[0], transform=mask, target="num_nodes").x == 1).all()
+
+
+def test_pickles_and_deep_copies_hold_one_graph_and_not_the_dataset(dataset):
+    pyg = to_pyg(dataset)
+    largest = max(data.num_nodes for data in pyg)
+    smallest = min(pyg, key=lambda data: data.num_nodes)
+    assert len(pickle.dumps(smallest)) < largest * 8
+    assert same(pickle.loads(pickle.dumps(smallest)), smallest)
+    twin = copy.deepcopy(smallest)
+    assert twin.x.untyped_storage().nbytes() == smallest.num_nodes * 8
+    assert same(twin, smallest)
+    assert len(pickle.dumps(pyg)) < 20_000
+
+
+@pytest.mark.parametrize("column", ["num_parameters", "has_control_flow"])
+def test_a_target_becomes_y(dataset, column):
+    for data, value in zip(to_pyg(dataset, target=column), dataset[column], strict=True):
+        assert torch.equal(data.y, torch.tensor([int(value)]))
+    assert to_pyg(dataset[3], target=column).y.tolist() == [int(dataset[3][column])]
+
+
+def test_a_target_of_decimals_is_float32(dataset):
+    scored = dataset.add_column("score", [number / 8 for number in range(len(dataset))])
+    batch = next(iter(DataLoader(to_pyg(scored, target="score"), batch_size=10)))
+    assert torch.equal(batch.y, torch.arange(10) / 8)
+
+
+def test_a_target_that_is_no_number_is_refused_by_name(dataset):
+    with pytest.raises(UsageError, match="no column 'num_parameter': did you mean num_parameters"):
+        to_pyg(dataset, target="num_parameter")
+    with pytest.raises(UsageError, match="column name cannot be a target, it is string"):
+        to_pyg(dataset, target="name")
+    with pytest.raises(UsageError, match="column name cannot be a target"):
+        to_pyg(dataset[0], target="name")
+
+
+def test_a_row_without_its_target_is_refused_when_it_is_met(dataset):
+    pyg = to_pyg(dataset, target="downloads")
+    empty = dataset["downloads"].index(None)
+    with pytest.raises(YoungerError, match="has no downloads"):
+        pyg[empty]
+    with pytest.raises(YoungerError, match="has no downloads"):
+        to_pyg(dataset[empty], target="downloads")
+    assert len(list(to_pyg(dataset.filter(lambda row: row["downloads"] is not None), target="downloads"))) == 9
+
+
+def test_a_stream_gives_what_the_dataset_gives(release):
+    stream = to_pyg(load("graphs", "train", release, streaming=True), "variant", target="num_nodes")
+    assert isinstance(stream, torch.utils.data.IterableDataset)
+    assert all_same(stream, to_pyg(load("graphs", "train", release), "variant", target="num_nodes"))
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_workers_share_a_stream_among_them(release, workers):
+    rows = load("graphs", "train", release, streaming=True)
+    loader = DataLoader(to_pyg(rows), batch_size=2, num_workers=workers, multiprocessing_context="fork")
+    met = [fingerprint for batch in loader for fingerprint in batch.fingerprint]
+    assert sorted(met) == sorted(load("graphs", "train", release)["fingerprint"])
+
+
+def test_a_shuffled_filtered_stream_is_respected(release, monkeypatch):
+    # `datasets` waits for five seconds after each pass over a shuffled stream, for a fault of older pyarrow.
+    monkeypatch.setattr(Parquet, "SLEEP_ON_THREADS_SHUTDOWNS", False, raising=False)
+    rows = load("graphs", "train", release, streaming=True)
+    rows = rows.filter(lambda nodes: nodes > 100, input_columns="num_nodes").shuffle(seed=5, buffer_size=10)
+    expected = [row["num_nodes"] for row in rows]
+    stream = to_pyg(rows, transform=lambda data: data.num_nodes)
+    assert list(stream) == expected
+    stream.set_epoch(1)
+    again = list(stream)
+    assert again != expected
+    assert sorted(again) == sorted(expected)
+
+
+def subgraphs() -> Iterator[dict[str, Any]]:
+    yield {"fingerprint": "a", "node_operator": [2, 3, 4], "boundary": [0, 2], "edges": [[0, 1], [1, 2]]}
+    yield {"fingerprint": "b", "node_operator": [5, 2], "boundary": [1], "edges": [[0], [1]]}
+
+
+def test_a_subgraph_says_which_nodes_are_its_boundary():
+    rows = [{**row, "edge_index": row["edges"], "edge_slot": row["edges"]} for row in subgraphs()]
+    pyg = to_pyg(datasets.Dataset.from_list(rows))
+    batch = Batch.from_data_list(list(pyg))
+    assert batch.boundary_mask.tolist() == [True, False, True, False, True]
+    assert batch.scope.tolist() == [-1] * 5
+    assert all_same(pyg, [to_pyg(row) for row in rows])
+
+
+def test_a_graph_network_runs_on_a_batch(dataset, vocabulary):
+    batch = next(iter(DataLoader(to_pyg(dataset), batch_size=10)))
+    embedding = torch.nn.Embedding(len(vocabulary.operators), 8)
+    out = GCNConv(8, 4)(embedding(batch.x), batch.edge_index)
+    assert out.shape == (batch.num_nodes, 4)
+    assert out.isfinite().all()
+
+
+@given(operator_graphs())
+def test_there_and_back_is_the_same_graph(graph: OperatorGraph):
+    row = to_columns(graph, STRATEGY_VOCABULARY)
+    assert from_pyg(to_pyg(row, "variant"), STRATEGY_VOCABULARY) == graph
+    assert from_pyg(to_pyg(row, "operator"), STRATEGY_VOCABULARY) == graph.without_attributes()
+
+
+def test_every_row_comes_back_from_its_batch(dataset, graphs, vocabulary):
+    batch = Batch.from_data_list(list(to_pyg(dataset, "variant")))
+    for number, name in enumerate(dataset["name"]):
+        assert from_pyg(batch[number], vocabulary) == graphs[name]
+
+
+def test_a_plain_data_comes_back_as_variants(vocabulary):
+    slots = torch.tensor([[0, 1]])
+    data = Data(x=torch.tensor([3, 2]), edge_index=torch.tensor([[0], [1]]), edge_attr=slots)
+    graph = from_pyg(data, vocabulary)
+    assert [operator.label for operator in graph.operator] == [vocabulary.variants[3], vocabulary.variants[2]]
+    assert graph.edge_slot.tolist() == [[0], [1]]
+    data.edge_index = torch.tensor([[1], [0]])
+    with pytest.raises(InvalidGraphError, match="later node"):
+        from_pyg(data, vocabulary)
+
+
+def test_a_batch_is_not_one_graph(dataset, vocabulary):
+    with pytest.raises(UsageError, match="one graph at a time"):
+        from_pyg(Batch.from_data_list([to_pyg(dataset[0])]), vocabulary)
+
+
+def test_what_to_pyg_cannot_take_is_said(release, dataset):
+    with pytest.raises(UsageError, match="one split at a time"):
+        to_pyg(load("graphs", source=release))
+    with pytest.raises(UsageError, match="not list"):
+        to_pyg([dataset[0]])
+    with pytest.raises(UsageError, match="no vocabulary 'variants': did you mean variant"):
+        to_pyg(dataset, "variants")
+    with pytest.raises(UsageError, match="no column 'edge_slot'"):
+        to_pyg(dataset.remove_columns("edge_slot"))
