@@ -10,7 +10,7 @@ from typing import Final
 
 from younger_hf.graph import Operator
 
-_MEMBERS: Final = {
+MEMBERS: Final = {
     "convolution": "Conv ConvTranspose DeformConv Col2Im CausalConvWithState NhwcConv FusedConv GridSample",
     "dense": "MatMul Gemm Einsum FusedGemm FusedMatMul GemmFloat8 TransposeMatMul SparseToDenseMatMul MoE Det",
     "normalisation": (
@@ -51,11 +51,13 @@ _MEMBERS: Final = {
         "NonMaxSuppression TopK NonZero ArgMax ArgMin Compress Unique"
     ),
 }
+"""The operator types of each group, those of quantisation and the unknown ones apart."""
+
 _QUANTISED: Final = re.compile(r"QLinear|QGemm|QAttention|QMoE|[Qq]uantize|Integer|NBits|Bnb4")
 
-GROUPS: Final = (*_MEMBERS, "quantisation", "other")
+GROUPS: Final = (*MEMBERS, "quantisation", "other")
 
-_GROUP_OF: Final = {op_type: group for group, members in _MEMBERS.items() for op_type in members.split()}
+_GROUP_OF: Final = {op_type: group for group, members in MEMBERS.items() for op_type in members.split()}
 
 
 def operator_group(operator: Operator) -> str:

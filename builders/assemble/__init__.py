@@ -1,0 +1,35 @@
+"""Assemble: a ledger goes in, a release comes out.
+
+release         the two passes, from ledger to release
+ordered_map     a function over many items, in processes
+facts, spool    what is measured on a skeleton: the small part kept, the graph set aside on disk
+merge           which architectures are one row
+splits, layout  which split a row belongs to, and where it stands
+vocabulary      the numbers of the operators
+rows, sample    the columns of a row; the rows of the sample
+features        the features, spelt for every version of datasets
+parquet         the files of a split
+configs         all files of a release
+card, report    README.md, and the counts
+staging         a directory that changes as a whole
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from builders.assemble.release import assemble
+    from builders.assemble.report import ReleaseReport
+
+__all__ = ["ReleaseReport", "assemble"]
+
+_HOMES = {"ReleaseReport": "report", "assemble": "release"}
+
+
+def __getattr__(name: str) -> Any:
+    # A process that only measures skeletons starts three times faster without what the rest imports.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

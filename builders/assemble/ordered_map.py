@@ -1,0 +1,58 @@
+"""A pure function over many items, in processes, its results in the order of the items."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_AHEAD = 4
+
+
+def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], jobs: int) -> Iterator[Result]:
+    """Apply a function to each item.
+
+    Args:
+        function: importable by name; must not depend on anything but its argument.
+        items: taken as they are needed, a few ahead of the results.
+        jobs: the number of processes; 1 works in this one.
+
+    Raises:
+        concurrent.futures.process.BrokenProcessPool: a process died.
+    """
+    if jobs <= 1:
+        yield from map(function, items)
+        return
+    # A fresh interpreter: a fork would inherit the locks of whatever threads this process has.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_die_with_parent) as pool:
+        pending: deque[Future[Result]] = deque()
+        try:
+            for item in items:
+                pending.append(pool.submit(function, item))
+                if len(pending) > _AHEAD * jobs:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            for future in pending:
+                future.cancel()
+
+
+def _die_with_parent() -> None:
+    """Leave no orphan behind when the parent is killed: it would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+
+    def wait() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()

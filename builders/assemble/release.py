@@ -1,0 +1,103 @@
+"""A release from a ledger alone: `assemble` measures every skeleton, merges, splits, writes, and swaps it in.
+
+Two passes keep memory small: the first measures skeletons in processes and sets their graphs aside on disk; the
+second writes rows in the order of (size decile, fingerprint), a row group at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
+from pathlib import Path
+from sys import intern
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from builders.assemble.card import render_card
+from builders.assemble.configs import write_configs
+from builders.assemble.facts import measure
+from builders.assemble.layout import lay_out
+from builders.assemble.merge import Measured, count_undecided, count_wl_collisions, merge
+from builders.assemble.ordered_map import ordered_map
+from builders.assemble.report import ReleaseReport
+from builders.assemble.spool import Spool, write_spool
+from builders.assemble.staging import staged
+from builders.assemble.vocabulary import vocabulary_rows
+from younger_hf.errors import YoungerError
+from younger_hf.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from builders.crawl.model_ref import ModelRef
+    from builders.ledger import Ledger
+
+
+def assemble(ledger: Ledger, output: Path, *, jobs: int = 1, seed: int = 1234) -> ReleaseReport:
+    """Turn a ledger into a release.
+
+    The release is a function of the ledger's models and results and of the seed: the order of attempts, times,
+    paths and the number of processes do not show in it.
+
+    Args:
+        ledger: what was converted.
+        output: the release directory, swapped in whole; an earlier release there stays until then.
+        jobs: processes to measure skeletons in.
+        seed: of the split by family.
+
+    Raises:
+        UsageError: there is something at `output` that is no release.
+        YoungerError: nothing was converted, or the release cannot be written; an earlier one is untouched.
+    """
+    with staged(output) as scratch:
+        spool = scratch / "graphs.arrow"
+        directory = scratch / "release"
+        measured = _measure_all(ledger, spool, jobs)
+        layout = lay_out(merge(measured), seed)
+        graphs = [row.merged for row in layout.graphs]
+        operators = vocabulary_rows(graph.representative.facts.variants for graph in graphs)
+        vocabulary = Vocabulary.from_rows(operators)
+        files = write_configs(directory, layout, operators, vocabulary, Spool(spool))
+        report = ReleaseReport(
+            output=output,
+            rows={
+                config: {split: written.num_rows for split, written in splits.items()}
+                for config, splits in files.items()
+            },
+            models=len({(model.source, model.id, model.revision) for one in measured for model in one.models}),
+            architectures=len(measured),
+            skeletons=len(layout.skeletons),
+            duplicates=len(measured) - len(graphs),
+            wl_collisions=count_wl_collisions(graphs),
+            undecided=count_undecided(graphs),
+        )
+        card = render_card(report, files, graphs, vocabulary)
+        (directory / "README.md").write_text(card, encoding="utf-8")
+    return report
+
+
+def _measure_all(ledger: Ledger, spool: Path, jobs: int) -> list[Measured]:
+    """The first pass: what is small is kept, the graphs go to the spool."""
+    origins: list[tuple[str, tuple[ModelRef, ...]]] = []
+
+    def skeletons() -> Iterator[bytes]:
+        for architecture in ledger.architectures():
+            origins.append((architecture.exporter, architecture.models))
+            yield architecture.skeleton
+
+    measured: list[Measured] = []
+    with write_spool(spool) as records:
+        results = tqdm(ordered_map(measure, skeletons(), jobs), desc="measure", unit="skeleton", disable=None)
+        try:
+            for number, result in enumerate(results):
+                # Labels come from other processes, each time as new strings.
+                variants = {intern(label): count for label, count in result.facts.variants.items()}
+                measured.append(Measured(number, *origins[number], replace(result.facts, variants=variants)))
+                records.write_batch(result.graph)
+                records.write_batch(result.type_graph)
+        except (YoungerError, BrokenProcessPool) as error:
+            model = origins[len(measured)][1][0]
+            raise YoungerError(f"the skeleton of {model.source} {model.id} cannot be measured: {error}") from error
+    if not measured:
+        raise YoungerError("the ledger has no converted model yet: collect some with `younger-hf build`")
+    return measured

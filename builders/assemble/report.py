@@ -1,0 +1,32 @@
+"""What an assembly did, in numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class ReleaseReport:
+    """What is in a release, and what was merged on the way.
+
+    Attributes:
+        output: the release directory.
+        rows: the number of rows of each split of each config.
+        models: the models with a skeleton.
+        architectures: distinct conversions: skeletons that differ as bytes.
+        skeletons: unique skeletons.
+        duplicates: conversions whose graph is exactly that of another one.
+        wl_collisions: pairs of rows of `graphs` with the same `wl_hash` that are not isomorphic.
+        undecided: pairs of rows of `graphs` of which the search budget left open whether they are isomorphic.
+    """
+
+    output: Path
+    rows: Mapping[str, Mapping[str, int]]
+    models: int
+    architectures: int
+    skeletons: int
+    duplicates: int
+    wl_collisions: int
+    undecided: int
