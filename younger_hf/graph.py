@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any, ClassVar, Final
 from weakref import WeakValueDictionary
 
@@ -37,15 +38,19 @@ class Operator:
         type_label: `Conv`, or `com.microsoft::Gelu` outside the default domain.
         label: `type_label` followed by `attributes`. Two nodes with one label compute the same function of
             their inputs and parameters.
+        digest: 16 bytes, the BLAKE2b of `label`.
+        type_digest: 16 bytes, the BLAKE2b of `type_label`.
     """
 
-    __slots__ = ("__weakref__", "attributes", "domain", "label", "op_type", "type_label")
+    __slots__ = ("__weakref__", "attributes", "digest", "domain", "label", "op_type", "type_digest", "type_label")
 
     domain: str
     op_type: str
     attributes: str
     type_label: str
     label: str
+    digest: bytes
+    type_digest: bytes
 
     _interned: ClassVar[WeakValueDictionary[str, Operator]] = WeakValueDictionary()
 
@@ -62,6 +67,8 @@ class Operator:
                 ("attributes", attributes),
                 ("type_label", type_label),
                 ("label", label),
+                ("digest", blake2b(label.encode(), digest_size=16).digest()),
+                ("type_digest", blake2b(type_label.encode(), digest_size=16).digest()),
             ):
                 object.__setattr__(operator, name, value)
             cls._interned[label] = operator

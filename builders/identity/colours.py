@@ -8,14 +8,11 @@ nodes look alike, which `builders.identity.canonical` settles; so the mixing nee
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from typing import Final, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-
-from younger_hf.graph import InvalidGraphError, OperatorGraph
 
 Colours = NDArray[np.uint64]
 Ints = NDArray[np.int64]
@@ -59,25 +56,18 @@ class Wiring(NamedTuple):
     level: Ints
 
 
-def wire(graph: OperatorGraph) -> Wiring:
+@njit(cache=True)
+def wire(edge_index: Ints, edge_slot: Ints, scope: Ints) -> tuple[Wiring, bool]:
     """Group a graph's edges for the passes.
 
-    Raises:
-        InvalidGraphError: two data flows go into one input slot.
+    Args:
+        edge_index: int64 [2, E].
+        edge_slot: int64 [2, E].
+        scope: int64 [N].
+
+    Returns:
+        The wiring, and whether every input slot is fed by one data flow at most.
     """
-    wiring = Wiring(*_wire(graph.edge_index, graph.edge_slot, graph.scope))
-    if wiring.level.size and wiring.level[0] < 0:
-        raise InvalidGraphError("two data flows go into one input slot")
-    return wiring
-
-
-def label_colour(label: str) -> int:
-    """The colour that a node starts with: 8 bytes of its label's BLAKE2b."""
-    return int.from_bytes(blake2b(label.encode(), digest_size=8).digest(), "little")
-
-
-@njit(cache=True)
-def _wire(edge_index: Ints, edge_slot: Ints, scope: Ints) -> tuple[Ints, ...]:
     nodes, edges = scope.shape[0], edge_index.shape[1]
     into = np.zeros(nodes + 1, np.int64)
     outof = np.zeros(nodes + 1, np.int64)
@@ -115,9 +105,7 @@ def _wire(edge_index: Ints, edge_slot: Ints, scope: Ints) -> tuple[Ints, ...]:
             level[node] = max(level[node], level[producer[e]] + 1)
         if scope[node] >= 0:
             level[scope[node]] = max(level[scope[node]], level[node] + 1)
-    if not single:
-        level[0] = -1
-    return into, producer, output_slot, input_slot, outof, outgoing, consumer, scope.copy(), level
+    return Wiring(into, producer, output_slot, input_slot, outof, outgoing, consumer, scope.copy(), level), single
 
 
 @njit(cache=True, inline="always")
@@ -136,7 +124,8 @@ def _mix(colour: np.uint64, value: np.uint64) -> np.uint64:
 
 
 @njit(cache=True)
-def _count(colours: Colours) -> int:
+def count_distinct(colours: Colours) -> int:
+    """The number of distinct colours."""
     if colours.shape[0] == 0:
         return 0
     ordered = np.sort(colours)
@@ -147,53 +136,6 @@ def _count(colours: Colours) -> int:
 
 
 @njit(cache=True)
-def _refine(
-    colours: Colours,
-    into: Ints,
-    producer: Ints,
-    output_slot: Ints,
-    input_slot: Ints,
-    outof: Ints,
-    outgoing: Ints,
-    consumer: Ints,
-    scope: Ints,
-) -> tuple[Colours, int, int]:
-    nodes = colours.shape[0]
-    current = colours
-    classes = _count(current)
-    rounds = 0
-    while True:
-        rounds += 1
-        up = np.empty(nodes, np.uint64)
-        for i in range(nodes):
-            colour = _mix(current[i], _UP)
-            for e in range(into[i], into[i + 1]):
-                colour = _mix(colour, np.uint64(input_slot[e]))
-                colour = _mix(colour, np.uint64(output_slot[e]))
-                colour = _mix(colour, up[producer[e]])
-            up[i] = colour
-        down = np.empty(nodes, np.uint64)
-        for i in range(nodes - 1, -1, -1):
-            # A sum of scrambled values is a multiset: no order among consumers.
-            users = np.uint64(0)
-            for at in range(outof[i], outof[i + 1]):
-                e = outgoing[at]
-                user = _mix(down[consumer[e]], np.uint64(input_slot[e]))
-                users += _mix(user, np.uint64(output_slot[e]))
-            colour = _mix(_mix(current[i], _DOWN), users)
-            if scope[i] >= 0:
-                colour = _mix(_mix(colour, _OWNED), down[scope[i]])
-            down[i] = colour
-        mixed = np.empty(nodes, np.uint64)
-        for i in range(nodes):
-            mixed[i] = _mix(up[i], down[i])
-        now = _count(mixed)
-        current = mixed
-        if now <= classes or now == nodes:
-            return current, max(now, classes), rounds
-        classes = now
-
-
 def refine(colours: Colours, wiring: Wiring) -> tuple[Colours, int, int]:
     """Repeat rounds until they tell no more nodes apart.
 
@@ -204,57 +146,44 @@ def refine(colours: Colours, wiring: Wiring) -> tuple[Colours, int, int]:
     Returns:
         uint64 [N] stable colours; the number of distinct ones; the rounds it took.
     """
-    refined: tuple[Colours, int, int] = _refine(colours, *wiring[:8])
-    return refined
-
-
-def single_out(colours: Colours, node: int, mark: int) -> Colours:
-    """A copy of the colours in which one node has one of its own, the same for the same `mark`."""
-    changed: Colours = _single_out(colours, node, mark)
-    return changed
-
-
-@njit(cache=True)
-def _single_out(colours: Colours, node: int, mark: int) -> Colours:
-    changed: Colours = colours.copy()
-    changed[node] = _mix(_mix(colours[node], _SINGLED), np.uint64(mark))
-    return changed
-
-
-@njit(cache=True)
-def _canonical_array(
-    order: Ints, labels: Ints, into: Ints, producer: Ints, output_slot: Ints, input_slot: Ints, scope: Ints
-) -> Ints:
-    nodes, edges = order.shape[0], producer.shape[0]
-    position = np.empty(nodes, np.int64)
-    for at in range(nodes):
-        position[order[at]] = at
-    array = np.empty(2 * nodes + 4 * edges, np.int64)
-    end = 2 * nodes
-    for at in range(nodes):
-        node = order[at]
-        array[at] = labels[node]
-        array[nodes + at] = position[scope[node]] if scope[node] >= 0 else -1
-        for e in range(into[node], into[node + 1]):
-            array[end] = at
-            array[end + 1] = input_slot[e]
-            array[end + 2] = position[producer[e]]
-            array[end + 3] = output_slot[e]
-            end += 4
-    return array
-
-
-def canonical_array(order: Ints, labels: Ints, wiring: Wiring) -> Ints:
-    """The graph under an order of its nodes, as one array: labels, scopes, edges by consumer and input slot.
-
-    Args:
-        order: int64 [N], the node at each position.
-        labels: int64 [N], the rank of each node's label.
-        wiring: the graph.
-
-    Returns:
-        int64 [2 N + 4 E].
-    """
+    nodes = colours.shape[0]
     w = wiring
-    array: Ints = _canonical_array(order, labels, w.into, w.producer, w.output_slot, w.input_slot, w.scope)
-    return array
+    current = colours
+    classes = count_distinct(current)
+    rounds = 0
+    while True:
+        rounds += 1
+        up = np.empty(nodes, np.uint64)
+        for i in range(nodes):
+            colour = _mix(current[i], _UP)
+            for e in range(w.into[i], w.into[i + 1]):
+                colour = _mix(colour, np.uint64(w.input_slot[e]))
+                colour = _mix(colour, np.uint64(w.output_slot[e]))
+                colour = _mix(colour, up[w.producer[e]])
+            up[i] = colour
+        down = np.empty(nodes, np.uint64)
+        for i in range(nodes - 1, -1, -1):
+            # A sum of scrambled values is a multiset: no order among consumers.
+            users = np.uint64(0)
+            for at in range(w.outof[i], w.outof[i + 1]):
+                e = w.outgoing[at]
+                user = _mix(down[w.consumer[e]], np.uint64(w.input_slot[e]))
+                users += _mix(user, np.uint64(w.output_slot[e]))
+            colour = _mix(_mix(current[i], _DOWN), users)
+            if w.scope[i] >= 0:
+                colour = _mix(_mix(colour, _OWNED), down[w.scope[i]])
+            down[i] = colour
+        mixed = np.empty(nodes, np.uint64)
+        for i in range(nodes):
+            mixed[i] = _mix(up[i], down[i])
+        now = count_distinct(mixed)
+        current = mixed
+        if now <= classes or now == nodes:
+            return current, max(now, classes), rounds
+        classes = now
+
+
+@njit(cache=True)
+def single_out(colours: Colours, node: int, mark: int) -> None:
+    """Give one node a colour of its own, in place, the same for the same `mark`."""
+    colours[node] = _mix(_mix(colours[node], _SINGLED), np.uint64(mark))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from builders.extract import ModelOrPath, annotate
-from builders.identity.canonical import BUDGET, canonical_digest
+from builders.identity.canonical import BUDGET, canonical_digests
 from younger_hf.graph import OperatorGraph
 
 
@@ -21,12 +21,12 @@ def fingerprint(graph: OperatorGraph, attributes: bool = True) -> str:
     Raises:
         InvalidGraphError: two data flows go into one input slot.
     """
-    return canonical_digest(graph, attributes)[0]
+    return canonical_digests([graph], attributes)[0][0]
 
 
 def fingerprints(graphs: Iterable[OperatorGraph], attributes: bool = True) -> list[str]:
     """The fingerprint of each graph."""
-    return [canonical_digest(graph, attributes)[0] for graph in graphs]
+    return [digest for digest, _ in canonical_digests(list(graphs), attributes)]
 
 
 def skeleton_fingerprint(model_or_path: ModelOrPath) -> str:
@@ -40,20 +40,17 @@ def skeleton_fingerprint(model_or_path: ModelOrPath) -> str:
     Raises:
         InvalidModelError: the model is not sound.
     """
-    return canonical_digest(annotate(model_or_path))[0]
+    return fingerprint(annotate(model_or_path))
 
 
-def is_isomorphic(
-    a: OperatorGraph, b: OperatorGraph, attributes: bool = True, *, budget: int = BUDGET
-) -> bool | None:
+def is_isomorphic(a: OperatorGraph, b: OperatorGraph, attributes: bool = True, *, budget: int = BUDGET) -> bool | None:
     """Whether two graphs are isomorphic; None when the search budget ran out before it was decided."""
-    left, left_exact = canonical_digest(a, attributes, budget=budget)
-    right, right_exact = canonical_digest(b, attributes, budget=budget)
+    (left, left_exact), (right, right_exact) = canonical_digests([a, b], attributes, budget=budget)
     if left_exact and right_exact:
         return left == right
     # Without a search, the digest is that of the stable colours, which isomorphic graphs share.
-    same_colours = canonical_digest(a, attributes, budget=0)[0] == canonical_digest(b, attributes, budget=0)[0]
-    return None if same_colours else False
+    (left, _), (right, _) = canonical_digests([a, b], attributes, budget=0)
+    return None if left == right else False
 
 
 def deduplicate(
@@ -74,7 +71,7 @@ def deduplicate(
     groups: dict[str, list[int]] = {}
     undecided: dict[str, int] = {}
     for position, graph in enumerate(graphs):
-        key, exact = canonical_digest(graph, attributes, budget=budget)
+        ((key, exact),) = canonical_digests([graph], attributes, budget=budget)
         if not exact:
             undecided[key] = undecided.get(key, 0) + 1
             if undecided[key] > 1:
