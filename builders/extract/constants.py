@@ -86,7 +86,7 @@ def tensor_roles(flat: FlatModel) -> TensorRoles:
     constants = frozenset(
         value
         for value, tensor in used.items()
-        if use[value] == _STRUCTURAL and len(tensor.dims) <= 1 and prod(tensor.dims) <= MAX_ELEMENTS
+        if use[value] == _STRUCTURAL and len(tensor.dims) <= 1 and 0 <= prod(tensor.dims) <= MAX_ELEMENTS
     )
     return TensorRoles(constants, frozenset(used.keys() - constants))
 

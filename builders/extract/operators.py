@@ -44,6 +44,8 @@ _DOMAIN = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
 _TYPE_NAMES: Final[dict[int, str]] = {number: name for name, number in AttributeProto.AttributeType.items()}
 _MICROSOFT_TYPES: Final = {name: kind for kind, names in MICROSOFT_ATTRIBUTES.items() for name in names}
 
+_MAX_OPSET: Final = 2**31 - 1  # what ONNX's registry can be asked for; files hold an int64
+
 Json = Any
 WeightShape = Callable[[int], Sequence[int] | None]
 
@@ -63,6 +65,7 @@ def operator_schema(domain: str, op_type: str, opset: int) -> OperatorSchema | N
     """The schema that a model importing `opset` of `domain` means by `op_type`, or None if there is none."""
     if domain not in (DEFAULT_DOMAIN, ML_DOMAIN):
         return None
+    opset = min(max(opset, 1), _MAX_OPSET)
     try:
         schema = onnx.defs.get_schema(op_type, max_inclusive_version=opset, domain=domain)
         if schema.deprecated:  # files that still use it mean its last version

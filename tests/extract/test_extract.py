@@ -398,6 +398,13 @@ def test_unsound_models_are_refused(body: str, reason: str) -> None:
         extract(model(f"g (float[2] x) => (float[2] y) {body}"))
 
 
+@pytest.mark.parametrize("opset", [-1, 0, 2**62])
+def test_absurd_opsets_are_read_as_the_first_or_the_newest(opset: int) -> None:
+    m = model("g (float[2] x) => (float[2] y) { t = Relu(x) y = Softmax(t) }")
+    m.opset_import[0].version = opset
+    assert attributes(extract(m), "Softmax")["axis"] == (-1 if opset > 1 else 1)
+
+
 def test_absurd_parameter_shapes_are_refused() -> None:
     m = model("g (float[2] x) => (float[2] y) { y = Add(x, w) }")
     m.graph.initializer.append(TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[2**40, 2**40]))

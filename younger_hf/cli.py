@@ -1,0 +1,126 @@
+"""The `younger-hf` command: it parses, calls and prints; the work is done elsewhere.
+
+The pipeline (`builders`) is imported inside the commands that need it, so that the others start quickly and work
+without its extra.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from younger_hf.errors import MissingExtraError, YoungerError
+
+app = typer.Typer(
+    name="younger-hf",
+    help="Younger: a dataset of real neural-network architectures.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def _options(debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False) -> None:
+    """Read by `main`, which sees it before any command runs."""
+
+
+@app.command()
+def build(
+    source: Annotated[
+        list[str],
+        typer.Option(help="onnx:PATH, onnx-package, torchvision[:NAME,…] or keras[:NAME,…]. May be given again."),
+    ],
+    work: Annotated[Path, typer.Option(help="Directory of the ledger; what it has is not converted again.")],
+    output: Annotated[Path, typer.Option(help="Directory of the release; replaced in whole.")] = Path("younger"),
+    jobs: Annotated[int, typer.Option(min=1, help="Conversions at a time.")] = 1,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many models of each source.")] = None,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds that a conversion may take.")] = 900,
+    memory: Annotated[float, typer.Option(min=0.1, help="GiB of memory that a conversion may use.")] = 8,
+) -> None:
+    """Convert models and assemble a release from all that the ledger has."""
+    from builders.pipeline import build as run
+
+    report = run(
+        source, output, work, jobs=jobs, limit=limit, timeout=timeout, memory_limit=int(memory * 2**30)
+    )
+    typer.echo(report)
+
+
+@app.command()
+def inspect(
+    model: Annotated[Path, typer.Argument(help="An ONNX file; its weights are not read.")],
+    release: Annotated[str | None, typer.Option(help="A release directory or Hub repository to look it up in.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say what an architecture is, and whether it is in a release."""
+    facts = _facts(model, release)
+    typer.echo(json.dumps(facts, indent=2) if as_json else _table(facts))
+
+
+def _facts(model: Path, release: str | None) -> dict[str, Any]:
+    from builders.extract import extract
+    from builders.identity import fingerprint, wl_hash
+
+    graph = extract(model)
+    facts: dict[str, Any] = {
+        "fingerprint": fingerprint(graph),
+        "type_fingerprint": fingerprint(graph, attributes=False),
+        "wl_hash": wl_hash(graph),
+        "num_nodes": graph.num_nodes,
+        "num_edges": graph.num_edges,
+        "num_parameters": graph.metadata.num_parameters,
+        "opset": graph.metadata.opset,
+        "operators": graph.operator_counts(),
+        "in_release": None,
+        "name": None,
+    }
+    if release is not None:
+        from younger_hf.release import open_release
+
+        rows = open_release(release).find("graphs", facts["fingerprint"], ["name"])
+        facts |= {"in_release": bool(rows), "name": rows[0]["name"] if rows else None}
+    return facts
+
+
+def _table(facts: dict[str, Any]) -> str:
+    found = {None: "", True: f"yes, as {facts['name']}", False: "no"}[facts["in_release"]]
+    operators = "  ".join(f"{name}×{count}" for name, count in facts["operators"].items())
+    lines = {
+        "fingerprint": facts["fingerprint"],
+        "type_fingerprint": facts["type_fingerprint"],
+        "wl_hash": facts["wl_hash"],
+        "nodes": f"{facts['num_nodes']:,}",
+        "edges": f"{facts['num_edges']:,}",
+        "parameters": f"{facts['num_parameters']:,}",
+        "opset": facts["opset"],
+        "operators": operators,
+        **({"in release": found} if found else {}),
+    }
+    width = max(map(len, lines))
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in lines.items())
+
+
+def main() -> None:
+    """Run the command; a YoungerError becomes one sentence and its exit code, a traceback with --debug."""
+    debug = "--debug" in sys.argv
+    try:
+        app()
+    except YoungerError as error:
+        if debug:
+            raise
+        typer.echo(f"younger-hf: {error}", err=True)
+        sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        if debug or error.name is None or error.name.split(".")[0] in ("builders", "younger_hf"):
+            raise
+        typer.echo(f"younger-hf: {MissingExtraError(error.name, 'build')}", err=True)
+        sys.exit(MissingExtraError.exit_code)
+
+
+if __name__ == "__main__":
+    main()
