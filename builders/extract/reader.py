@@ -107,6 +107,7 @@ def parse_weightless(source: Source, name: str, release: Callable[[], None] = la
         model: onnx.ModelProto = onnx.ModelProto.FromString(source[:end] if structure is None else bytes(structure))
     except DecodeError as error:
         raise InvalidModelError(name, 0, f"protobuf does not parse it ({error})") from None
+    model.DiscardUnknownFields()  # values of an enum that this onnx does not know
     if not model.HasField("graph"):
         raise InvalidModelError(name, end, "it ends without a graph")
     return model

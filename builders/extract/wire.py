@@ -19,8 +19,8 @@ FIXED32: Final = 5
 
 _HEADER_BYTES: Final = 5  # the longest tag and the longest length: 32 GiB
 _VARINT_BYTES: Final = 10
-_FIRST_CHUNK: Final = 32  # most runs are a shape, with a payload right behind it
-_LAST_CHUNK: Final = 1 << 16
+_STEPS: Final = 64  # a run of more is no shape: reading ahead cannot reach into a payload behind the shape
+_CHUNK: Final = 1 << 16
 _RUN_ELEMENT: Final = {
     VARINT: rb"[\x80-\xff]{0,9}[\x00-\x7f]",
     FIXED64: rb"[\x00-\xff]{8}",
@@ -113,22 +113,27 @@ def read_varint(source: Source, pos: int, end: int, longest: int = _VARINT_BYTES
 
 def _scalar_end(source: Source, tag: int, field: int, pos: int, end: int) -> int:
     """Where the scalar at `pos` ends, or the run of fields of the same tag that it begins."""
+    for _ in range(_STEPS):
+        pos = _value_end(source, tag, field, pos, end)
+        if tag >= 0x80 or pos >= end or source[pos] != tag:
+            return pos
+        pos += 1
+    pos = _value_end(source, tag, field, pos, end)
+    run = _run_of(tag)
+    while match := run.match(source[pos : min(pos + _CHUNK, end)]):
+        pos += match.end()
+    return pos
+
+
+def _value_end(source: Source, tag: int, field: int, pos: int, end: int) -> int:
     wire_type = tag & 7
     if wire_type == VARINT:
-        pos = pos + 1 if pos < end and source[pos] < 0x80 else read_varint(source, pos, end)[1]
-    elif wire_type == FIXED32:
-        pos += 4
-    elif wire_type == FIXED64:
-        pos += 8
-    else:
-        raise WireError(f"wire type {wire_type}, which ONNX does not use", field)
-    if pos < end and source[pos] == tag:
-        run = _run_of(tag)
-        chunk = _FIRST_CHUNK
-        while match := run.match(source[pos : min(pos + chunk, end)]):
-            pos += match.end()
-            chunk = min(2 * chunk, _LAST_CHUNK)
-    return pos
+        return pos + 1 if pos < end and source[pos] < 0x80 else read_varint(source, pos, end)[1]
+    if wire_type == FIXED32:
+        return pos + 4
+    if wire_type == FIXED64:
+        return pos + 8
+    raise WireError(f"wire type {wire_type}, which ONNX does not use", field)
 
 
 @cache
