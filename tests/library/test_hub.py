@@ -1,0 +1,70 @@
+"""A release on the Hub: loaded by repository id from a Hub on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hub.server import hub
+
+# In another process, since huggingface_hub reads where the Hub is when it is imported.
+PROGRAM = """
+import json, sys
+from younger_hf import Vocabulary, YoungerError, load
+
+def outcome(call):
+    try:
+        return call()
+    except YoungerError as error:
+        return f"{type(error).__name__}: {error}"
+
+calls = json.loads(sys.argv[1])
+print(json.dumps({
+    "vocabulary": Vocabulary.load("org/younger").variants,
+    **{name: outcome(lambda: [row["name"] for row in load(**arguments)]) for name, arguments in calls.items()},
+}))
+"""
+
+TEST = {"config": "graphs", "split": "test", "source": "org/younger"}
+CALLS: dict[str, dict[str, Any]] = {
+    "whole": TEST,
+    "streamed": {**TEST, "streaming": True},
+    "of a revision": {**TEST, "revision": "main"},
+    "other repository": {**TEST, "source": "org/youngest"},
+    "other revision": {**TEST, "revision": "v9"},
+    "other config": {**TEST, "config": "graph"},
+    "other split": {**TEST, "split": "tests"},
+}
+
+
+@pytest.fixture(scope="module")
+def outcomes(release: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    home = str(tmp_path_factory.mktemp("home"))
+    with hub({"org/younger": release}) as endpoint:
+        settings = {"HF_ENDPOINT": endpoint, "HF_HOME": home, "HF_TOKEN": "", "HF_HUB_DISABLE_XET": "1"}
+        command = [sys.executable, "-c", PROGRAM, json.dumps(CALLS)]
+        environment = {**os.environ, **settings}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120)
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("name", ["whole", "streamed", "of a revision"])
+def test_a_repository_is_loaded_by_its_id(outcomes, name):
+    assert outcomes[name] == ["light_shufflenet"]
+
+
+def test_the_vocabulary_comes_from_the_hub(outcomes, vocabulary):
+    assert outcomes["vocabulary"] == list(vocabulary.variants)
+
+
+def test_what_the_hub_does_not_have_is_said(outcomes):
+    nothing = "ReleaseError: neither a directory nor a dataset on the Hub is named org/youngest"
+    assert outcomes["other repository"] == nothing
+    assert outcomes["other revision"] == "ReleaseError: org/younger has no revision 'v9'"
+    assert outcomes["other config"].startswith("UsageError: no config 'graph': did you mean graphs")
+    assert outcomes["other split"].startswith("UsageError: no split 'tests': did you mean test")
