@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 import yaml
 
 from builders.extract import extract
+from builders.identity import fingerprint
 from younger_hf.dataset import to_columns
 from younger_hf.graph import OperatorGraph
 from younger_hf.release import SCHEMA_VERSION_KEY
@@ -131,8 +131,8 @@ def release(
 def _row(names: list[str], name: str, graph: OperatorGraph, vocabulary: Vocabulary) -> dict[str, Any]:
     row = dict.fromkeys(names)
     row |= {
-        "fingerprint": hashlib.blake2b(name.encode(), digest_size=16).hexdigest(),
-        "type_fingerprint": hashlib.blake2b(name.encode() + b"type", digest_size=16).hexdigest(),
+        "fingerprint": fingerprint(graph),
+        "type_fingerprint": fingerprint(graph, attributes=False),
         "exact": True,
         "name": name,
         "family": name.removeprefix("light_").rstrip("0123456789"),

@@ -173,7 +173,7 @@ def test_scope_can_be_set_as_a_whole(dataset):
     assert torch.equal(data.scope, scope)
 
 
-@pytest.mark.parametrize(("workers", "start"), [(4, "fork"), (2, "spawn")])
+@pytest.mark.parametrize(("workers", "start"), [(4, "fork"), (1, "spawn")])
 def test_workers_give_the_batches_that_one_process_gives(dataset, workers, start):
     pyg = to_pyg(dataset.shuffle(seed=3), "variant", target="num_parameters")
     alone = list(DataLoader(pyg, batch_size=3))
