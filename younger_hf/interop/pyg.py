@@ -37,8 +37,8 @@ _STREAM_BATCH: Final = 64
 class ArchitectureDataset(torch_geometric.data.Dataset):  # type: ignore[misc]
     """The rows of a `datasets.Dataset` as `ArchitectureData`, cut from its Arrow memory when asked for.
 
-    Tensors are views of that memory, mostly a file mapped read-only: clone one before writing into it. A
-    transform gets tensors of its own, and may do so.
+    Tensors are views of that memory, mostly of a file that is mapped read-only: to write into one ends the process,
+    so clone it before. A transform gets tensors of its own, and may write into them.
     """
 
     def __init__(
