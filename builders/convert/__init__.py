@@ -1,0 +1,130 @@
+"""Convert: a `ModelRef` goes in, a `Conversion` comes out, which holds the model's skeleton or says why not.
+
+One module a framework, each with `export(model) -> Export`; `EXPORTERS` says which is used for which source.
+They run in a child process: `isolation` starts and watches it, `worker` is what runs in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import Enum
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from builders.crawl.model_ref import ModelRef
+from younger_hf.errors import YoungerError
+
+if TYPE_CHECKING:
+    import onnx
+
+
+class Outcome(str, Enum):
+    """How an attempt to convert a model ended."""
+
+    OK = "ok"
+    UNSUPPORTED = "unsupported"  # the exporter says that it cannot
+    GATED = "gated"
+    NOT_FOUND = "not_found"
+    TOO_LARGE = "too_large"
+    TIMEOUT = "timeout"
+    OUT_OF_MEMORY = "out_of_memory"
+    CRASHED = "crashed"  # the process died, or misbehaved and was killed
+    INVALID_ONNX = "invalid_onnx"
+    TRIVIAL = "trivial"  # a graph without a data flow
+    ERROR = "error"  # an exception that none of the above describes
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """One attempt and how it ended.
+
+    Attributes:
+        outcome: the kind of end.
+        message: one sentence on what went wrong, "" if nothing did.
+        exporter: what made the ONNX: `torch`, `torchscript`, `tf2onnx`, `onnx`.
+        versions: the versions of the packages that took part.
+        opset: the version of the default domain, 0 without a skeleton.
+        skeleton: the weightless ModelProto, serialised deterministically; None unless the outcome is `ok`.
+        seconds: wall-clock time of the child process, from its start.
+        peak_memory: largest resident memory of the child and its descendants, in bytes.
+        bytes_fetched: bytes that came over the network for it.
+        log: the end of what the child printed, for outcomes other than `ok`.
+        isolated: whether the child had no network and no processes but its own.
+    """
+
+    outcome: Outcome
+    message: str = ""
+    exporter: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    opset: int = 0
+    skeleton: bytes | None = None
+    seconds: float = 0.0
+    peak_memory: int = 0
+    bytes_fetched: int = 0
+    log: str = ""
+    isolated: bool = False
+
+
+class ConversionError(YoungerError):
+    """A conversion that cannot succeed, for a reason that has an outcome of its own."""
+
+    def __init__(self, outcome: Outcome, message: str) -> None:
+        super().__init__(message)
+        self.outcome = outcome
+
+
+@dataclass(frozen=True)
+class Export:
+    """What an exporter made, before it is stripped.
+
+    Attributes:
+        onnx: the model or the path of one; its parameters may be without data.
+        exporter: the name of the way that was taken.
+        bytes_fetched: bytes that came over the network for it.
+    """
+
+    onnx: onnx.ModelProto | Path
+    exporter: str
+    bytes_fetched: int = 0
+
+
+@dataclass(frozen=True)
+class Exporter:
+    """A module with `export(model: ModelRef) -> Export`, and the packages whose versions shape its result."""
+
+    name: str
+    module: str
+    packages: tuple[str, ...]
+
+    def versions(self) -> dict[str, str]:
+        """The installed versions of the packages and of younger-hf, without importing them."""
+        found = {}
+        for package in (*self.packages, "younger-hf"):
+            with suppress(PackageNotFoundError):  # tensorflow goes by several names
+                found[package] = version(package)
+        return found
+
+
+_ONNX = Exporter("onnx", "builders.convert.onnx", ("onnx",))
+
+EXPORTERS: dict[str, Exporter] = {
+    "onnx": _ONNX,
+    "onnx-package": _ONNX,
+    "torchvision": Exporter(
+        "torch", "builders.convert.torch", ("torch", "torchvision", "onnxscript", "onnx-ir", "onnx")
+    ),
+    "keras": Exporter(
+        "tf2onnx", "builders.convert.keras", ("keras", "tensorflow", "tensorflow-cpu", "tf2onnx", "onnx")
+    ),
+}
+
+
+def exporter_for(model: ModelRef) -> Exporter:
+    """The exporter that converts models of this source."""
+    return EXPORTERS[model.source]
