@@ -14,9 +14,9 @@ import onnx
 import pyarrow as pa
 
 from builders.assemble.spool import pack
-from builders.extract import annotate, extract
+from builders.extract.flatten import flatten
+from builders.extract.operator_graph import annotated_graph, operator_graph
 from builders.identity import canonicalize, wl_hash
-from builders.identity.canonical import canonical_digest
 from younger_hf.graph import OperatorGraph
 from younger_hf.plots import preview
 
@@ -98,17 +98,17 @@ def measure(skeleton: bytes) -> Measurement:
     Raises:
         InvalidModelError: it is none.
     """
-    model = onnx.load_model_from_string(skeleton)
-    graph = extract(model)
+    flat = flatten(onnx.load_model_from_string(skeleton))
+    graph = operator_graph(flat)
     form = canonicalize(graph)
     type_form = canonicalize(graph, attributes=False)
     type_graph = type_form.graph.without_attributes()
-    skeleton_fingerprint, skeleton_exact = canonical_digest(annotate(model))
+    skeleton_form = canonicalize(annotated_graph(flat))
     content = blake2b(skeleton, digest_size=16).hexdigest()
     facts = Facts(
         graph=Identity(form.fingerprint, "" if form.exact else _hash_arrays(form.graph)),
         type_graph=Identity(type_form.fingerprint, "" if type_form.exact else _hash_arrays(type_graph)),
-        skeleton=Identity(skeleton_fingerprint, "" if skeleton_exact and form.exact else content),
+        skeleton=Identity(skeleton_form.fingerprint, "" if skeleton_form.exact and form.exact else content),
         wl_hash=wl_hash(form.graph),
         type_wl_hash=wl_hash(type_graph, attributes=False),
         num_edges=graph.num_edges,

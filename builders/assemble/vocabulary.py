@@ -50,7 +50,7 @@ def vocabulary_rows(graphs: Iterable[Mapping[str, int]], previous: Vocabulary | 
     for kind in labels:
         for number, label in enumerate(labels[kind]):
             special = label in (UNKNOWN, MASK)
-            domain, op_type, attributes = ("", "", "") if special else _parts(kind, label)
+            domain, op_type, attributes = (None, None, None) if special else _parts(kind, label)
             type_label = label if special else label.partition("{")[0]
             rows.append(
                 {
@@ -72,6 +72,6 @@ def _by_count(counts: Mapping[str, int]) -> list[tuple[str, int]]:
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
 
-def _parts(kind: str, label: str) -> tuple[str, str, str]:
+def _parts(kind: str, label: str) -> tuple[str, str, str | None]:
     operator = Operator.from_label(label if kind == "variant" else label + "{}")
-    return operator.domain, operator.op_type, operator.attributes if kind == "variant" else ""
+    return operator.domain, operator.op_type, operator.attributes if kind == "variant" else None
