@@ -1,6 +1,6 @@
 """Weightless reading of ONNX: a file or ModelProto becomes an `OperatorGraph`, or a skeleton without weights.
 
-reader, wire    a file's bytes -> ModelProto, stepping over tensor payloads
+reader          a file's bytes -> ModelProto, stepping over tensor payloads (wire: the format; layout: what is kept)
 flatten         ModelProto -> FlatModel: functions inlined, names resolved, bodies linked
 operators       NodeProto <-> Operator: attributes completed, stripped, canonical (operator_rules: the tables)
 constants       which tensors are structure and keep their values
@@ -18,7 +18,7 @@ from onnx import ModelProto
 from builders.extract.errors import InvalidModelError
 from builders.extract.flatten import FlatModel, flatten
 from builders.extract.operator_graph import annotated_graph, operator_graph
-from builders.extract.reader import read_structure
+from builders.extract.reader import load_weightless, read_structure
 from builders.extract.skeleton import skeleton
 from younger_hf.graph import OperatorGraph
 
@@ -65,4 +65,4 @@ def annotate(model_or_path: ModelOrPath) -> OperatorGraph:
 def _flat(model_or_path: ModelOrPath) -> FlatModel:
     if isinstance(model_or_path, ModelProto):
         return flatten(model_or_path)
-    return flatten(read_structure(model_or_path), Path(model_or_path).name)
+    return flatten(load_weightless(model_or_path), Path(model_or_path).name)
