@@ -1,11 +1,13 @@
 """Weightless reading of ONNX: a file or ModelProto becomes an `OperatorGraph`, or a skeleton without weights.
 
-reader          a file's bytes -> ModelProto, stepping over tensor payloads (wire: the format; layout: what is kept)
-flatten         ModelProto -> FlatModel: functions inlined, names resolved, bodies linked
-operators       NodeProto <-> Operator: attributes completed, stripped, canonical (operator_rules: the tables)
-constants       which tensors are structure and keep their values
-operator_graph  FlatModel -> OperatorGraph
-skeleton        FlatModel -> weightless ModelProto
+The rooms, in the order in which a model passes through them:
+
+    reader, layout, wire       a file's bytes -> ModelProto, stepping over tensor payloads
+    flatten                    ModelProto -> FlatModel: functions inlined, names resolved, bodies linked
+    operators, operator_rules  NodeProto <-> Operator: attributes completed, stripped, canonical; the tables
+    constants                  which tensors are structure and keep their values
+    operator_graph             FlatModel -> OperatorGraph
+    skeleton                   FlatModel -> weightless ModelProto
 """
 
 from __future__ import annotations

@@ -1,9 +1,12 @@
 """When are two architectures the same? Exact, canonical identity, and the paper's approximate one.
 
-colours      64-bit colours of nodes, refined until stable
-canonical    the canonical form, by colours and, for ties, by search
-fingerprint  hashes of the canonical form, isomorphism, de-duplication
-wl           the Weisfeiler-Lehman hash, equal to networkx's
+The rooms, from the inside out:
+
+    colours    64-bit colours of nodes, refined until stable
+    search     the canonical order: by colours and, where ties remain, by search
+    canonical  the canonical form and its hash
+    equality   fingerprints, isomorphism, de-duplication
+    wl         the Weisfeiler-Lehman hash, equal to networkx's
 """
 
 from __future__ import annotations
