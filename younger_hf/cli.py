@@ -45,9 +45,7 @@ def build(
     """Convert models and assemble a release from all that the ledger has."""
     from builders.pipeline import build as run
 
-    report = run(
-        source, output, work, jobs=jobs, limit=limit, timeout=timeout, memory_limit=int(memory * 2**30)
-    )
+    report = run(source, output, work, jobs=jobs, limit=limit, timeout=timeout, memory_limit=int(memory * 2**30))
     typer.echo(report)
 
 

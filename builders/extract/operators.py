@@ -350,7 +350,7 @@ def attribute_protos(operator: Operator, opset: int) -> list[AttributeProto]:
 
 def _attribute(name: str, kind: str, value: Json) -> AttributeProto:
     """An AttributeProto of a canonical value; a value of None leaves the type alone."""
-    proto = AttributeProto(name=name, type=AttributeProto.AttributeType.Value(kind))
+    proto = AttributeProto(name=name, type=kind)
     length = value["length"] if isinstance(value, dict) and "length" in value else None
     if kind == "INT":
         proto.i = value or 0
