@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -58,12 +58,16 @@ class Release:
         check_choice("config", config, self.configs)
         return tuple(self.configs[config])
 
-    def files(self, config: str) -> dict[str, list[Path]]:
-        """The Parquet files of each split of a config in a release directory; nothing for a Hub repository.
+    def files(self, config: str) -> list[Path]:
+        """The Parquet files of a config in a release directory; an empty list for a Hub repository.
 
         Raises:
             ReleaseError: a file is missing; the message names it.
         """
+        return list(chain.from_iterable(self.split_files(config).values()))
+
+    def split_files(self, config: str) -> dict[str, list[Path]]:
+        """As `files`, for each split by itself."""
         self.splits(config)
         if not isinstance(self.source, Path):
             return {}
@@ -92,22 +96,15 @@ class Release:
         names = self.splits(config)
         for part in split.split("+") if split else ():
             check_choice("split", part.partition("[")[0].strip(), [*names, "all"])
-        files = self.files(config)
+        files = self.split_files(config)
         # Named one by one, since `datasets` keeps what it has read under the names and times of the files: of a
         # directory it would only look at the card, and give the old rows after a new build of the same shape.
         data_files = {name: [file.relative_to(self.source).as_posix() for file in part] for name, part in files.items()}
         try:
             with _quiet_off_terminal():
-                return datasets.load_dataset(
-                    str(self.source),
-                    config,
-                    data_files=data_files or None,
-                    split=split,
-                    revision=self.revision,
-                    streaming=streaming,
-                )
+                return self._load_dataset(config, data_files=data_files or None, split=split, streaming=streaming)
         except (DatasetGenerationError, pa.ArrowException) as error:
-            for file in chain(*files.values()):
+            for file in chain.from_iterable(files.values()):
                 _check_readable(file)
             raise ReleaseError(f"config {config} of {self.source} cannot be read ({_reason(error)})") from error
         except ValueError as error:
@@ -125,7 +122,30 @@ class Release:
         if not files:
             splits = self.load(config)
             return pa.concat_tables(split.with_format("arrow")[:] for split in splits.values())
-        return pa.concat_tables(_read_parquet(file) for file in chain(*files.values()))
+        return pa.concat_tables(_read_parquet(file) for file in files)
+
+    def find(self, config: str, fingerprint: str, columns: Sequence[str]) -> list[dict[str, Any]]:
+        """The rows of a fingerprint, in any split; only the row groups that may have them are read.
+
+        Args:
+            config: one with a column `fingerprint`.
+            fingerprint: of an architecture.
+            columns: what is wanted of the rows; `fingerprint` comes with it.
+
+        Raises:
+            ReleaseError: a file is missing or damaged.
+        """
+        wanted = [("fingerprint", "==", fingerprint)]
+        columns = list(dict.fromkeys(("fingerprint", *columns)))
+        files = self.files(config)
+        if files:
+            tables = (_read_parquet(file, columns=columns, filters=wanted) for file in files)
+            return list(chain.from_iterable(table.to_pylist() for table in tables))
+        splits = self._load_dataset(config, streaming=True, columns=columns, filters=wanted)
+        return list(chain.from_iterable(splits.values()))
+
+    def _load_dataset(self, config: str, **options: Any) -> Any:
+        return datasets.load_dataset(str(self.source), config, revision=self.revision, **options)
 
 
 def open_release(source: str | Path, revision: str | None = None) -> Release:
@@ -214,9 +234,9 @@ def _check_readable(file: Path) -> None:
             parquet.read_row_group(group)
 
 
-def _read_parquet(file: Path) -> pa.Table:
+def _read_parquet(file: Path, **options: Any) -> pa.Table:
     with _unreadable(file):
-        return pq.read_table(file)
+        return pq.read_table(file, **options)
 
 
 @contextmanager

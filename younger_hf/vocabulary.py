@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -80,8 +79,7 @@ class Vocabulary:
 
         release = open_release(source, revision)
         # A release directory can be built anew under the same name: its files' stamps are part of the key.
-        files = chain(*release.files("operators").values())
-        stamps = tuple((file.stat().st_mtime_ns, file.stat().st_size) for file in files)
+        stamps = tuple((file.stat().st_mtime_ns, file.stat().st_size) for file in release.files("operators"))
         return _load(str(release.source), release.revision, stamps)
 
     @classmethod

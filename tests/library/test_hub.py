@@ -16,6 +16,7 @@ from hub.server import hub
 PROGRAM = """
 import json, sys
 from younger_hf import Vocabulary, YoungerError, load
+from younger_hf.release import open_release
 
 def outcome(call):
     try:
@@ -26,6 +27,7 @@ def outcome(call):
 calls = json.loads(sys.argv[1])
 print(json.dumps({
     "vocabulary": Vocabulary.load("org/younger").variants,
+    "found": open_release("org/younger").find("graphs", sys.argv[2], ["name", "node_scope"]),
     **{name: outcome(lambda: [row["name"] for row in load(**arguments)]) for name, arguments in calls.items()},
 }))
 """
@@ -43,11 +45,11 @@ CALLS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module")
-def outcomes(release: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def outcomes(release: Path, rows: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     home = str(tmp_path_factory.mktemp("home"))
     with hub({"org/younger": release}) as endpoint:
         settings = {"HF_ENDPOINT": endpoint, "HF_HOME": home, "HF_TOKEN": "", "HF_HUB_DISABLE_XET": "1"}
-        command = [sys.executable, "-c", PROGRAM, json.dumps(CALLS)]
+        command = [sys.executable, "-c", PROGRAM, json.dumps(CALLS), rows[-1]["fingerprint"]]
         environment = {**os.environ, **settings}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120)
     return json.loads(done.stdout)
@@ -68,3 +70,10 @@ def test_what_the_hub_does_not_have_is_said(outcomes):
     assert outcomes["other revision"] == "ReleaseError: org/younger has no revision 'v9'"
     assert outcomes["other config"].startswith("UsageError: no config 'graph': did you mean graphs")
     assert outcomes["other split"].startswith("UsageError: no split 'tests': did you mean test")
+
+
+def test_a_row_is_found_by_its_fingerprint(outcomes, rows):
+    row = rows[-1]
+    assert outcomes["found"] == [
+        {"fingerprint": row["fingerprint"], "name": row["name"], "node_scope": row["node_scope"].tolist()}
+    ]
