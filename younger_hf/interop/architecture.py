@@ -1,7 +1,8 @@
 """`ArchitectureData`, and how it is cut out of Arrow memory.
 
-In goes a record batch of a release's rows; out comes, for each row, a PyTorch Geometric `Data` whose tensors
-are views of the batch.
+In goes a record batch of a release's rows; out comes, for each row, a PyTorch Geometric `Data`. Its tensors are
+copied straight out of the batch, which is nearly always a file mapped read-only: writing into a view of it would end
+the process.
 """
 
 from __future__ import annotations
@@ -57,16 +58,6 @@ class ArchitectureData(Data):  # type: ignore[misc]
     def scope(self, scope: torch.Tensor) -> None:
         inside = (scope >= 0).nonzero().flatten()
         self.scope_index = torch.stack((inside, scope[inside]))
-
-    def __getstate__(self) -> dict[str, Any]:
-        # A view's storage is that of the whole dataset, and all of a storage is what gets pickled or shared.
-        store = copy.copy(self._store)
-        store.apply(_as_own)
-        return {**self.__dict__, "_store": store}
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> ArchitectureData:
-        own: ArchitectureData = copy.copy(self).apply(_as_own)
-        return super(ArchitectureData, own).__deepcopy__(memo)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
@@ -132,7 +123,7 @@ class Plan:
 
 
 class Piece:
-    """A record batch, opened: tensors over the whole of each column, of which a row's are views."""
+    """A record batch, opened: tensors over the whole of each column, of which a row's are copies of a part."""
 
     def __init__(self, batch: pa.RecordBatch, plan: Plan) -> None:
         nodes, node_ends = flatten_rows(batch.column(plan.nodes), plan.nodes)
@@ -155,21 +146,14 @@ class Piece:
     def __len__(self) -> int:
         return self._num_rows
 
-    def cut(self, row: int, *, own: bool = False) -> ArchitectureData:
-        """The architecture of a row.
-
-        Args:
-            row: its position in the batch.
-            own: whether it gets tensors of its own instead of views.
-        """
+    def cut(self, row: int) -> ArchitectureData:
+        """The architecture of the row at a position in the batch."""
         first, last = self._node_ends[row], self._node_ends[row + 1]
         start, end = self._edge_ends[row], self._edge_ends[row + 1]
         num_edges = (end - start) // 2
-        x = self._nodes[first:last]
-        edge_index = self._edges.as_strided((2, num_edges), (num_edges, 1), start)
-        edge_attr = self._slots.as_strided((num_edges, 2), (1, num_edges), self._slot_ends[row])
-        if own:
-            x, edge_index, edge_attr = x.clone(), edge_index.clone(), edge_attr.clone()
+        x = self._nodes[first:last].clone()
+        edge_index = self._edges[start:end].clone().view(2, num_edges)
+        edge_attr = self._slots[self._slot_ends[row] : self._slot_ends[row + 1]].clone().view(2, num_edges).t()
         fields = {"x": x, "edge_index": edge_index, "edge_attr": edge_attr, "num_nodes": last - first}
         if self._scope is not None:
             inside = self._has_scope is None or self._has_scope[row]
@@ -179,7 +163,7 @@ class Piece:
             mask[self._boundary[row]] = True
             fields["boundary_mask"] = torch.from_numpy(mask)
         if self._target is not None:
-            fields["y"] = self._target[row].clone() if own else self._target[row]
+            fields["y"] = self._target[row]
         if self._keys is not None:
             fields["fingerprint"] = self._keys[row].as_py()
         fields["vocabulary"] = self._vocabulary
@@ -213,12 +197,7 @@ class _Numbers:
     def __getitem__(self, row: int) -> torch.Tensor:
         if self._valid is not None and not self._valid[row]:
             raise YoungerError(f"a row has no {self._name}: filter such rows out before to_pyg")
-        return self._values[row : row + 1]
-
-
-def _as_own(tensor: torch.Tensor) -> torch.Tensor:
-    whole = tensor.untyped_storage().nbytes() == tensor.numel() * tensor.element_size()
-    return tensor if whole else tensor.clone()
+        return self._values[row : row + 1].clone()
 
 
 def _scope_index(scope: IntArray) -> torch.Tensor:

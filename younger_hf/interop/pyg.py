@@ -1,7 +1,7 @@
 """Rows and datasets as PyTorch Geometric objects, and back.
 
-A row becomes an `ArchitectureData`. A `datasets.Dataset` becomes a `torch_geometric.data.Dataset` whose every
-item is a view of the Arrow memory, and a streaming one a `torch.utils.data.IterableDataset`.
+A row becomes an `ArchitectureData`. A `datasets.Dataset` becomes a `torch_geometric.data.Dataset` that cuts its
+items out of the Arrow memory, and a streaming one a `torch.utils.data.IterableDataset`.
 """
 
 from __future__ import annotations
@@ -37,8 +37,7 @@ _STREAM_BATCH: Final = 64
 class ArchitectureDataset(torch_geometric.data.Dataset):  # type: ignore[misc]
     """The rows of a `datasets.Dataset` as `ArchitectureData`, cut from its Arrow memory when asked for.
 
-    Tensors are views of that memory, mostly of a file that is mapped read-only: to write into one ends the process,
-    so clone it before. A transform gets tensors of its own, and may write into them.
+    It holds no graph itself; an item's tensors are its own and may be written into.
     """
 
     def __init__(
@@ -64,7 +63,7 @@ class ArchitectureDataset(torch_geometric.data.Dataset):  # type: ignore[misc]
         piece = self._pieces[number]
         if isinstance(piece, pa.RecordBatch):
             piece = self._pieces[number] = Piece(piece, self._plan)
-        return piece.cut(idx - self._starts[number], own=self.transform is not None)
+        return piece.cut(idx - self._starts[number])
 
     @cached_property
     def _positions(self) -> np.ndarray[Any, Any] | None:
@@ -127,7 +126,7 @@ class ArchitectureStream(torch.utils.data.IterableDataset[ArchitectureData]):
             for batch in table.to_batches():
                 piece = Piece(batch, self._plan)
                 for number in range(len(batch)):
-                    data = piece.cut(number, own=self.transform is not None)
+                    data = piece.cut(number)
                     yield data if self.transform is None else self.transform(data)
 
 
