@@ -22,10 +22,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from builders.assemble.release import assemble
     from builders.assemble.report import ReleaseReport
+    from builders.assemble.staging import check_place
 
-__all__ = ["ReleaseReport", "assemble"]
+__all__ = ["ReleaseReport", "assemble", "check_place"]
 
-_HOMES = {"ReleaseReport": "report", "assemble": "release"}
+_HOMES = {"ReleaseReport": "report", "assemble": "release", "check_place": "staging"}
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,7 @@ second writes rows in the order of (size decile, fingerprint), a row group at a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
@@ -82,7 +82,7 @@ def _measure_all(ledger: Ledger, spool: Path, jobs: int) -> list[Measured]:
 
     def skeletons() -> Iterator[bytes]:
         for architecture in ledger.architectures():
-            origins.append((architecture.exporter, architecture.models))
+            origins.append((architecture.exporter, _public(architecture.models)))
             yield architecture.skeleton
 
     measured: list[Measured] = []
@@ -101,3 +101,9 @@ def _measure_all(ledger: Ledger, spool: Path, jobs: int) -> list[Measured]:
     if not measured:
         raise YoungerError("the ledger has no converted model yet: collect some with `younger-hf build`")
     return measured
+
+
+def _public(models: Iterable[ModelRef]) -> tuple[ModelRef, ...]:
+    """The models without what says where their files are, so that no path can show, not even in an order."""
+    bare = {replace(model, location="", stamp="") for model in models}
+    return tuple(sorted(bare, key=lambda model: (model.source, model.id, model.revision, model.to_json())))

@@ -24,6 +24,17 @@ _AT_FDCWD: Final = -100
 _CARD_OF_A_RELEASE: Final = re.compile(rf"\A---\n(?:(?!---$).*\n)*?{SCHEMA_VERSION_KEY}:", re.MULTILINE)
 
 
+def check_place(output: Path) -> None:
+    """Find out before the work whether a release can be written to a place.
+
+    Raises:
+        UsageError: there is something at `output` that is no release.
+        YoungerError: the place cannot be written, or another process is writing to it.
+    """
+    with _locked(output):
+        pass
+
+
 @contextmanager
 def staged(output: Path) -> Iterator[Path]:
     """Give a scratch directory beside a release; when the block ends well, its `release/` becomes the release.
@@ -38,6 +49,25 @@ def staged(output: Path) -> Iterator[Path]:
         UsageError: there is something at `output` that is no release.
         YoungerError: it cannot be written, or another process is writing it. What was there is still there.
     """
+    with _locked(output) as (place, scratch):
+        try:
+            _empty(scratch)
+            release = scratch / "release"
+            release.mkdir()
+            yield scratch
+            _sync_tree(release)
+            _check_replaceable(place)
+            _swap(release, place, scratch / "replaced")
+            sync(place.parent)
+        except OSError as error:
+            raise YoungerError(
+                f"the release {output} could not be written and is as it was before: {_reason(error)}"
+            ) from error
+
+
+@contextmanager
+def _locked(output: Path) -> Iterator[tuple[Path, Path]]:
+    """Hold the scratch directory of a release; yields the release's place, links resolved, and the scratch."""
     place = output.expanduser().resolve()
     _check_replaceable(place)
     scratch = place.parent / f".{place.name}.assembling"
@@ -47,17 +77,7 @@ def staged(output: Path) -> Iterator[Path]:
     except OSError as error:
         raise YoungerError(f"cannot write a release to {output}: {_reason(error)}") from error
     try:
-        _empty(scratch)
-        release = scratch / "release"
-        release.mkdir()
-        yield scratch
-        _sync_tree(release)
-        _swap(release, place, scratch / "replaced")
-        sync(place.parent)
-    except OSError as error:
-        raise YoungerError(
-            f"the release {output} could not be written and is as it was before: {_reason(error)}"
-        ) from error
+        yield place, scratch
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
         os.close(lock)
