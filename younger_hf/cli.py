@@ -15,6 +15,8 @@ import typer
 
 from younger_hf.errors import MissingExtraError, YoungerError
 
+_FAILURES_SHOWN = 20
+
 app = typer.Typer(
     name="younger-hf",
     help="Younger: a dataset of real neural-network architectures.",
@@ -43,10 +45,18 @@ def build(
     memory: Annotated[float, typer.Option(min=0.1, help="GiB of memory that a conversion may use.")] = 8,
 ) -> None:
     """Convert models and assemble a release from all that the ledger has."""
+    from builders.convert.isolation import Limits
     from builders.pipeline import build as run
 
-    report = run(source, output, work, jobs=jobs, limit=limit, timeout=timeout, memory_limit=int(memory * 2**30))
+    limits = Limits(seconds=timeout, memory=int(memory * 2**30))
+    report, failures = run(source, output, work, jobs=jobs, limit=limit, limits=limits)
     typer.echo(report)
+    if failures:
+        typer.echo(f"{len(failures)} models are not in it:", err=True)
+    for name, model, outcome, message in failures[:_FAILURES_SHOWN]:
+        typer.echo(f"  {name} {model}: {outcome}, {message}", err=True)
+    if len(failures) > _FAILURES_SHOWN:
+        typer.echo(f"  and {len(failures) - _FAILURES_SHOWN} more", err=True)
 
 
 @app.command()
