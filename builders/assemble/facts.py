@@ -12,8 +12,10 @@ from hashlib import blake2b
 
 import onnx
 import pyarrow as pa
+from google.protobuf.message import DecodeError
 
 from builders.assemble.spool import pack
+from builders.extract.errors import InvalidModelError
 from builders.extract.flatten import flatten
 from builders.extract.operator_graph import annotated_graph, operator_graph
 from builders.identity import canonicalize, wl_hash
@@ -98,7 +100,11 @@ def measure(skeleton: bytes) -> Measurement:
     Raises:
         InvalidModelError: it is none.
     """
-    flat = flatten(onnx.load_model_from_string(skeleton))
+    try:
+        model = onnx.load_model_from_string(skeleton)
+    except DecodeError as error:
+        raise InvalidModelError("the skeleton", None, "its bytes do not parse") from error
+    flat = flatten(model, "the skeleton")
     graph = operator_graph(flat)
     form = canonicalize(graph)
     type_form = canonicalize(graph, attributes=False)

@@ -1,0 +1,44 @@
+"""Ledgers of real models, filled through their own interface: `from ledgers import fill`."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+import torchvision
+
+from builders.convert import Conversion, Outcome
+from builders.crawl.model_ref import ModelRef
+from builders.extract import strip
+from builders.ledger import Ledger
+
+Attempt = tuple[ModelRef, Conversion]
+
+
+def conversion(model: onnx.ModelProto | Path, exporter: str = "onnx") -> Conversion:
+    """A conversion that went well."""
+    return Conversion(Outcome.OK, exporter=exporter, skeleton=strip(model).SerializeToString(deterministic=True))
+
+
+def export_torchvision(directory: Path, name: str, **options: Any) -> Path:
+    """A torchvision model as an ONNX file, by the exporter that takes a second."""
+    network = torchvision.models.get_model(name, weights=None, **options).eval()
+    path = directory / f"{name}.onnx"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(network, (torch.zeros(1, 3, 224, 224),), str(path), dynamo=False, opset_version=17)
+    return path
+
+
+def fill(directory: Path, attempts: Iterable[Attempt]) -> Ledger:
+    """A ledger with these attempts, in this order."""
+    attempts = list(attempts)
+    ledger = Ledger(directory)
+    ledger.record(model for model, _ in attempts)
+    for model, converted in attempts:
+        ledger.finish(model, converted)
+    return ledger
