@@ -117,7 +117,7 @@ EXPORTERS: dict[str, Exporter] = {
     "onnx": _ONNX,
     "onnx-package": _ONNX,
     "torchvision": Exporter(
-        "torch", "builders.convert.torch", ("torch", "torchvision", "onnxscript", "onnx-ir", "onnx")
+        "torch", "builders.convert.torchvision", ("torch", "torchvision", "onnxscript", "onnx-ir", "onnx")
     ),
     "keras": Exporter(
         "tf2onnx", "builders.convert.keras", ("keras", "tensorflow", "tensorflow-cpu", "tf2onnx", "onnx")

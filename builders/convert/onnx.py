@@ -1,51 +1,47 @@
-"""Existing ONNX files: nothing is converted, only read without weights.
+"""ONNX files that exist already: nothing is converted, the file is read without its weights.
 
-In goes a `ModelRef` of a file on this machine or of a zoo model in the onnx package; out comes its structure.
+The zoo models of the onnx package stand for their weights with a ConstantOfShape on an initializer that holds the
+weight's shape; here these become what they stand for, an initializer of that shape.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import onnx
-from onnx import ModelProto, NodeProto, TensorProto
+import numpy as np
+from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 
-from builders.convert import Export
+from builders.convert import ConversionError, Export, Outcome
 from builders.crawl.local import zoo_files
 from builders.crawl.model_ref import ModelRef
 from builders.extract import read_structure
 
 
 def export(model: ModelRef) -> Export:
-    """The file of a model.
+    """The model's file, or the zoo model with its parameters.
 
     Raises:
-        InvalidModelError: the file is no ONNX model.
+        ConversionError: there is no such file any more (`not_found`).
     """
-    if model.source == "onnx-package":
-        return Export(read_zoo_model(model.id), "onnx")
-    return Export(Path(model.location), "onnx")
+    zoo = model.source == "onnx-package"
+    file = zoo_files().get(model.id) if zoo else Path(model.location)
+    if file is None or not file.exists():
+        raise ConversionError(Outcome.NOT_FOUND, f"there is no file {file or model.id}")
+    return Export(with_parameters(read_structure(file)) if zoo else file, "onnx")
 
 
-def read_zoo_model(name: str) -> ModelProto:
-    """A zoo model of the onnx package, with parameters where the package's files compute them.
-
-    To be small, those files have no weights but `ConstantOfShape` nodes on a shape. Each such node becomes the
-    initializer that it stands for (DESIGN section 3, rule 6), without data.
-    """
-    model = read_structure(zoo_files()[name])
-    shapes = {tensor.name: tensor for tensor in model.graph.initializer}
-    nodes = list(model.graph.node)
-    del model.graph.node[:]
-    for node in nodes:
-        if node.op_type == "ConstantOfShape" and node.input[0] in shapes:
-            model.graph.initializer.append(_parameter(node, shapes[node.input[0]]))
-        else:
-            model.graph.node.append(node)
+def with_parameters(model: ModelProto) -> ModelProto:
+    """Replace, in place, every ConstantOfShape on an initializer by an initializer of that shape, without data."""
+    graph = model.graph
+    shapes = {tensor.name: tensor for tensor in graph.initializer}
+    kept: list[NodeProto] = []
+    for node in graph.node:
+        if node.op_type != "ConstantOfShape" or node.domain or node.input[0] not in shapes:
+            kept.append(node)
+            continue
+        element_type = next((a.t.data_type for a in node.attribute if a.name == "value"), TensorProto.FLOAT)
+        dims = numpy_helper.to_array(shapes[node.input[0]]).astype(np.int64).tolist()
+        graph.initializer.add(name=node.output[0], data_type=element_type, dims=dims)
+    del graph.node[:]
+    graph.node.extend(kept)
     return model
-
-
-def _parameter(node: NodeProto, shape: TensorProto) -> TensorProto:
-    element = next((a.t.data_type for a in node.attribute if a.name == "value"), TensorProto.FLOAT)
-    dims = onnx.numpy_helper.to_array(shape).tolist()
-    return TensorProto(name=node.output[0], data_type=element, dims=dims)
