@@ -1,68 +1,88 @@
-"""Where work runs: on this machine, several at a time. A cluster would be another class with the same method.
+"""Where work runs: tasks go in with the resources they ask for, results come out as they are ready.
 
-In go a function and items; out come items with their results, in the order in which they are done.
+`Executor` is the interface, `LocalExecutor` this machine. A task is a function of one argument, a question that
+it asks now and then: whether it has been cancelled. What it runs in a child process is its own affair.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from threading import Event
-from typing import Protocol, TypeVar
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Generic, Protocol, TypeVar
 
-Item = TypeVar("Item")
+Key = TypeVar("Key")
 Result = TypeVar("Result")
-Cancelled = Callable[[], bool]
+Task = Callable[[Callable[[], bool]], Result]
 
 
-class Executor(Protocol):
-    """Runs pure functions; `builders.pipeline` knows no more of it."""
+@dataclass(frozen=True)
+class Resources:
+    """What a task asks for.
 
-    def run(
-        self, function: Callable[[Item, Cancelled], Result], items: Iterable[Item]
-    ) -> Iterator[tuple[Item, Result]]:
-        """Apply the function to every item.
-
-        Args:
-            function: takes an item, and something to ask now and then: once it says True, nobody waits any more.
-            items: drawn as they are needed, so there may be any number.
-
-        Yields:
-            Each item with its result, as soon as it is there.
-        """
-        ...
-
-
-class LocalExecutor:
-    """Runs functions in threads: what they do must wait for child processes rather than compute.
-
-    Args:
-        jobs: how many run at a time.
+    Attributes:
+        processors: how many cores it keeps busy.
+        memory: the resident bytes that it may come to use.
     """
 
-    def __init__(self, jobs: int = 1) -> None:
-        self.jobs = jobs
+    processors: float = 1.0
+    memory: int = 0
 
-    def run(
-        self, function: Callable[[Item, Cancelled], Result], items: Iterable[Item]
-    ) -> Iterator[tuple[Item, Result]]:
-        """See `Executor.run`. When the iteration is given up, what runs is cancelled and awaited."""
-        cancelled = Event()
-        source = iter(items)
-        running: dict[Future[Result], Item] = {}
-        with ThreadPoolExecutor(self.jobs) as pool:
-            try:
-                while True:
-                    while len(running) < self.jobs:
-                        try:
-                            item = next(source)
-                        except StopIteration:
-                            break
-                        running[pool.submit(function, item, cancelled.is_set)] = item
-                    if not running:
-                        return
-                    done, _ = wait(running, return_when=FIRST_COMPLETED)
-                    for future in done:
-                        yield running.pop(future), future.result()
-            finally:
-                cancelled.set()
+
+class Executor(Protocol[Key, Result]):
+    """A place where work runs. Used in a `with` statement; leaving it cancels what has not ended."""
+
+    def submit(self, key: Key, task: Task[Result], resources: Resources) -> None:
+        """Take on a task; returns at once."""
+
+    def results(self) -> Iterator[tuple[Key, Result]]:
+        """Each task's key and result, in the order they end, until no task is left; more may be submitted meanwhile.
+
+        An exception of a task is raised here.
+        """
+
+    def __enter__(self) -> Executor[Key, Result]: ...
+
+    def __exit__(self, *exception: object) -> None: ...
+
+
+class LocalExecutor(Generic[Key, Result]):
+    """At most `jobs` tasks at once on this machine.
+
+    What a task asks for is not weighed here: a conversion enforces its own limits, and `jobs` is the user's word
+    on how many of them this machine can carry.
+    """
+
+    def __init__(self, jobs: int) -> None:
+        # A thread outlives the child process that its task started: Linux ends a child with the thread it came from.
+        self._pool = ThreadPoolExecutor(max_workers=jobs)
+        self._done: queue.SimpleQueue[tuple[Key, Future[Result]]] = queue.SimpleQueue()
+        self._cancelled = threading.Event()
+        self._running = 0
+
+    def submit(self, key: Key, task: Task[Result], resources: Resources) -> None:  # noqa: ARG002
+        """Take on a task; returns at once."""
+        self._running += 1
+        future = self._pool.submit(task, self._cancelled.is_set)
+        future.add_done_callback(partial(self._report, key))
+
+    def _report(self, key: Key, future: Future[Result]) -> None:
+        self._done.put((key, future))
+
+    def results(self) -> Iterator[tuple[Key, Result]]:
+        """Each task's key and result, in the order they end, until no task is left."""
+        while self._running:
+            key, future = self._done.get()
+            self._running -= 1
+            yield key, future.result()
+
+    def __enter__(self) -> LocalExecutor[Key, Result]:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Cancel what has not ended, and wait until it has."""
+        self._cancelled.set()
+        self._pool.shutdown(wait=True, cancel_futures=True)

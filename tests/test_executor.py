@@ -1,57 +1,79 @@
-"""The local executor."""
+"""The local executor: N tasks at once, results as they end, nothing left running."""
 
 from __future__ import annotations
 
+import threading
 import time
-from threading import Lock
 
 import pytest
 
-from builders.executor import Cancelled, LocalExecutor
+from builders.executor import LocalExecutor, Resources
 
 
-@pytest.mark.parametrize("jobs", [1, 3])
-def test_every_item_comes_back_once_with_its_result(jobs: int) -> None:
-    results = dict(LocalExecutor(jobs).run(lambda item, cancelled: item * item, range(50)))
-    assert results == {item: item * item for item in range(50)}
+def run(jobs, tasks):
+    with LocalExecutor(jobs) as executor:
+        for key, task in tasks.items():
+            executor.submit(key, task, Resources())
+        return list(executor.results())
 
 
-def test_no_more_than_jobs_run_at_a_time() -> None:
-    running, most, lock = 0, 0, Lock()
+def test_results_come_in_the_order_they_end():
+    first_may_end = threading.Event()
 
-    def work(item: int, cancelled: Cancelled) -> None:
-        nonlocal running, most
-        with lock:
-            running += 1
-            most = max(most, running)
-        time.sleep(0.01)
-        with lock:
-            running -= 1
+    def first(cancelled):
+        assert first_may_end.wait(10)
+        return 1
 
-    list(LocalExecutor(2).run(work, range(10)))
-    assert most == 2
+    def second(cancelled):
+        first_may_end.set()
+        return 2
 
-
-def test_results_come_as_they_are_done_and_items_are_drawn_as_they_are_needed() -> None:
-    drawn = []
-
-    def items():
-        for item in (0.3, 0.0, 0.0):
-            drawn.append(item)
-            yield item
-
-    results = LocalExecutor(2).run(lambda item, cancelled: time.sleep(item), items())
-    assert next(results)[0] == 0.0
-    assert len(drawn) == 2
+    with LocalExecutor(2) as executor:
+        executor.submit("first", first, Resources())
+        executor.submit("second", second, Resources())
+        assert {next(executor.results()) for _ in range(2)} == {("first", 1), ("second", 2)}
 
 
-def test_giving_up_cancels_what_runs() -> None:
-    def wait_until_cancelled(item: int, cancelled: Cancelled) -> None:
-        deadline = time.monotonic() + 30
-        while item and not cancelled():
-            assert time.monotonic() < deadline
-            time.sleep(0.001)
+def test_no_more_than_the_jobs_run_at_once():
+    running, most = [], []
 
-    results = LocalExecutor(2).run(wait_until_cancelled, [0, 1])
-    next(results)
-    results.close()
+    def task(cancelled):
+        running.append(1)
+        most.append(len(running))
+        time.sleep(0.02)
+        running.pop()
+
+    run(3, dict.fromkeys(range(12), task))
+    assert max(most) == 3
+
+
+def test_a_task_may_be_submitted_while_results_are_read():
+    with LocalExecutor(1) as executor:
+        executor.submit(0, lambda cancelled: 0, Resources())
+        seen = []
+        for key, result in executor.results():
+            seen.append(result)
+            if key < 4:
+                executor.submit(key + 1, lambda cancelled, value=key + 1: value, Resources())
+    assert seen == [0, 1, 2, 3, 4]
+
+
+def test_an_exception_of_a_task_is_raised_to_the_reader():
+    with pytest.raises(ZeroDivisionError):
+        run(1, {"bad": lambda cancelled: 1 / 0})
+
+
+def test_leaving_cancels_what_runs_and_drops_what_waits():
+    ended, started = [], threading.Event()
+
+    def task(cancelled):
+        started.set()
+        while not cancelled():
+            time.sleep(0.01)
+        ended.append(1)
+
+    with LocalExecutor(1) as executor:
+        for key in range(5):
+            executor.submit(key, task, Resources())
+        assert started.wait(5)
+    assert ended == [1]
