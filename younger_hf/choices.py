@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Final
 
 from younger_hf.errors import UsageError
+
+_MOST_LISTED: Final = 20
 
 
 def check_choice(kind: str, name: str, choices: Iterable[str]) -> None:
@@ -17,14 +20,18 @@ def check_choice(kind: str, name: str, choices: Iterable[str]) -> None:
         choices: the names that exist.
 
     Raises:
-        UsageError: the name is none of them; the message gives the nearest ones, or all if none is near.
+        UsageError: the name is none of them; the message gives the nearest ones, or the first if none is near.
     """
     names = list(choices)
     if name in names:
         return
-    near = get_close_matches(name, names, n=3)
+    by_lower_case = {choice.lower(): choice for choice in reversed(names)}
+    near = [by_lower_case[match] for match in get_close_matches(name.lower(), by_lower_case, n=3)]
     if near:
         hint = "did you mean " + " or ".join(near) + "?"
+    elif names:
+        more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
+        hint = "there is " + ", ".join(names[:_MOST_LISTED]) + more
     else:
-        hint = "there is " + ", ".join(names) if names else "there is none at all"
+        hint = "there is none at all"
     raise UsageError(f"no {kind} {name!r}: {hint}")
