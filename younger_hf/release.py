@@ -13,12 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from textwrap import shorten
 from typing import Any, Final
 
 import datasets
 import pyarrow as pa
-import pyarrow.parquet as pq
 import yaml
 from datasets.exceptions import DatasetGenerationError
 from huggingface_hub import errors as hub
@@ -26,9 +24,13 @@ from huggingface_hub import hf_hub_download
 
 from younger_hf.choices import check_choice
 from younger_hf.errors import ReleaseError, UsageError
+from younger_hf.parquet_files import first_line, list_on_hub, read_parquet, read_row_groups, read_schema
 from younger_hf.schema import SCHEMA_VERSION
 
 SCHEMA_VERSION_KEY: Final = "younger_schema_version"
+
+Condition = tuple[str, str, Any]
+"""Column, comparison ("==", "<=", ">=", "in") and value: a filter as pyarrow takes it."""
 
 _REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _FRONT_MATTER = re.compile(r"\A---\r?\n(.*?)\r?\n---\s*$", re.DOTALL | re.MULTILINE)
@@ -81,13 +83,22 @@ class Release:
                 found.setdefault(split, []).extend(files)
         return found
 
-    def load(self, config: str, split: str | None = None, *, streaming: bool = False) -> Any:
+    def load(
+        self,
+        config: str,
+        split: str | None = None,
+        *,
+        streaming: bool = False,
+        conditions: Sequence[Condition] = (),
+    ) -> Any:
         """A config as `datasets.load_dataset` returns it.
 
         Args:
             config: one of `configs`.
             split: what `datasets` takes for a split, such as "train[:10%]"; None for a dictionary of all.
             streaming: read rows as they are asked for, and keep nothing on disk.
+            conditions: which rows, all of them to be met; row groups whose statistics rule them out are not read.
+                A split in which no row meets them is empty, and a share of a split is one of the rows that do.
 
         Raises:
             UsageError: there is no such config or split.
@@ -102,15 +113,27 @@ class Release:
         data_files = {name: [file.relative_to(self.source).as_posix() for file in part] for name, part in files.items()}
         try:
             with _quiet_off_terminal():
-                return self._load_dataset(config, data_files=data_files or None, split=split, streaming=streaming)
+                builder = datasets.load_dataset_builder(
+                    str(self.source),
+                    config,
+                    revision=self.revision,
+                    data_files=data_files or None,
+                    **({"filters": list(conditions)} if conditions else {}),
+                )
+                if streaming:
+                    return builder.as_streaming_dataset(split)
+                # The card counts the rows without conditions.
+                builder.download_and_prepare(verification_mode="no_checks" if conditions else None)
+                return _as_dataset(builder, split)
         except (DatasetGenerationError, pa.ArrowException) as error:
             for file in chain.from_iterable(files.values()):
-                _check_readable(file)
-            raise ReleaseError(f"config {config} of {self.source} cannot be read ({_reason(error)})") from error
+                for _ in read_row_groups(file):
+                    pass
+            raise ReleaseError(f"config {config} of {self.source} cannot be read ({first_line(error)})") from error
         except ValueError as error:
-            raise UsageError(f"config {config} of {self.source}, split {split}: {_reason(error)}") from error
+            raise UsageError(f"config {config} of {self.source}, split {split}: {first_line(error)}") from error
         except OSError as error:
-            raise ReleaseError(f"config {config} of {self.source} cannot be read ({_reason(error)})") from error
+            raise ReleaseError(f"config {config} of {self.source} cannot be read ({first_line(error)})") from error
 
     def read(self, config: str) -> pa.Table:
         """A small config whole, as an Arrow table.
@@ -122,7 +145,33 @@ class Release:
         if not files:
             splits = self.load(config)
             return pa.concat_tables(split.with_format("arrow")[:] for split in splits.values())
-        return pa.concat_tables(_read_parquet(file) for file in files)
+        return pa.concat_tables(read_parquet(file) for file in files)
+
+    def columns(self, config: str) -> tuple[str, ...]:
+        """The columns of a config, as its first file has them.
+
+        Raises:
+            ReleaseError: the file is missing or damaged.
+        """
+        return tuple(read_schema(next(iter(self._parquet_files(config).values()))[0]).names)
+
+    def row_groups(self, config: str, columns: Sequence[str]) -> Iterator[tuple[str, pa.Table]]:
+        """The rows of a config, a row group at a time, so that memory does not grow with the release.
+
+        Args:
+            config: one of `configs`.
+            columns: which are read and, from the Hub, fetched.
+
+        Yields:
+            The split, and the columns of one row group of it.
+
+        Raises:
+            ReleaseError: a file is missing or damaged.
+        """
+        for split, files in self._parquet_files(config).items():
+            for file in files:
+                for table in read_row_groups(file, columns):
+                    yield split, table
 
     def find(self, config: str, fingerprint: str, columns: Sequence[str]) -> list[dict[str, Any]]:
         """The rows of a fingerprint, in any split; only the row groups that may have them are read.
@@ -139,10 +188,20 @@ class Release:
         columns = list(dict.fromkeys(("fingerprint", *columns)))
         files = self.files(config)
         if files:
-            tables = (_read_parquet(file, columns=columns, filters=wanted) for file in files)
+            tables = (read_parquet(file, columns=columns, filters=wanted) for file in files)
             return list(chain.from_iterable(table.to_pylist() for table in tables))
         splits = self._load_dataset(config, streaming=True, columns=columns, filters=wanted)
         return list(chain.from_iterable(splits.values()))
+
+    def _parquet_files(self, config: str) -> Mapping[str, Sequence[Path | str]]:
+        """The files of each split of a config, on disk or on the Hub, as `younger_hf.parquet_files` takes them."""
+        self.splits(config)
+        if isinstance(self.source, Path):
+            return self.split_files(config)
+        return {
+            split: [file for pattern in patterns for file in list_on_hub(self.source, self.revision, pattern)]
+            for split, patterns in self.configs[config].items()
+        }
 
     def _load_dataset(self, config: str, **options: Any) -> Any:
         return datasets.load_dataset(str(self.source), config, revision=self.revision, **options)
@@ -172,12 +231,25 @@ def open_release(source: str | Path, revision: str | None = None) -> Release:
     return Release(str(source), revision, _read_card(_download_card(str(source), revision)))
 
 
+def _as_dataset(builder: Any, split: str | None) -> Any:
+    """The rows that a builder has prepared; what `datasets` refuses to load, a split without rows, is empty."""
+    sizes = {name: info.num_examples for name, info in builder.info.splits.items()}
+    if split is None:
+        return datasets.DatasetDict({name: _as_dataset(builder, name) for name in sizes})
+    spec = "+".join(sizes) if split == "all" else split
+    parts = datasets.ReadInstruction.from_spec(spec).to_absolute(sizes)
+    if any(part.to > part.from_ for part in parts):
+        return builder.as_dataset(spec)
+    features = builder.info.features
+    return datasets.Dataset.from_dict({name: [] for name in features}, features, split=datasets.NamedSplit(split))
+
+
 def _read_card(card: Path) -> dict[str, dict[str, tuple[str, ...]]]:
     try:
         front = _FRONT_MATTER.match(card.read_text(encoding="utf-8"))
         front_matter = yaml.safe_load(front[1]) if front else None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ReleaseError(f"{card} has no readable YAML front matter ({_reason(error)})") from error
+        raise ReleaseError(f"{card} has no readable YAML front matter ({first_line(error)})") from error
     if not isinstance(front_matter, dict) or SCHEMA_VERSION_KEY not in front_matter:
         raise ReleaseError(f"{card} does not say {SCHEMA_VERSION_KEY}: it is not the card of a release")
     version = front_matter[SCHEMA_VERSION_KEY]
@@ -212,7 +284,7 @@ def _download_card(repo_id: str, revision: str | None) -> Path:
     except hub.EntryNotFoundError as error:
         raise ReleaseError(f"{repo_id} has no README.md: it is no release") from error
     except (OSError, hub.HFValidationError) as error:
-        raise ReleaseError(f"{repo_id} cannot be read from the Hub ({_reason(error)})") from error
+        raise ReleaseError(f"{repo_id} cannot be read from the Hub ({first_line(error)})") from error
 
 
 def _check_shards(files: list[Path]) -> None:
@@ -228,25 +300,6 @@ def _check_shards(files: list[Path]) -> None:
                     raise ReleaseError(f"{files[0].parent / expected} is missing: the release is incomplete")
 
 
-def _check_readable(file: Path) -> None:
-    with _unreadable(file), pq.ParquetFile(file) as parquet:
-        for group in range(parquet.num_row_groups):
-            parquet.read_row_group(group)
-
-
-def _read_parquet(file: Path, **options: Any) -> pa.Table:
-    with _unreadable(file):
-        return pq.read_table(file, **options)
-
-
-@contextmanager
-def _unreadable(file: Path) -> Iterator[None]:
-    try:
-        yield
-    except (pa.ArrowException, OSError) as error:
-        raise ReleaseError(f"{file} is damaged ({_reason(error)}): fetch or build it again") from error
-
-
 @contextmanager
 def _quiet_off_terminal() -> Iterator[None]:
     quiet = not sys.stderr.isatty() and not datasets.are_progress_bars_disabled()
@@ -257,10 +310,3 @@ def _quiet_off_terminal() -> Iterator[None]:
     finally:
         if quiet:
             datasets.enable_progress_bars()
-
-
-def _reason(error: BaseException) -> str:
-    """The first line of the innermost error, which is the one that says what happened."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return shorten((str(error).strip() or type(error).__name__).splitlines()[0], 300)

@@ -1,0 +1,107 @@
+"""The Parquet files of a release, on disk or on the Hub: read whole, or the columns one wants a row group at a time.
+
+In goes the path of a file, or its name on the Hub; out come Arrow tables. A damaged file is named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from textwrap import shorten
+from typing import Any, Final, cast
+from urllib.parse import quote
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from huggingface_hub import HfFileSystem
+from huggingface_hub.errors import HfHubHTTPError
+
+from younger_hf.errors import ReleaseError
+
+# The errors of requests or, since huggingface_hub 1, of httpx: those of the connection too, which are no OSError there.
+_HTTPError: Final = cast(type[Exception], HfHubHTTPError.__mro__[1])
+
+# What is fetched beyond each read: neighbouring columns are small, and a request costs more than their bytes.
+_READ_AHEAD: Final = 256 << 10
+
+
+def list_on_hub(repo_id: str, revision: str | None, pattern: str) -> list[str]:
+    """The files of a Hub dataset repository that match a glob pattern, sorted; names that this module opens.
+
+    Raises:
+        ReleaseError: there is none, or the Hub cannot be reached.
+    """
+    root = f"datasets/{repo_id}@{quote(revision, safe='')}" if revision else f"datasets/{repo_id}"
+    with unreadable(f"{root}/{pattern}"):
+        # Not the instance that others share: it remembers listings, and a release may have been pushed since.
+        files = HfFileSystem(skip_instance_cache=True).glob(f"{root}/{pattern}")
+    if not files:
+        raise ReleaseError(f"{pattern} of {repo_id} is missing: the release is incomplete")
+    return sorted(files)
+
+
+def read_parquet(file: Path, **options: Any) -> pa.Table:
+    """A file on disk, whole or what the options of `pyarrow.parquet.read_table` leave of it.
+
+    Raises:
+        ReleaseError: the file is damaged.
+    """
+    with unreadable(file):
+        return pq.read_table(file, **options)
+
+
+def read_schema(file: Path | str) -> pa.Schema:
+    """The columns of a file.
+
+    Raises:
+        ReleaseError: the file is damaged, or the Hub cannot be reached.
+    """
+    with unreadable(file), _open(file) as parquet:
+        return parquet.schema_arrow
+
+
+def read_row_groups(file: Path | str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    """The row groups of a file, one after the other, so that memory holds one of them.
+
+    Args:
+        file: a path, or a name that `list_on_hub` gave.
+        columns: which are read and, on the Hub, fetched; None for all.
+
+    Raises:
+        ReleaseError: the file is damaged, or the Hub cannot be reached.
+    """
+    with unreadable(file), _open(file) as parquet:
+        for number in range(parquet.num_row_groups):
+            yield parquet.read_row_group(number, columns=columns)
+
+
+@contextmanager
+def unreadable(file: Path | str) -> Iterator[None]:
+    """What goes wrong in reading a file becomes a `ReleaseError` that names it."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, _HTTPError) as error:
+        cure = "fetch or build it again" if isinstance(file, Path) else "try again"
+        state = "is damaged" if isinstance(file, Path) else "cannot be read from the Hub"
+        raise ReleaseError(f"{file} {state} ({first_line(error)}): {cure}") from error
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of the innermost error, which is the one that says what happened."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return shorten((str(error).strip() or type(error).__name__).splitlines()[0], 300)
+
+
+@contextmanager
+def _open(file: Path | str) -> Iterator[pq.ParquetFile]:
+    if isinstance(file, Path):
+        with pq.ParquetFile(file) as parquet:
+            yield parquet
+    else:
+        with (
+            HfFileSystem().open(file, block_size=_READ_AHEAD, cache_type="readahead") as source,
+            pq.ParquetFile(source, pre_buffer=True) as parquet,
+        ):
+            yield parquet
