@@ -6,9 +6,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, SupportsIndex
 
 import datasets
 import numpy as np
@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from younger_hf.choices import check_choice
 from younger_hf.errors import UsageError
+from younger_hf.filters import Names, column_conditions, having_operators, operator_ids
 from younger_hf.graph import GraphMetadata, OperatorGraph
-from younger_hf.release import open_release
+from younger_hf.release import Condition, Release, open_release
 from younger_hf.schema import DEFAULT_CONFIG
 from younger_hf.vocabulary import Vocabulary
 
@@ -34,34 +35,70 @@ def load(
     revision: str | None = None,
     streaming: bool = False,
     split_scheme: str = "family",
+    hub: Names = None,
+    task: Names = None,
+    family: Names = None,
+    origin: Names = None,
+    license: Names = None,  # noqa: A002 - the name of the column
+    min_nodes: SupportsIndex | None = None,
+    max_nodes: SupportsIndex | None = None,
+    operators: Names = None,
+    all_operators: Names = None,
 ) -> Any:
-    """Load a config of a release.
+    """Load a config of a release, or the rows of it that pass filters.
+
+        load("graphs", "train", max_nodes=300, task=["image-classification", "object-detection"])
+        load("graphs", "train", all_operators=["Conv", "Softmax"], streaming=True)
+
+    A row is loaded if it passes every filter that is given. A filter by name takes one name or a list of names, of
+    which the row has to have one; it looks at the row's column of that name, which is that of its representative
+    model. All filters but those by operator are pushed down to the Parquet files: of their row groups, only those
+    are read that may have such a row, which for the number of nodes are few, since rows are in order of size.
 
     Args:
         config: "graphs", "graphs-no-attributes", "sample", "operators", "skeletons", or what else the
             release's card lists.
         split: "train", "validation", "test" or "unseen"; with the family scheme also what `datasets` makes of
-            them, such as "train[:10%]" or "train+test". None for all, as a dictionary.
-        source: a release directory, or the id of a Hub dataset repository such as `org/younger`.
+            them, such as "train[:10%]" or "train+test" (a share is one of the rows that pass the filters by
+            column). None for all, as a dictionary.
+        source: where the release is: a release directory, or the id of a Hub dataset repository such as
+            `org/younger`.
         revision: the repository's branch, tag or commit.
-        streaming: read rows as they are asked for, and keep nothing on disk.
+        streaming: read rows as they are asked for, and keep nothing on disk. Without it `datasets` keeps the
+            rows in its cache, for each choice of filters by column anew.
         split_scheme: "family", where no model family is on two sides, or "paper", the scheme of the paper
             (column `paper_split`), whose splits share families.
+        hub: where the model comes from, as column `source` has it: "torchvision", "huggingface", …
+        task: what the model is for: "image-classification", …
+        family: the architecture family: "resnet", …
+        origin: "published", "registry", "default-configuration" or "contributed".
+        license: the licence identifier of the model: "apache-2.0", …
+        min_nodes: the fewest operators of a graph.
+        max_nodes: the most operators of a graph.
+        operators: operator types of which the graph has at least one: "Conv", "com.microsoft::Gelu", …
+        all_operators: operator types all of which the graph has.
 
     Returns:
-        `datasets.Dataset`, or `DatasetDict` if split is None; with streaming, their iterable counterparts.
+        `datasets.Dataset`, or `DatasetDict` if split is None; with streaming, their iterable counterparts. Where
+        no row passes, it has no rows, and the features of the config.
 
     Raises:
-        UsageError: no such config, split or scheme; the message gives the nearest names.
+        UsageError: no such config, split or scheme, or a name that no row of the config has; the message gives
+            the nearest names.
         ReleaseError: no such release, or one that is incomplete, damaged, or of another schema version.
     """
     check_choice("split scheme", split_scheme, SPLIT_SCHEMES)
     release = open_release(source, revision)
+    release.splits(config)
+    names = {"hub": hub, "task": task, "family": family, "origin": origin, "license": license}
+    conditions = column_conditions(release, config, names, min_nodes, max_nodes)
+    some, every = operator_ids(release, config, operators), operator_ids(release, config, all_operators)
     if split_scheme == "family":
-        return release.load(config, None if split is None else str(split), streaming=streaming)
-    if split is not None:
-        check_choice("split of the paper's scheme", str(split), _PAPER_SPLITS)
-    return _by_paper_split(release.load(config, streaming=streaming), config, split)
+        split = None if split is None else str(split)
+        rows = release.load(config, split, streaming=streaming, conditions=conditions)
+    else:
+        rows = _load_paper_splits(release, config, split, streaming, conditions)
+    return having_operators(rows, some, every)
 
 
 def to_graph(row: Mapping[str, Any], vocabulary: Vocabulary | None = None) -> OperatorGraph:
@@ -116,21 +153,17 @@ def as_pairs(column: Any) -> NDArray[np.int64]:
     return np.stack([np.asarray(part, dtype=np.int64) for part in column])
 
 
-def _by_paper_split(splits: Any, config: str, split: str | None) -> Any:
-    rows = datasets.concatenate_datasets(list(splits.values()))
-    if "paper_split" not in rows.features:
-        raise UsageError(f"config {config} has no splits of the paper's scheme")
-    wanted = _PAPER_SPLITS if split is None else (str(split),)
-    if isinstance(rows, datasets.IterableDataset):
-        streams = {name: rows.filter(_is_in, input_columns="paper_split", fn_kwargs={"split": name}) for name in wanted}
-        return streams[str(split)] if split is not None else datasets.IterableDatasetDict(streams)
-    column = rows.select_columns("paper_split").with_format("arrow")[:]["paper_split"]
-    names = np.array(column.to_pylist(), dtype=object)
-    selected = {name: rows.select(np.flatnonzero(names == name)) for name in wanted}
+def _load_paper_splits(
+    release: Release, config: str, split: str | None, streaming: bool, conditions: Sequence[Condition]
+) -> Any:
     if split is not None:
-        return selected[str(split)]
-    return datasets.DatasetDict({name: part for name, part in selected.items() if len(part)})
-
-
-def _is_in(paper_split: str | None, split: str) -> bool:
-    return paper_split == split
+        check_choice("split of the paper's scheme", str(split), _PAPER_SPLITS)
+    if "paper_split" not in release.columns(config):
+        raise UsageError(f"config {config} has no splits of the paper's scheme")
+    parts = {}
+    for name in _PAPER_SPLITS if split is None else (str(split),):
+        by_family = release.load(config, streaming=streaming, conditions=[*conditions, ("paper_split", "==", name)])
+        parts[name] = datasets.concatenate_datasets(list(by_family.values()))
+    if split is not None:
+        return parts[str(split)]
+    return datasets.IterableDatasetDict(parts) if streaming else datasets.DatasetDict(parts)
