@@ -12,6 +12,8 @@ import onnx.parser
 import pytest
 import yaml
 
+from builders.assemble.features import card_features
+from builders.assemble.parquet import write_split
 from builders.extract import extract
 from builders.identity import fingerprint
 from younger_hf.dataset import to_columns
@@ -49,6 +51,15 @@ PAPER_SPLIT_OF = {
     "light_vgg19": "train",
     "light_resnet50": "validation",
     "light_shufflenet": "test",
+}
+
+# What the rows of the large release are labelled with in turn; lengths without a common factor give every pairing.
+LABELS: dict[str, list[str | None]] = {
+    "task": ["image-classification", "image-segmentation", None],
+    "source": ["torchvision", "huggingface"],
+    "license": ["apache-2.0", "mit", None, "bsd-3-clause", None],
+    "origin": ["published", "registry", "default-configuration", "published", "published", "published", "contributed"],
+    "paper_split": ["train", "train", "test", "train", "validation", "train", "train", "train", "train", None, "train"],
 }
 
 
@@ -125,6 +136,41 @@ def release(
         paths = [{"split": split, "path": f"{config}/{split}-*.parquet"} for split in splits]
         card["configs"].append({"config_name": config, "default": config == "graphs", "data_files": paths})
     (directory / "README.md").write_text(f"---\n{yaml.safe_dump(card)}---\n# Younger\n")
+    return directory
+
+
+@pytest.fixture(scope="session")
+def large_release(
+    tmp_path_factory: pytest.TempPathFactory,
+    rows: list[dict[str, Any]],
+    operator_rows: list[dict[str, Any]],
+    vocabulary: Vocabulary,
+) -> Path:
+    """The graphs, each twelve times, as a build writes them: in order of size, in row groups, counted in the card."""
+    directory = tmp_path_factory.mktemp("large") / "younger"
+    by_size = sorted((row for row in rows for _ in range(12)), key=lambda row: (row["num_nodes"], row["fingerprint"]))
+    graphs = [{**row, **{name: of[i % len(of)] for name, of in LABELS.items()}} for i, row in enumerate(by_size)]
+    splits = {
+        "train": [row for i, row in enumerate(graphs) if i % 10 < 7],
+        "validation": graphs[7::10],
+        "test": graphs[8::10],
+        "unseen": graphs[9::10],
+    }
+    card: dict[str, Any] = {SCHEMA_VERSION_KEY: SCHEMA_VERSION, "configs": [], "dataset_info": []}
+    for config, parts in {"graphs": splits, "operators": {"train": operator_rows}}.items():
+        columns = features(config, vocabulary.operators)
+        written = {
+            split: write_split(directory / config, split, part, columns, rows_per_group=6, shard_bytes=40_000)
+            for split, part in parts.items()
+        }
+        paths = [{"split": split, "path": f"{config}/{split}-*.parquet"} for split in parts]
+        card["configs"].append({"config_name": config, "default": config == "graphs", "data_files": paths})
+        counts = [
+            {"name": split, "num_bytes": files.num_bytes, "num_examples": files.num_rows}
+            for split, files in written.items()
+        ]
+        card["dataset_info"].append({"config_name": config, "features": card_features(columns), "splits": counts})
+    (directory / "README.md").write_text(f"---\n{yaml.safe_dump(card, sort_keys=False)}---\n# Younger\n")
     return directory
 
 

@@ -41,6 +41,11 @@ CALLS: dict[str, dict[str, Any]] = {
     "other revision": {**TEST, "revision": "v9"},
     "other config": {**TEST, "config": "graph"},
     "other split": {**TEST, "split": "tests"},
+    "filtered": {**TEST, "split": "train", "family": ["squeezenet", "resnet"], "max_nodes": 300, "revision": "main"},
+    "filtered stream": {**TEST, "split": "train", "operators": ["LRN"], "max_nodes": 100, "streaming": True},
+    "filtered to nothing": {**TEST, "max_nodes": 3},
+    "other family": {**TEST, "family": "shuflenet", "streaming": True},
+    "other operator": {**TEST, "all_operators": ["Conv", "softmax"]},
 }
 
 
@@ -77,3 +82,11 @@ def test_a_row_is_found_by_its_fingerprint(outcomes, rows):
     assert outcomes["found"] == [
         {"fingerprint": row["fingerprint"], "name": row["name"], "node_scope": row["node_scope"].tolist()}
     ]
+
+
+def test_filters_work_from_the_hub(outcomes):
+    assert outcomes["filtered"] == ["light_squeezenet"]
+    assert outcomes["filtered stream"] == ["light_bvlc_alexnet"]
+    assert outcomes["filtered to nothing"] == []
+    assert outcomes["other family"] == "UsageError: no family 'shuflenet': did you mean shufflenet or squeezenet?"
+    assert outcomes["other operator"].startswith("UsageError: no operator 'softmax': did you mean Softmax")
