@@ -1,23 +1,23 @@
-"""The ledger: what models there are, what was tried with each, and what came of it. The one stateful thing.
+"""The ledger: which models are known, what was tried, and how it ended; the one stateful thing of a build.
 
-One SQLite file in a work directory, in WAL mode, written by the driver alone. An attempt and its skeleton land in one
-transaction, so that a kill at any point loses no more than the attempts in flight; a skeleton is stored once, by the
-hash of its content. A release is a function of `architectures()`, in which neither order nor time of attempts shows.
+One SQLite file in the work directory, written only by the driver, which holds a lock on the directory meanwhile.
+A finished attempt and its skeleton land in one transaction, so that a kill at any moment loses at most the attempts
+in flight. `architectures()` is what a release is made from: a function of the models and their results alone.
 """
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import sqlite3
 import zlib
-from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timezone
-from hashlib import blake2b
+from datetime import datetime, timedelta, timezone
+from itertools import groupby
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -26,52 +26,66 @@ from builders.convert import Conversion, Outcome
 from builders.crawl.model_ref import ModelRef
 from younger_hf.errors import YoungerError
 
-LEDGER_VERSION: Final = 1
-FILE_NAME: Final = "ledger.sqlite"
-_LOCK_NAME: Final = "lock"
+SCHEMA_VERSION: Final = 1
 
-_SCHEMA: Final = """
+_APPLICATION: Final = 0x59484631  # "YHF1", by which SQLite files tell whose they are
+
+_TABLES: Final = """
 CREATE TABLE models (
-    source TEXT NOT NULL, id TEXT NOT NULL, revision TEXT NOT NULL, location TEXT NOT NULL,
+    model INTEGER PRIMARY KEY,
+    source TEXT NOT NULL,
+    id TEXT NOT NULL,
+    revision TEXT NOT NULL,
+    location TEXT NOT NULL,
     stamp TEXT NOT NULL,
-    reference TEXT NOT NULL,  -- ModelRef as JSON
-    PRIMARY KEY (source, id, revision, location)
-) WITHOUT ROWID;
-CREATE TABLE skeletons (
-    hash TEXT PRIMARY KEY,    -- BLAKE2b-128 of the bytes
-    content BLOB NOT NULL     -- the serialised ModelProto, zlib
-) WITHOUT ROWID;
-CREATE TABLE attempts (
-    number INTEGER PRIMARY KEY,
-    source TEXT NOT NULL, id TEXT NOT NULL, revision TEXT NOT NULL, location TEXT NOT NULL, stamp TEXT NOT NULL,
-    exporter TEXT NOT NULL, versions TEXT NOT NULL, opset INTEGER NOT NULL,
-    outcome TEXT NOT NULL, message TEXT NOT NULL, log TEXT NOT NULL,
-    seconds REAL NOT NULL, peak_memory INTEGER NOT NULL, bytes_fetched INTEGER NOT NULL, isolated INTEGER NOT NULL,
-    ended TEXT NOT NULL,
-    skeleton_hash TEXT REFERENCES skeletons (hash)
+    record TEXT NOT NULL,  -- the whole ModelRef as JSON
+    UNIQUE (source, id, revision, location)
 );
-CREATE INDEX attempts_by_model ON attempts (source, id, revision, location, stamp);
-"""
-# The last attempt at each model as it is now; of a model that changed, what was tried before counts no more.
-_LAST: Final = """
-    SELECT max(number) FROM attempts JOIN models USING (source, id, revision, location, stamp)
-    GROUP BY source, id, revision, location
+CREATE TABLE skeletons (
+    hash TEXT PRIMARY KEY,  -- BLAKE2b, 128 bits, of the serialised model
+    onnx BLOB NOT NULL  -- compressed by zlib
+);
+CREATE TABLE attempts (
+    attempt INTEGER PRIMARY KEY,
+    model INTEGER NOT NULL REFERENCES models,
+    stamp TEXT NOT NULL,  -- the model's, when it was tried
+    exporter TEXT NOT NULL,
+    versions TEXT NOT NULL,  -- JSON
+    opset INTEGER NOT NULL,
+    outcome TEXT NOT NULL,
+    message TEXT NOT NULL,
+    log TEXT NOT NULL,
+    seconds REAL NOT NULL,
+    peak_memory INTEGER NOT NULL,  -- bytes
+    bytes_fetched INTEGER NOT NULL,
+    isolated INTEGER NOT NULL,
+    skeleton_hash TEXT REFERENCES skeletons,
+    started TEXT NOT NULL  -- UTC, ISO
+);
+CREATE INDEX attempts_of_model ON attempts (model, attempt);
+-- A model's result is its last attempt since its file changed; a success stands though a later attempt failed.
+CREATE VIEW results AS
+    SELECT source, id, revision, location, record, attempts.* FROM models JOIN attempts USING (model)
+    WHERE attempt = (
+        SELECT attempt FROM attempts AS a WHERE a.model = models.model AND a.stamp = models.stamp
+        ORDER BY a.outcome = 'ok' DESC, attempt DESC LIMIT 1
+    );
 """
 
 
 class LedgerError(YoungerError):
-    """The ledger cannot be opened or written."""
+    """The ledger cannot be opened, or not written."""
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """A distinct result of conversion, with all the models that gave it.
+    """One skeleton, and every model that turned out to be it.
 
     Attributes:
-        skeleton_hash: of the skeleton's bytes.
-        skeleton: the serialised weightless ModelProto.
-        exporter: what made it.
-        models: by (source, id, revision), at least one.
+        skeleton_hash: 128-bit BLAKE2b of `skeleton`, hex.
+        skeleton: the weightless ModelProto, serialised.
+        exporter: what made it, for the first of the models.
+        models: sorted by (source, id, revision), each once.
     """
 
     skeleton_hash: str
@@ -81,52 +95,176 @@ class Architecture:
 
 
 class Ledger:
-    """The ledger of a work directory; a context manager that holds the directory for itself.
+    """The ledger in a work directory, which is made if need be.
 
     Args:
-        directory: the work directory; it is made if need be.
+        work: the directory.
+        read_only: only look: no lock is taken, and the ledger must be there.
 
     Raises:
-        LedgerError: another process holds it, it cannot be written, or it is of another version.
+        LedgerError: another build works there, the file is no ledger or one of another version, or the directory
+            cannot be written.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self.path = directory / FILE_NAME
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(directory / _LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o644)
-        except OSError as error:
-            raise LedgerError(f"the work directory {directory} cannot be written: {error.strerror}") from error
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._database = self._open()
-        except BlockingIOError:
-            os.close(self._lock)
-            raise LedgerError(f"another process is working in {directory}: wait for it, or use another") from None
-        except LedgerError:
-            os.close(self._lock)
-            raise
+    def __init__(self, work: str | os.PathLike[str], *, read_only: bool = False) -> None:
+        self.work = Path(work)
+        self.path = self.work / "ledger.sqlite"
+        if read_only and not self.path.exists():
+            raise LedgerError(f"there is no ledger in {self.work}")
+        with ExitStack() as stack:
+            if not read_only:
+                stack.enter_context(self._locked())
+            mode = "ro" if read_only else "rwc"
+            with self._clearly():
+                self._connection = sqlite3.connect(
+                    f"{self.path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None
+                )
+                stack.callback(self._connection.close)
+                self._open(read_only)
+            self._open_files = stack.pop_all()
 
-    def _open(self) -> sqlite3.Connection:
-        with self._explained():
-            database = sqlite3.connect(self.path, isolation_level=None)
-            database.execute("PRAGMA journal_mode = WAL")
-            database.execute("PRAGMA synchronous = NORMAL")
-            database.execute("BEGIN IMMEDIATE")
-            (version,) = database.execute("PRAGMA user_version").fetchone()
-            if not version and not database.execute("SELECT 1 FROM sqlite_master").fetchone():
-                for statement in _SCHEMA.split(";"):
-                    database.execute(statement)
-                database.execute(f"PRAGMA user_version = {LEDGER_VERSION}")
-                version = LEDGER_VERSION
-            database.execute("COMMIT")
-        if version != LEDGER_VERSION:
-            database.close()
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Hold the lock on the directory; the system lets go of it when this process ends, however it ends."""
+        try:
+            self.work.mkdir(parents=True, exist_ok=True)
+            lock = os.open(self.work / "ledger.lock", os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise LedgerError(f"cannot work in the directory {self.work}: {error.strerror}") from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        except BlockingIOError:
             raise LedgerError(
-                f"{self.path} is a ledger of version {version}, and this younger-hf writes version {LEDGER_VERSION}: "
-                "use another work directory"
+                f"another build is at work in {self.work}: wait for it, or give another --work directory"
+            ) from None
+        finally:
+            os.close(lock)
+
+    def _open(self, read_only: bool) -> None:
+        connection = self._connection
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if tables == 0 and not read_only:
+            connection.execute("PRAGMA journal_mode = WAL")
+            with self._transaction():
+                for statement in _TABLES.split(";\n"):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA application_id = {_APPLICATION}")
+                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if application != _APPLICATION:
+            raise LedgerError(f"{self.path} is not a ledger of younger-hf")
+        if version != SCHEMA_VERSION:
+            raise LedgerError(
+                f"{self.path} is a ledger of version {version} and this younger-hf writes version {SCHEMA_VERSION}: "
+                "give another --work directory"
             )
-        return database
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    def record(self, models: Iterable[ModelRef]) -> None:
+        """Enter models as a source lists them; one that is known already is brought up to date."""
+        rows = ((m.source, m.id, m.revision, m.location, m.stamp, m.to_json()) for m in models)
+        with self._transaction():
+            self._connection.executemany(
+                "INSERT INTO models (source, id, revision, location, stamp, record) VALUES (?, ?, ?, ?, ?, ?) "
+                "ON CONFLICT DO UPDATE SET stamp = excluded.stamp, record = excluded.record",
+                rows,
+            )
+
+    def result(self, model: ModelRef) -> Outcome | None:
+        """How the model's conversion ended, None if it was not tried since it changed."""
+        with self._clearly():
+            row = self._connection.execute(
+                "SELECT outcome FROM results WHERE (source, id, revision, location) = (?, ?, ?, ?)", _key(model)
+            ).fetchone()
+        return Outcome(row[0]) if row else None
+
+    def finish(self, model: ModelRef, conversion: Conversion) -> None:
+        """Enter a finished attempt and its skeleton, both or neither."""
+        skeleton, digest = conversion.skeleton, None
+        started = datetime.now(timezone.utc) - timedelta(seconds=conversion.seconds)
+        with self._transaction():
+            if skeleton is not None:
+                digest = hashlib.blake2b(skeleton, digest_size=16).hexdigest()
+                self._connection.execute(
+                    "INSERT OR IGNORE INTO skeletons VALUES (?, ?)", (digest, zlib.compress(skeleton))
+                )
+            entered = self._connection.execute(
+                "INSERT INTO attempts SELECT NULL, model, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM models "
+                "WHERE (source, id, revision, location) = (?, ?, ?, ?)",
+                (
+                    model.stamp,
+                    conversion.exporter,
+                    json.dumps(dict(conversion.versions), sort_keys=True),
+                    conversion.opset,
+                    conversion.outcome.value,
+                    conversion.message,
+                    conversion.log,
+                    conversion.seconds,
+                    conversion.peak_memory,
+                    conversion.bytes_fetched,
+                    conversion.isolated,
+                    digest,
+                    started.isoformat(timespec="seconds"),
+                    *_key(model),
+                ),
+            )
+            if entered.rowcount != 1:
+                raise LedgerError(f"the model {model.id} of {model.source} was tried before it was recorded")
+
+    def failures(self) -> Iterator[tuple[ModelRef, Outcome, str]]:
+        """Every model whose result is not `ok`: the model, the outcome, the message; sorted by source and id."""
+        with self._clearly():
+            rows = self._connection.execute(
+                "SELECT record, outcome, message FROM results WHERE outcome <> 'ok' "
+                "ORDER BY source, id, revision, location"
+            ).fetchall()
+        for record, outcome, message in rows:
+            yield ModelRef.from_json(record), Outcome(outcome), message
+
+    def architectures(self) -> Iterator[Architecture]:
+        """Every skeleton that a conversion gave, with its models; ordered by hash."""
+        with self._clearly():
+            rows = self._connection.execute(
+                "SELECT skeleton_hash, exporter, record FROM results WHERE outcome = 'ok' "
+                "ORDER BY skeleton_hash, source, id, revision, location"
+            )
+            for digest, group in groupby(rows, key=lambda row: row[0]):
+                members = list(group)
+                models = {_key(model)[:3]: model for model in (ModelRef.from_json(m[2]) for m in reversed(members))}
+                (blob,) = self._connection.execute("SELECT onnx FROM skeletons WHERE hash = ?", (digest,)).fetchone()
+                yield Architecture(
+                    digest, zlib.decompress(blob), members[0][1], tuple(models[key] for key in sorted(models))
+                )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._clearly():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _clearly(self) -> Iterator[None]:
+        """Say what SQLite's errors mean for the user."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            text = str(error)
+            if "disk is full" in text or "disk I/O" in text:
+                text = "no room on its disk; what is finished is kept, make room and run again"
+            raise LedgerError(f"cannot use the ledger {self.path}: {text}") from error
+
+    def close(self) -> None:
+        """Close the file and give the directory free."""
+        self._open_files.close()
 
     def __enter__(self) -> Ledger:
         return self
@@ -135,123 +273,6 @@ class Ledger:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def close(self) -> None:
-        """Let go of the work directory."""
-        self._database.close()
-        os.close(self._lock)
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise LedgerError(f"the ledger {self.path} cannot be used: {error}") from error
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._explained():
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._database
-                self._database.execute("COMMIT")
-            except BaseException:
-                if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
-                raise
-
-    def record(self, models: Iterable[ModelRef]) -> None:
-        """Enter models as their source lists them now; what it said of them before is replaced."""
-        with self._transaction() as database:
-            database.executemany(
-                "INSERT OR REPLACE INTO models VALUES (?, ?, ?, ?, ?, ?)",
-                ((*_key(model), model.stamp, model.to_json()) for model in models),
-            )
-
-    def pending(self, models: Iterable[ModelRef], retry: Iterable[Outcome] = ()) -> list[ModelRef]:
-        """Those of the models that were never tried as they are now, or whose last attempt ended as one of `retry`."""
-        again = set(retry)
-        with self._explained():
-            last = {
-                tuple(row): Outcome(outcome)
-                for *row, outcome in self._database.execute(
-                    f"SELECT source, id, revision, location, stamp, outcome FROM attempts WHERE number IN ({_LAST})"  # noqa: S608
-                )
-            }
-        return [
-            model
-            for model in dict.fromkeys(models)
-            if (outcome := last.get((*_key(model), model.stamp))) is None or outcome in again
-        ]
-
-    def finish(self, model: ModelRef, conversion: Conversion) -> None:
-        """Enter how an attempt ended, with its skeleton, in one transaction."""
-        skeleton_hash = None
-        with self._transaction() as database:
-            if conversion.skeleton is not None:
-                skeleton_hash = blake2b(conversion.skeleton, digest_size=16).hexdigest()
-                database.execute(
-                    "INSERT OR IGNORE INTO skeletons VALUES (?, ?)", (skeleton_hash, zlib.compress(conversion.skeleton))
-                )
-            row = (
-                None,
-                *_key(model),
-                model.stamp,
-                conversion.exporter,
-                json.dumps(dict(conversion.versions), sort_keys=True),
-                conversion.opset,
-                conversion.outcome.value,
-                conversion.message,
-                conversion.log,
-                conversion.seconds,
-                conversion.peak_memory,
-                conversion.bytes_fetched,
-                conversion.isolated,
-                datetime.now(timezone.utc).isoformat(timespec="seconds"),
-                skeleton_hash,
-            )
-            database.execute(f"INSERT INTO attempts VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608
-
-    def outcomes(self) -> Counter[Outcome]:
-        """How the last attempts at the models ended."""
-        with self._explained():
-            rows = self._database.execute(
-                f"SELECT outcome, count(*) FROM attempts WHERE number IN ({_LAST}) GROUP BY outcome"  # noqa: S608
-            )
-            return Counter({Outcome(outcome): count for outcome, count in rows})
-
-    def failures(self) -> Iterator[tuple[str, str, Outcome, str]]:
-        """(source, id, outcome, message) of each model whose last attempt gave no skeleton, by source and id."""
-        with self._explained():
-            rows = self._database.execute(
-                f"SELECT source, id, outcome, message FROM attempts WHERE number IN ({_LAST}) "  # noqa: S608
-                "AND skeleton_hash IS NULL ORDER BY source, id, revision, location"
-            )
-            for source, name, outcome, message in rows:
-                yield source, name, Outcome(outcome), message
-
-    def architectures(self) -> Iterator[Architecture]:
-        """The skeletons that the last attempts at the models gave, by content hash and exporter.
-
-        They are a function of models and results alone: not of the order of attempts, their times, or paths.
-        """
-        query = (
-            "SELECT skeleton_hash, exporter, group_concat(reference, char(10)) "  # noqa: S608 - JSON has no line feed
-            f"FROM attempts JOIN models USING (source, id, revision, location) WHERE number IN ({_LAST}) "
-            "AND skeleton_hash IS NOT NULL GROUP BY skeleton_hash, exporter ORDER BY skeleton_hash, exporter"
-        )
-        with self._explained():
-            for skeleton_hash, exporter, references in self._database.execute(query):
-                models = [ModelRef.from_json(line) for line in references.split("\n")]
-                (content,) = self._database.execute(
-                    "SELECT content FROM skeletons WHERE hash = ?", (skeleton_hash,)
-                ).fetchone()
-                yield Architecture(
-                    skeleton_hash,
-                    zlib.decompress(content),
-                    exporter,
-                    tuple(sorted(models, key=lambda model: (model.source, model.id, model.revision, model.to_json()))),
-                )
 
 
 def _key(model: ModelRef) -> tuple[str, str, str, str]:

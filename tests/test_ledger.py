@@ -1,133 +1,197 @@
-"""The ledger: what is entered is kept, once, and what a release reads does not depend on how it came there."""
+"""The ledger: what was tried and how it ended, kept through kills, and never shared by two builds."""
 
 from __future__ import annotations
 
+import os
+import signal
 import sqlite3
-from dataclasses import replace
-from itertools import permutations
-from pathlib import Path
+import subprocess
+import sys
+from contextlib import closing
 
 import pytest
 
 from builders.convert import Conversion, Outcome
-from builders.crawl import ModelRef
-from builders.ledger import FILE_NAME, Ledger, LedgerError
-from younger_hf.errors import YoungerError
+from builders.crawl.model_ref import ModelRef
+from builders.ledger import Ledger, LedgerError
 
-A, B, C = (ModelRef(source="zoo", id=name, revision="1") for name in "abc")
-OK = Conversion(Outcome.OK, exporter="onnx", skeleton=b"skeleton", opset=17, seconds=1.5)
-OTHER = replace(OK, skeleton=b"another skeleton")
-FAILED = Conversion(Outcome.TIMEOUT, "it took more than 1 second", exporter="onnx")
+RESNET = ModelRef("torchvision", "resnet18", "0.29", family="resnet", tags=("a",))
+VIT = ModelRef("torchvision", "vit_b_16", "0.29")
+FILE = ModelRef("onnx", "model", location="/somewhere/model.onnx", stamp="1")
 
 
-def test_what_was_tried_is_not_pending_unless_asked_for(tmp_path: Path) -> None:
+def good(skeleton=b"skeleton", exporter="torch"):
+    return Conversion(Outcome.OK, exporter=exporter, versions={"torch": "2"}, opset=20, skeleton=skeleton, seconds=1.5)
+
+
+def bad(outcome=Outcome.TIMEOUT, message="too slow"):
+    return Conversion(outcome, message, "torch", log="tail")
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    with Ledger(tmp_path / "work") as ledger:
+        yield ledger
+
+
+def models_of(ledger):
+    return [(a.skeleton, [m.id for m in a.models]) for a in ledger.architectures()]
+
+
+def test_a_finished_attempt_is_there_after_reopening(tmp_path):
     with Ledger(tmp_path) as ledger:
-        ledger.record([A, B, C])
-        ledger.finish(A, OK)
-        ledger.finish(B, FAILED)
-        assert ledger.pending([A, B, C, C]) == [C]
-        assert ledger.pending([A, B, C], retry=[Outcome.TIMEOUT]) == [B, C]
-        assert list(ledger.failures()) == [("zoo", "b", Outcome.TIMEOUT, "it took more than 1 second")]
-        assert ledger.outcomes() == {Outcome.OK: 1, Outcome.TIMEOUT: 1}
-
-
-def test_a_file_that_changed_is_pending_again_and_its_old_result_counts_no_more(tmp_path: Path) -> None:
-    old = ModelRef(source="onnx", id="m", location="/m.onnx", stamp="1")
-    new = replace(old, stamp="2")
+        ledger.record([RESNET])
+        assert ledger.result(RESNET) is None
+        ledger.finish(RESNET, good())
     with Ledger(tmp_path) as ledger:
-        ledger.record([old])
-        ledger.finish(old, OK)
-        ledger.record([new])
-        assert ledger.pending([new]) == [new]
-        assert list(ledger.architectures()) == []
-        ledger.finish(new, OTHER)
-        assert [one.skeleton for one in ledger.architectures()] == [b"another skeleton"]
+        assert ledger.result(RESNET) is Outcome.OK
+        (architecture,) = ledger.architectures()
+    assert architecture.skeleton == b"skeleton"
+    assert architecture.exporter == "torch"
+    assert architecture.models == (RESNET,)
 
 
-def test_models_with_one_skeleton_are_one_architecture(tmp_path: Path) -> None:
-    with Ledger(tmp_path) as ledger:
-        ledger.record([B, A, C])
-        for model, conversion in ((B, OK), (C, OTHER), (A, OK)):
-            ledger.finish(model, conversion)
-        by_content = {one.skeleton: one.models for one in ledger.architectures()}
-    assert by_content == {b"skeleton": (A, B), b"another skeleton": (C,)}
-
-
-def test_the_order_of_attempts_does_not_show_in_the_architectures(tmp_path: Path) -> None:
-    attempts = [(A, OK), (B, OTHER), (C, FAILED)]
+def test_one_skeleton_gathers_its_models_whatever_the_order_of_attempts(tmp_path):
     seen = []
-    for number, order in enumerate(permutations(attempts)):
-        with Ledger(tmp_path / str(number)) as ledger:
-            ledger.record(model for model, _ in order)
-            for model, conversion in order:
-                ledger.finish(model, conversion)
+    for order in ([RESNET, VIT, FILE], [FILE, VIT, RESNET]):
+        with Ledger(tmp_path / str(len(seen))) as ledger:
+            ledger.record(order)
+            for model in order:
+                ledger.finish(model, good(exporter="onnx" if model is FILE else "torch"))
             seen.append(list(ledger.architectures()))
-    assert all(architectures == seen[0] for architectures in seen)
+    assert seen[0] == seen[1]
+    (architecture,) = seen[0]
+    assert architecture.models == (FILE, RESNET, VIT)
+    assert architecture.exporter == "onnx"
 
 
-def test_what_a_source_says_of_a_model_now_replaces_what_it_said_before(tmp_path: Path) -> None:
-    with Ledger(tmp_path) as ledger:
-        ledger.record([replace(A, downloads=1)])
-        ledger.finish(A, OK)
-        ledger.record([replace(A, downloads=2)])
-        ((model,),) = (one.models for one in ledger.architectures())
-    assert model.downloads == 2
+def test_architectures_are_ordered_by_the_hash_of_their_skeleton(ledger):
+    models = [ModelRef("s", f"m{i}") for i in range(20)]
+    ledger.record(models)
+    for i, model in enumerate(models):
+        ledger.finish(model, good(b"%d" % i))
+    hashes = [architecture.skeleton_hash for architecture in ledger.architectures()]
+    assert len(set(hashes)) == 20
+    assert hashes == sorted(hashes)
 
 
-def test_the_ledger_outlives_its_process(tmp_path: Path) -> None:
-    with Ledger(tmp_path) as ledger:
-        ledger.record([A])
-        ledger.finish(A, OK)
-    with Ledger(tmp_path) as ledger:
-        assert ledger.pending([A]) == []
+def test_failures_make_no_architecture_and_are_listed(ledger):
+    ledger.record([VIT, RESNET])
+    ledger.finish(VIT, bad())
+    ledger.finish(RESNET, good())
+    assert models_of(ledger) == [(b"skeleton", ["resnet18"])]
+    assert list(ledger.failures()) == [(VIT, Outcome.TIMEOUT, "too slow")]
 
 
-def test_two_processes_cannot_work_in_one_directory(tmp_path: Path) -> None:
-    with Ledger(tmp_path), pytest.raises(LedgerError, match="another process is working in"):
+def test_a_later_success_counts_and_a_later_failure_does_not_take_it_away(ledger):
+    ledger.record([VIT])
+    for conversion in (bad(), good(b"first"), good(b"second"), bad()):
+        ledger.finish(VIT, conversion)
+    assert models_of(ledger) == [(b"second", ["vit_b_16"])]
+    assert ledger.result(VIT) is Outcome.OK
+
+
+def test_a_changed_file_is_untried_again_and_its_old_result_is_gone(ledger):
+    ledger.record([FILE])
+    ledger.finish(FILE, good())
+    changed = ModelRef("onnx", "model", location="/somewhere/model.onnx", stamp="2")
+    ledger.record([changed])
+    assert ledger.result(changed) is None
+    assert models_of(ledger) == []
+    ledger.finish(changed, good(b"new"))
+    assert models_of(ledger) == [(b"new", ["model"])]
+
+
+def test_equal_names_in_two_places_are_two_models_and_one_entry(ledger):
+    other = ModelRef("onnx", "model", location="/elsewhere/model.onnx", stamp="1")
+    ledger.record([FILE, other])
+    ledger.finish(FILE, good())
+    assert ledger.result(other) is None
+    ledger.finish(other, good())
+    assert models_of(ledger) == [(b"skeleton", ["model"])]
+
+
+def test_recording_again_brings_the_record_up_to_date(ledger):
+    ledger.record([RESNET])
+    ledger.finish(RESNET, good())
+    liked = ModelRef("torchvision", "resnet18", "0.29", likes=5)
+    ledger.record([liked])
+    (architecture,) = ledger.architectures()
+    assert architecture.models == (liked,)
+
+
+def test_an_attempt_of_an_unknown_model_leaves_nothing(ledger):
+    with pytest.raises(LedgerError, match="resnet18"):
+        ledger.finish(RESNET, good())
+    with closing(sqlite3.connect(ledger.path)) as file:
+        assert file.execute("SELECT count(*) FROM skeletons").fetchone() == (0,)
+
+
+def test_the_second_of_two_builds_is_told(tmp_path):
+    with Ledger(tmp_path), pytest.raises(LedgerError, match="another build is at work in"):
         Ledger(tmp_path)
     Ledger(tmp_path).close()
 
 
-def test_a_ledger_of_another_version_is_named(tmp_path: Path) -> None:
+def test_another_process_is_told_too_and_a_killed_one_blocks_nobody(tmp_path):
+    code = f"from builders.ledger import Ledger; l = Ledger({str(tmp_path)!r}); print('open', flush=True); input()"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert holder.stdout.readline() == b"open\n"
+    with pytest.raises(LedgerError, match="another build"):
+        Ledger(tmp_path)
+    holder.send_signal(signal.SIGKILL)
+    holder.communicate()
     Ledger(tmp_path).close()
-    database = sqlite3.connect(tmp_path / FILE_NAME)
-    database.execute("PRAGMA user_version = 99")
-    database.close()
-    with pytest.raises(LedgerError, match="ledger of version 99"):
+
+
+def test_one_may_look_while_a_build_is_at_work(ledger):
+    ledger.record([RESNET])
+    ledger.finish(RESNET, good())
+    with Ledger(ledger.work, read_only=True) as looking:
+        assert looking.result(RESNET) is Outcome.OK
+
+
+def test_looking_where_no_ledger_is_says_so(tmp_path):
+    with pytest.raises(LedgerError, match="there is no ledger in"):
+        Ledger(tmp_path, read_only=True)
+
+
+def test_a_ledger_of_another_version_is_refused(tmp_path):
+    Ledger(tmp_path).close()
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as file:
+        file.execute("PRAGMA user_version = 99")
+    for _ in range(2):  # and the refused attempt leaves no lock
+        with pytest.raises(LedgerError, match="version 99"):
+            Ledger(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"not a database at all" * 100, None])
+def test_a_file_that_is_no_ledger_is_refused(tmp_path, content):
+    path = tmp_path / "ledger.sqlite"
+    if content:
+        path.write_bytes(content)
+    else:
+        with closing(sqlite3.connect(path)) as file:
+            file.execute("CREATE TABLE other (x)")
+    with pytest.raises(LedgerError, match="not a"):
         Ledger(tmp_path)
-    with pytest.raises(LedgerError, match="ledger of version 99"):  # and the directory was let go
-        Ledger(tmp_path)
 
 
-def test_a_file_that_is_no_ledger_is_named(tmp_path: Path) -> None:
-    (tmp_path / FILE_NAME).write_text("no database at all, and long enough to be looked at" * 100)
-    with pytest.raises(YoungerError, match=r"ledger\.sqlite cannot be used"):
-        Ledger(tmp_path)
+def test_a_full_disk_is_said_and_what_was_finished_is_kept(ledger):
+    ledger.record([RESNET, VIT])
+    ledger.finish(RESNET, good())
+    pages = ledger._connection.execute("PRAGMA page_count").fetchone()[0]
+    ledger._connection.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(LedgerError, match="no room"):
+        ledger.finish(VIT, good(os.urandom(1 << 16)))
+    assert models_of(ledger) == [(b"skeleton", ["resnet18"])]
+    assert ledger.result(VIT) is None
 
 
-def test_a_work_directory_that_is_a_file_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(LedgerError, match="cannot be written"):
-        Ledger(tmp_path / "file")
-
-
-def test_an_attempt_that_cannot_be_entered_leaves_nothing_behind(tmp_path: Path) -> None:
-    with Ledger(tmp_path) as ledger:
-        ledger.record([A])
-        with pytest.raises(LedgerError):
-            ledger.finish(A, replace(OK, message=None))  # type: ignore[arg-type]
-        assert ledger.pending([A]) == [A]
-        ledger._database.execute("SELECT 1")
-        assert ledger._database.execute("SELECT count(*) FROM skeletons").fetchone() == (0,)
-
-
-def test_a_full_disk_is_a_sentence(tmp_path: Path) -> None:
-    with Ledger(tmp_path) as ledger:
-        ledger.record([A])
-        (pages,) = ledger._database.execute("PRAGMA page_count").fetchone()
-        ledger._database.execute(f"PRAGMA max_page_count = {pages}")
-        import os
-
-        with pytest.raises(LedgerError, match="disk is full"):
-            ledger.finish(A, replace(OK, skeleton=os.urandom(1 << 20)))
-        assert ledger.pending([A]) == [A]
+def test_a_place_that_cannot_be_a_directory_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LedgerError, match="file/work"):
+        Ledger(tmp_path / "file" / "work")
