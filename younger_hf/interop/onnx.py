@@ -1,0 +1,240 @@
+"""From a row back to a model: a skeleton in, an ONNX model that runs out.
+
+A release holds no parameter values, so `to_onnx` makes parameters inputs, fills them with random values, or lets
+them all refer to one sparse file; `example_inputs` makes something to feed. What is filled in never changes the
+graph: extracting the model again gives the row's fingerprint.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from younger_hf.choices import check_choice
+from younger_hf.errors import MissingExtraError, ReleaseError, UsageError, YoungerError
+from younger_hf.release import open_release
+
+try:
+    from google.protobuf.message import DecodeError
+    from onnx import AttributeProto, ModelProto, TensorProto, helper, numpy_helper
+except ModuleNotFoundError as error:
+    raise MissingExtraError("onnx", "onnx") from error
+
+from younger_hf.interop.inputs import input_values
+from younger_hf.interop.parameters import Parameter, graphs_of, has_data, parameters_of, required_values
+
+Parameters = Literal["none", "random", "splat"]
+Row = Mapping[str, Any] | bytes | ModelProto
+
+_MAX_BYTES: Final = 2**31 - 1  # of a serialised protobuf message
+_IDENTITY: Final = ("source", "id", "revision")
+_MAX_INLINE: Final = 2**16  # elements of a vector that "splat" fills
+
+
+def to_onnx(
+    row: Row,
+    parameters: Parameters = "none",
+    seed: int = 0,
+    *,
+    source: str | Path = "younger",
+    path: str | Path | None = None,
+) -> ModelProto:
+    """A model that runs, from a row of a release.
+
+    Args:
+        row: a row of config `skeletons`, its bytes, or a skeleton as ModelProto; or a row of config `graphs` or
+            `sample`, whose skeleton is looked up in the release at `source`: that of its representative model, and
+            of several the one with the smallest skeleton_fingerprint.
+        parameters: "none": every parameter is a graph input, those of control-flow bodies too (`example_inputs`
+            with `parameters=True` gives values for them). A parameter that a body returns as it is cannot be one
+            and is filled.
+            "random": integers and booleans are 0, reals small normals, and variances, scales, divisors,
+            exponents, bounds and the like are such that outputs stay finite. The same seed gives the same model.
+            "splat": for models too large for "random". Scalars and vectors are filled as by "random" (a variance
+            of more than one axis or 65,536 elements cannot be set); all other parameters are 0 and refer to the
+            same sparse file at `path`, which takes no space on disk. Save the model in the directory of the file.
+        seed: a non-negative integer, from which the random values follow.
+        source: a release directory, or the id of a Hub dataset repository.
+        path: where "splat" writes its file.
+
+    Returns:
+        A model of its own; the row is not changed.
+
+    Raises:
+        UsageError: no such kind of parameters; "splat" without a path; what was given is no row with a skeleton.
+        ReleaseError: the release has no skeleton for the row, or cannot be read.
+        YoungerError: the bytes are no ONNX model; random parameters would pass the 2 GiB that a protobuf message
+            can hold; the file at `path` cannot be written.
+    """
+    check_choice("kind of parameters", parameters, get_args(Parameters))
+    if parameters == "splat" and path is None:
+        raise UsageError("parameters='splat' needs path=, the file that all parameters refer to")
+    model = _skeleton(row, source)
+    _fill_attributes(model)
+    if parameters == "none":
+        _make_inputs(model, seed)
+    elif parameters == "random":
+        _check_size(model)
+        _fill(parameters_of(model), required_values(model), seed)
+    else:
+        _refer(model, Path(str(path)), seed)
+    return model
+
+
+def example_inputs(
+    row: Row, seed: int = 0, *, parameters: bool = False, source: str | Path = "younger"
+) -> dict[str, Any]:
+    """Something to feed to the model that `to_onnx` makes.
+
+    Symbolic dimensions get small sizes that agree wherever a symbol stands: batches of 1, images of 224 by 224, 8
+    tokens. Reals are normal, integers 0 or 1, except where an operator needs something else, such as a divisor.
+
+    Args:
+        row: what `to_onnx` takes; not what it returns, where parameters and inputs can no longer be told apart.
+        seed: a non-negative integer.
+        parameters: also the values of all parameters, which are graph inputs of `to_onnx(row, "none")`: those that
+            "random" fills in for the same seed.
+        source: as for `to_onnx`.
+
+    Returns:
+        An array for each graph input, by name; a list of arrays for a sequence, None for an optional. Element types
+        that NumPy lacks are those of ml_dtypes.
+
+    Raises:
+        UsageError, ReleaseError, YoungerError: as `to_onnx`.
+    """
+    model = _skeleton(row, source)
+    required = required_values(model)
+    values = input_values(model, required, seed)
+    if parameters:
+        kept = {parameter.position for parameter in _returned(model)}
+        for parameter in parameters_of(model):
+            if parameter.position not in kept:
+                values[parameter.tensor.name] = parameter.values(required, seed)
+    return values
+
+
+def _skeleton(row: Row, source: str | Path) -> ModelProto:
+    """A skeleton that the caller may change."""
+    if isinstance(row, Mapping):
+        if row.get("onnx") is not None:
+            row = row["onnx"]
+        elif row.get("fingerprint") is not None:
+            row = _look_up(row, source)
+        else:
+            raise UsageError(
+                "a row with neither `onnx` nor `fingerprint` has no skeleton: give one of config skeletons or graphs"
+            )
+    model = ModelProto()
+    if isinstance(row, ModelProto):
+        model.CopyFrom(row)
+        return model
+    if not isinstance(row, (bytes, bytearray, memoryview)):
+        raise UsageError(f"a row, bytes or a ModelProto is needed, not {type(row).__name__}")
+    try:
+        model.ParseFromString(bytes(row))
+    except DecodeError:
+        raise YoungerError(f"these {len(row)} bytes are no ONNX model") from None
+    if not model.HasField("graph"):
+        raise YoungerError(f"these {len(row)} bytes are an ONNX model without a graph")
+    return model
+
+
+def _look_up(row: Mapping[str, Any], source: str | Path) -> bytes:
+    """The skeleton of a graph's representative, from a release."""
+    fingerprint = str(row["fingerprint"])
+    skeletons = open_release(source).find("skeletons", fingerprint, ("skeleton_fingerprint", "models", "onnx"))
+    if not skeletons:
+        raise ReleaseError(
+            f"{source} has no skeleton of the graph {fingerprint}: give the release of the row as source="
+        )
+    onnx_bytes: bytes = min(skeletons, key=_precedence)["onnx"]
+    return onnx_bytes
+
+
+def _precedence(skeleton: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Smallest for the skeleton of the representative: the model with most downloads, then by source, id, revision."""
+    models = [
+        (-(-1 if model["downloads"] is None else model["downloads"]), *(model[key] or "" for key in _IDENTITY))
+        for model in skeleton["models"]
+    ]
+    return (*min(models), skeleton["skeleton_fingerprint"])
+
+
+def _fill_attributes(model: ModelProto) -> None:
+    """Give the tensors in attributes, which a skeleton holds as type and shape, zeros for data."""
+    nodes = [node for graph in graphs_of(model.graph) for node in graph.node]
+    nodes += [node for function in model.functions for node in function.node]
+    for node in nodes:
+        for attribute in node.attribute:
+            if attribute.type == AttributeProto.TENSOR and not attribute.HasField("t"):
+                attribute.t.CopyFrom(TensorProto(data_type=TensorProto.FLOAT, dims=[0], raw_data=b""))
+            for tensor in (*([attribute.t] if attribute.HasField("t") else []), *attribute.tensors):
+                if not has_data(tensor):
+                    _set(tensor, np.zeros(tensor.dims, helper.tensor_dtype_to_np_dtype(tensor.data_type)))
+
+
+def _check_size(model: ModelProto) -> None:
+    size = model.ByteSize() + sum(parameter.num_bytes for parameter in parameters_of(model))
+    if size > _MAX_BYTES:
+        raise YoungerError(
+            f"with its parameters the model takes {size / 2**30:.1f} GiB and an ONNX file holds at most 2: "
+            "ask for parameters='splat' with a path="
+        )
+
+
+def _make_inputs(model: ModelProto, seed: int) -> None:
+    """Turn parameters into inputs of the main graph, but for those that a body returns as they are."""
+    _fill(_returned(model), required_values(model), seed)
+    for graph in graphs_of(model.graph):
+        kept = []
+        for tensor in graph.initializer:
+            if has_data(tensor):
+                kept.append(tensor)
+            else:
+                model.graph.input.append(helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
+        del graph.initializer[:]
+        graph.initializer.extend(kept)
+
+
+def _returned(model: ModelProto) -> list[Parameter]:
+    """Parameters that are outputs of bodies: there, ONNX does not allow a value from outside."""
+    _, *bodies = graphs_of(model.graph)
+    names = {output.name for body in bodies for output in body.output}
+    return [parameter for parameter in parameters_of(model) if parameter.tensor.name in names]
+
+
+def _refer(model: ModelProto, path: Path, seed: int) -> None:
+    """Fill scalars and short vectors, and let everything else refer to the beginning of one file of zeros."""
+    inline: list[Parameter] = []
+    outside: list[Parameter] = []
+    for parameter in parameters_of(model):
+        tensor = parameter.tensor
+        small = len(tensor.dims) <= 1 and math.prod(tensor.dims) <= _MAX_INLINE
+        inline_only = tensor.data_type == TensorProto.STRING or not math.prod(tensor.dims)
+        (inline if small or inline_only else outside).append(parameter)
+    _fill(inline, required_values(model), seed)
+    for parameter in outside:
+        tensor = parameter.tensor
+        tensor.data_location = TensorProto.EXTERNAL
+        for key, value in (("location", path.name), ("offset", "0"), ("length", str(parameter.num_bytes))):
+            tensor.external_data.add(key=key, value=value)
+    try:
+        with path.open("wb") as file:
+            file.truncate(max((parameter.num_bytes for parameter in outside), default=0))
+    except OSError as error:
+        raise YoungerError(f"{path} cannot be written ({error.strerror})") from error
+
+
+def _fill(parameters: Iterable[Parameter], required: Mapping[str, float], seed: int) -> None:
+    for parameter in parameters:
+        _set(parameter.tensor, parameter.values(required, seed))
+
+
+def _set(tensor: TensorProto, values: NDArray[Any]) -> None:
+    tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
