@@ -7,6 +7,8 @@ attributes has no way in.
 
 from __future__ import annotations
 
+from itertools import chain
+
 from onnx import (
     AttributeProto,
     FunctionProto,
@@ -44,6 +46,7 @@ class _Builder:
     def __init__(self, flat: FlatModel) -> None:
         self.flat = flat
         self.roles = tensor_roles(flat)
+        self.first_use = _first_uses(flat)
         self.names: dict[int, str] = {EMPTY: ""}
         self.dims: dict[str, str] = {}
         self.counts: dict[str, int] = {}
@@ -78,9 +81,9 @@ class _Builder:
         prefix = "f" if body.attribute else "in"
         for value, proto in zip(body.inputs, body.input_protos, strict=True):
             graph.input.append(ValueInfoProto(name=self._name(value, prefix), type=self._type(proto.type)))
-        for value in body.tensors:
-            if value in self.roles.constants or value in self.roles.parameters:
-                graph.initializer.append(self._tensor(value))
+        # In the order of their first use: converters declare them in any order, even from run to run.
+        for value in sorted(set(body.tensors) & self.first_use.keys(), key=self.first_use.__getitem__):
+            graph.initializer.append(self._tensor(value))
         for node in sorted(body.nodes, key=lambda node: node.index):
             graph.node.append(self._node(node))
         declared = set()
@@ -162,6 +165,14 @@ class _Builder:
             clean.map_type.key_type = TensorProto.DataType.Value(element_name(proto.map_type.key_type))
             clean.map_type.value_type.CopyFrom(self._type(proto.map_type.value_type))
         return clean
+
+
+def _first_uses(flat: FlatModel) -> dict[int, int]:
+    """The rank of each used tensor by its first use: nodes in topological order, then what graphs give out."""
+    bodies = [flat.main, *(body for node in flat.nodes for body in node.bodies)]
+    used = chain((value for node in flat.nodes for value in node.inputs), *(body.outputs for body in bodies))
+    tensors = dict.fromkeys(value for value in used if value in flat.tensor)
+    return {value: rank for rank, value in enumerate(tensors)}
 
 
 def _graph_attributes(bodies: list[tuple[str, GraphProto]]) -> list[AttributeProto]:
