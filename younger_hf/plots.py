@@ -212,7 +212,7 @@ def _stack(counts: NDArray[np.int64] | NDArray[np.float64], height: int, widest:
     column = np.zeros(height, dtype=np.uint8)
     stack = column[height - filled :]
     if apart and filled >= 2 * total:
-        nodes = np.repeat(np.arange(len(counts)), counts)
+        nodes = np.repeat(np.arange(len(counts)), counts.astype(np.int64))
         bounds = np.arange(len(nodes) + 1) * filled // len(nodes)
         for node, top, bottom in zip(nodes, bounds[:-1], bounds[1:], strict=True):
             stack[top:bottom] = node
