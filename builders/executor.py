@@ -16,7 +16,8 @@ from typing import Generic, Protocol, TypeVar
 
 Key = TypeVar("Key")
 Result = TypeVar("Result")
-Task = Callable[[Callable[[], bool]], Result]
+Cancelled = Callable[[], bool]
+Task = Callable[[Cancelled], Result]
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,16 @@
-"""The stages in order: crawl, convert, assemble. `collect` fills the ledger, `build` makes a release of it too.
+"""The stages in order: `collect` fills the ledger (slow, resumable), `build` makes a release of it besides.
 
-`collect` is slow and resumable: what the ledger has is not done again. `assemble` is fast and a function of the ledger.
+crawl -> convert (a child process each) -> ledger -> assemble -> release
 """
 
 from __future__ import annotations
 
+import logging
+import os
+import shutil
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,95 +19,133 @@ from tqdm import tqdm
 from builders.convert import Conversion, Outcome
 from builders.convert.isolation import Limits, convert
 from builders.crawl import ModelRef, list_models
-from builders.executor import Cancelled, Executor, LocalExecutor
+from builders.executor import Cancelled, Executor, LocalExecutor, Resources
 from builders.ledger import Ledger
 from younger_hf.errors import YoungerError
 
 if TYPE_CHECKING:
     from builders.assemble import ReleaseReport
 
+TIMEOUT = 600.0  # seconds for one model
+MEMORY_LIMIT = 8 << 30  # bytes for one model
+
+_log = logging.getLogger(__name__)
+
 
 def collect(
     ledger: Ledger,
     sources: Iterable[str],
     *,
-    executor: Executor | None = None,
+    jobs: int = 1,
     limit: int | None = None,
-    limits: Limits | None = None,
-    retry: Iterable[Outcome] = (),
+    timeout: float = TIMEOUT,
+    memory_limit: int = MEMORY_LIMIT,
+    retry: Collection[Outcome] = (),
 ) -> Counter[Outcome]:
-    """Crawl sources and convert what the ledger does not have.
+    """Convert what the sources list and the ledger has no result for.
+
+    A model that fails is a row in the ledger, and the others go on. An interrupt ends the children and loses their
+    attempts, no more.
 
     Args:
-        ledger: where models and attempts are entered.
-        sources: specifications as on the command line.
-        executor: where conversions run; one at a time on this machine if left out.
+        ledger: where results go; entered as they come.
+        sources: specifications as `builders.crawl.list_models` takes them.
+        jobs: conversions at once.
         limit: at most so many models of each source.
-        limits: what one conversion may use.
-        retry: outcomes that are tried again.
+        timeout: wall-clock seconds for one model.
+        memory_limit: resident bytes for one model.
+        retry: outcomes that are tried again; all others are final.
 
     Returns:
-        How the attempts of this run ended.
+        How many of the attempts made now ended in each outcome; empty if there was nothing left to do.
 
     Raises:
-        UsageError: there is no such source or model; nothing was tried.
+        UsageError: a source or a model that does not exist.
         LedgerError: the ledger cannot be written.
     """
-    models = [model for spec in sources for model in list_models(spec, limit)]
+    models = list(dict.fromkeys(model for source in sources for model in list_models(source, limit)))
     ledger.record(models)
-    pending = ledger.pending(models, retry)
+    missing = [model for model in models if (result := ledger.result(model)) is None or result in retry]
+    scratch = ledger.work / "scratch"
+    shutil.rmtree(scratch, ignore_errors=True)  # a killed build leaves its own behind
+    limits = Limits(seconds=timeout, memory=memory_limit)
+    outcomes: Counter[Outcome] = Counter()
+    isolated = True
+    executor: Executor[ModelRef, Conversion]
+    try:
+        scratch.mkdir()
+        with (
+            LocalExecutor[ModelRef, Conversion](jobs) as executor,
+            tqdm(total=len(missing), desc="convert", unit="model", disable=None) as progress,
+        ):
+            for model in missing:
+                executor.submit(model, partial(_convert, model, limits, scratch), Resources(memory=memory_limit))
+            for model, conversion in executor.results():
+                ledger.finish(model, conversion)
+                outcomes[conversion.outcome] += 1
+                isolated &= conversion.isolated or conversion.outcome is not Outcome.OK
+                progress.set_postfix({str(outcome): count for outcome, count in sorted(outcomes.items())})
+                progress.update()
+    except OSError as error:
+        raise YoungerError(f"cannot work in the directory {ledger.work}: {error.strerror}") from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    if not isolated:
+        _log.warning("this system allows no namespaces: the conversions were not cut off from the network")
+    return outcomes
 
-    def attempt(model: ModelRef, cancelled: Cancelled) -> Conversion:
-        return convert(model, limits=limits, cancelled=cancelled)
 
-    counts: Counter[Outcome] = Counter()
-    with tqdm(total=len(pending), desc="convert", unit="model", disable=None) as progress:
-        for model, conversion in (executor or LocalExecutor()).run(attempt, pending):
-            ledger.finish(model, conversion)
-            counts[conversion.outcome] += 1
-            progress.set_postfix({str(outcome): count for outcome, count in counts.items()}, refresh=False)
-            progress.update()
-    return counts
+def _convert(model: ModelRef, limits: Limits, scratch: Path, cancelled: Cancelled) -> Conversion:
+    return convert(model, limits=limits, scratch=scratch, cancelled=cancelled)
 
 
 def build(
     sources: Iterable[str],
-    output: Path,
-    work: Path,
+    output: str | os.PathLike[str],
+    work: str | os.PathLike[str],
     *,
     jobs: int = 1,
     limit: int | None = None,
-    limits: Limits | None = None,
-    retry: Iterable[Outcome] = (),
-) -> tuple[ReleaseReport, list[tuple[str, str, Outcome, str]]]:
-    """Collect, then assemble a release of all that the ledger of the work directory has.
+    timeout: float = TIMEOUT,
+    memory_limit: int = MEMORY_LIMIT,
+    retry: Collection[Outcome] = (),
+    seed: int = 1234,
+) -> ReleaseReport:
+    """Collect into the ledger of the directory `work`, and make a release of all that it holds.
 
     Args:
-        sources: specifications as on the command line.
-        output: the release directory, replaced in whole.
+        sources: specifications; none makes a release of what is there.
+        output: the release directory, swapped in whole when it is complete.
         work: the directory of the ledger.
-        jobs: conversions at a time, and processes of the assembly.
-        limit: at most so many models of each source.
-        limits: what one conversion may use.
-        retry: outcomes that are tried again.
-
-    Returns:
-        What the release holds; and (source, id, outcome, message) of each model in the ledger that is not in it.
+        jobs: as many processes at once.
+        limit: as for `collect`.
+        timeout: as for `collect`.
+        memory_limit: as for `collect`.
+        retry: as for `collect`.
+        seed: of the splits.
 
     Raises:
-        UsageError: there is no such source or model, or something at `output` that is no release.
-        YoungerError: the ledger or the release cannot be written, or nothing could be converted. An earlier release
-            is untouched.
+        YoungerError: nothing could be converted, or the output cannot be written. An earlier release stays as it was.
     """
-    from builders.assemble import assemble, check_place
+    from builders.assemble import assemble
 
-    check_place(output)
+    release = Path(output)
+    _check_writable(release)
     with Ledger(work) as ledger:
-        collect(ledger, sources, executor=LocalExecutor(jobs), limit=limit, limits=limits, retry=retry)
-        failures = list(ledger.failures())
-        if not ledger.outcomes()[Outcome.OK]:
-            source, name, outcome, message = failures[0]
-            raise YoungerError(
-                f"none of {len(failures)} models could be converted; {source} {name}: {outcome}, {message}"
-            )
-        return assemble(ledger, output, jobs=jobs), failures
+        collect(ledger, sources, jobs=jobs, limit=limit, timeout=timeout, memory_limit=memory_limit, retry=retry)
+        if next(ledger.architectures(), None) is None:
+            reasons = [f"{model.id}: {message or outcome}" for model, outcome, message in ledger.failures()]
+            more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
+            raise YoungerError(f"no model could be converted: {''.join(reasons[:1]) or 'no source is given'}{more}")
+        return assemble(ledger, release, jobs=jobs, seed=seed)
+
+
+def _check_writable(release: Path) -> None:
+    """Find out before hours of work whether the release can be written at their end."""
+    place = release.absolute().parent
+    while not place.exists():
+        place = place.parent
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        raise YoungerError(f"the release {release} cannot be written: {place} is not a writable directory")
+    if release.exists() and not release.is_dir():
+        raise YoungerError(f"the release {release} cannot be written: a file of that name is there")

@@ -1,149 +1,195 @@
-"""From sources to a release, through the real command: resumable, the same bytes, and a sentence for each fault."""
+"""Collecting: what is missing is converted, whatever the models do; killed and run again, the ledger is the same."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
+import onnx
 import pytest
+from onnx import TensorProto, helper
 
-from builders.convert import Outcome
-from builders.crawl.local import zoo_files
-from builders.ledger import FILE_NAME, Ledger
-from builders.pipeline import collect
+from builders.convert import EXPORTERS, Exporter, Outcome
+from builders.crawl import SOURCES
+from builders.crawl.model_ref import ModelRef
+from builders.ledger import Ledger, LedgerError
+from builders.pipeline import build, collect
+from younger_hf.errors import UsageError, YoungerError
 
-COMMAND = [sys.executable, "-m", "younger_hf.cli"]
+HOSTILE = str(Path(__file__).parent / "convert")
 
-
-def build(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
-    command = [*COMMAND, "build", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, **options)  # type: ignore[call-overload]
-
-
-def contents(directory: Path) -> dict[str, bytes]:
-    return {path.relative_to(directory).as_posix(): path.read_bytes() for path in directory.rglob("*.*")}
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory of four real models and three files that are none."""
-    directory = tmp_path_factory.mktemp("models")
-    for name in ("squeezenet", "resnet50", "shufflenet", "vgg19"):
-        shutil.copy(zoo_files()[name], directory / f"{name}.onnx")
-    whole = (directory / "resnet50.onnx").read_bytes()
-    (directory / "truncated.onnx").write_bytes(whole[: len(whole) // 2])
-    (directory / "text.onnx").write_text("this is no model")
-    (directory / "empty.onnx").touch()
-    return directory
+# What a source of the tests does to be known; also run at the start of a driver that is to be killed.
+SETUP = """
+from builders.convert import EXPORTERS, Exporter
+from builders.crawl import SOURCES
+from builders.crawl.model_ref import ModelRef
+SOURCES["hostile"] = lambda source, names: (ModelRef(source, name) for name in names.split(","))
+EXPORTERS["hostile"] = Exporter("hostile", "hostile", ("onnx",))
+"""
 
 
-@pytest.fixture(scope="module")
-def undisturbed(models: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The release of an undisturbed build, and what the command said."""
-    directory = tmp_path_factory.mktemp("undisturbed")
-    done = build("--source", f"onnx:{models}", "--work", directory / "work", "--output", directory / "younger")
-    assert done.returncode == 0, done.stderr
-    return directory / "younger", done.stdout + done.stderr
+@pytest.fixture(autouse=True)
+def _hostile_source(monkeypatch):
+    monkeypatch.syspath_prepend(HOSTILE)
+    monkeypatch.setitem(SOURCES, "hostile", lambda source, names: (ModelRef(source, name) for name in names.split(",")))
+    monkeypatch.setitem(EXPORTERS, "hostile", Exporter("hostile", "hostile", ("onnx",)))
 
 
-def test_a_bad_model_never_stops_a_build_and_is_named(undisturbed: tuple[Path, str]) -> None:
-    release, said = undisturbed
-    assert (release / "README.md").is_file()
-    assert "3 models are not in it" in said
-    for name in ("empty", "text", "truncated"):
-        assert f"onnx {name}: invalid_onnx" in said
-    assert "Traceback" not in said
+@pytest.fixture
+def ledger(tmp_path):
+    with Ledger(tmp_path / "work") as ledger:
+        yield ledger
 
 
-def test_a_build_killed_at_any_moment_and_run_again_gives_the_same_bytes(
-    models: Path, undisturbed: tuple[Path, str], tmp_path: Path
-) -> None:
-    arguments = ("--source", f"onnx:{models}", "--work", tmp_path / "work", "--output", tmp_path / "younger")
-    killed_at = []
-    for enough in (1, 3, 6):  # attempts in the ledger when the kill comes
-        driver = subprocess.Popen(
-            [*COMMAND, "build", *map(str, arguments), "--jobs", "2"],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        deadline = time.monotonic() + 120
-        while attempts(tmp_path / "work") < enough and driver.poll() is None:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        os.killpg(driver.pid, signal.SIGKILL)
-        driver.wait()
-        killed_at.append(attempts(tmp_path / "work"))
-    assert killed_at[0] < 7
-    done = build(*arguments)
-    assert done.returncode == 0, done.stderr
-    assert attempts(tmp_path / "work") == 7
-    assert contents(tmp_path / "younger") == contents(undisturbed[0])
+def contents(ledger):
+    """All that a release is made from."""
+    return list(ledger.architectures()), list(ledger.failures())
 
 
-def attempts(work: Path) -> int:
-    """Counted beside the driver, which holds the ledger."""
-    if not (work / FILE_NAME).exists():
-        return 0
-    database = sqlite3.connect(f"file:{work / FILE_NAME}?mode=ro", uri=True, timeout=10)
-    try:
-        return int(database.execute("SELECT count(*) FROM attempts").fetchone()[0])
-    except sqlite3.OperationalError:  # the table is not there yet
-        return 0
-    finally:
-        database.close()
+def save_model(path, op_type="Relu"):
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in "xy")
+    nodes = [helper.make_node(op_type, ["x"], ["h"]), helper.make_node(op_type, ["h"], ["y"])]
+    onnx.save(helper.make_model(helper.make_graph(nodes, "g", [x], [y])), path)
 
 
-def test_a_second_collection_does_only_what_is_missing(models: Path, tmp_path: Path) -> None:
-    source = f"onnx:{models}"
-    with Ledger(tmp_path) as ledger:
-        assert collect(ledger, [source], limit=2) == {Outcome.INVALID_ONNX: 1, Outcome.OK: 1}
-        assert collect(ledger, [source], limit=2) == {}
-        assert collect(ledger, [source], limit=3) == {Outcome.OK: 1}
-        assert collect(ledger, [source], limit=2, retry=[Outcome.INVALID_ONNX]) == {Outcome.INVALID_ONNX: 1}
+def test_bad_models_are_rows_and_the_good_ones_go_on(ledger):
+    source = "hostile:segfault,chain:1,loop,sys_exit,refuse,chain:2,leave"
+    outcomes = collect(ledger, [source], jobs=2, timeout=8)
+    assert outcomes == {
+        Outcome.OK: 2,
+        Outcome.CRASHED: 2,
+        Outcome.TIMEOUT: 1,
+        Outcome.ERROR: 1,
+        Outcome.UNSUPPORTED: 1,
+    }
+    architectures, failures = contents(ledger)
+    assert sorted(model.id for a in architectures for model in a.models) == ["chain:1", "chain:2"]
+    assert {model.id: outcome for model, outcome, _ in failures} == {
+        "segfault": Outcome.CRASHED,
+        "loop": Outcome.TIMEOUT,
+        "sys_exit": Outcome.ERROR,
+        "refuse": Outcome.UNSUPPORTED,
+        "leave": Outcome.CRASHED,
+    }
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code", "sentence"),
-    [
-        (["--source", "torchvisoin"], 2, "there is no source 'torchvisoin'; did you mean torchvision?"),
-        (["--source", "onnx-package:resnet51"], 2, "onnx-package has no model 'resnet51'; did you mean resnet50"),
-        (["--source", "onnx:nowhere"], 2, "there is no file or directory nowhere"),
-        (["--source", "onnx:no_models"], 2, "there is no .onnx file in the directory no_models"),
-        (["--source", "onnx:text.onnx"], 1, "none of 1 models could be converted; onnx text: invalid_onnx"),
-        (["--source", "onnx-package", "--output", "text.onnx"], 2, "text.onnx is a file: name a directory"),
-        (["--source", "onnx-package", "--output", "no_release"], 2, "is not empty and no release"),
-        (["--source", "onnx-package", "--output", "/proc/younger"], 1, "cannot write a release to /proc/younger"),
-        (["--source", "onnx-package", "--work", "/proc/work"], 1, "the work directory /proc/work cannot be written"),
-    ],
-)
-def test_a_fault_is_one_sentence_with_its_exit_code(
-    arguments: list[str], code: int, sentence: str, tmp_path: Path
-) -> None:
-    (tmp_path / "no_models").mkdir()
+def test_a_second_run_does_nothing(ledger):
+    collect(ledger, ["hostile:chain:1,leave"])
+    before = contents(ledger)
+    assert collect(ledger, ["hostile:chain:1,leave"]) == {}
+    assert contents(ledger) == before
+
+
+def test_a_model_that_is_new_is_all_that_is_tried(ledger):
+    collect(ledger, ["hostile:chain:1"])
+    assert collect(ledger, ["hostile:chain:1,chain:2", "hostile:chain:2"]) == {Outcome.OK: 1}
+
+
+def test_only_the_outcomes_asked_for_are_tried_again(ledger):
+    collect(ledger, ["hostile:leave,refuse,chain:1"])
+    assert collect(ledger, ["hostile:leave,refuse,chain:1"], retry=[Outcome.CRASHED]) == {Outcome.CRASHED: 1}
+
+
+def test_a_changed_file_is_converted_again(ledger, tmp_path):
+    file = tmp_path / "model.onnx"
+    save_model(file)
+    assert collect(ledger, [f"onnx:{file}"]) == {Outcome.OK: 1}
+    (before,) = ledger.architectures()
+    save_model(file, "Sigmoid")
+    os.utime(file, ns=(1, 1))
+    assert collect(ledger, [f"onnx:{file}"]) == {Outcome.OK: 1}
+    (after,) = ledger.architectures()
+    assert after.skeleton != before.skeleton
+
+
+def test_the_limits_reach_the_child(ledger):
+    assert collect(ledger, ["hostile:allocate"], memory_limit=300 << 20) == {Outcome.OUT_OF_MEMORY: 1}
+
+
+def test_the_number_of_jobs_does_not_show_in_the_ledger(tmp_path):
+    seen = []
+    for jobs in (1, 3):
+        with Ledger(tmp_path / str(jobs)) as ledger:
+            collect(ledger, ["hostile:chain:3,chain:1,leave,chain:2"], jobs=jobs)
+            seen.append(contents(ledger))
+    assert seen[0] == seen[1]
+
+
+def test_a_driver_killed_midway_and_run_again_gives_the_same_ledger(tmp_path):
+    models = [f"chain:{i}" for i in range(1, 9)] + ["leave", "refuse"]
+    source = "hostile:" + ",".join(models)
+    with Ledger(tmp_path / "undisturbed") as ledger:
+        collect(ledger, [source], jobs=2)
+        expected = contents(ledger)
+    work = tmp_path / "killed"
+    code = (
+        f"{SETUP}\nfrom builders.ledger import Ledger\nfrom builders.pipeline import collect\n"
+        f"with Ledger({str(work)!r}) as ledger: collect(ledger, [{source!r}], jobs=2)"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    kills = 0
+    while True:
+        driver = subprocess.Popen([sys.executable, "-c", code], env=environment, stderr=subprocess.DEVNULL)
+        try:
+            driver.wait(timeout=2.5 if kills < 3 else None)
+            break
+        except subprocess.TimeoutExpired:
+            driver.kill()
+            driver.wait()
+            kills += 1
+    assert kills > 0
+    with Ledger(work) as ledger:
+        assert collect(ledger, [source], jobs=2) == {}
+        assert contents(ledger) == expected
+    assert not (work / "scratch").exists()
+
+
+def test_an_interrupt_ends_the_children_and_keeps_what_is_finished(tmp_path):
+    work = tmp_path / "work"
+    code = (
+        f"{SETUP}\nfrom builders.ledger import Ledger\nfrom builders.pipeline import collect\n"
+        f"with Ledger({str(work)!r}) as ledger: collect(ledger, ['hostile:chain:1,loop'], jobs=1)"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    driver = subprocess.Popen([sys.executable, "-c", code], env=environment, stderr=subprocess.PIPE)
+    finished = 0
+    while not finished:
+        assert driver.poll() is None
+        time.sleep(0.1)
+        with suppress(LedgerError), Ledger(work, read_only=True) as ledger:
+            finished = len(list(ledger.architectures()))
+    started = time.monotonic()
+    driver.send_signal(signal.SIGINT)
+    driver.communicate(timeout=20)
+    assert time.monotonic() - started < 10
+    assert driver.returncode == -signal.SIGINT
+    with Ledger(work) as ledger:
+        assert len(list(ledger.architectures())) == 1
+        assert list(ledger.failures()) == []
+    assert not (work / "scratch").exists()
+
+
+def test_an_unknown_source_is_told_before_anything_is_tried(ledger):
+    with pytest.raises(UsageError, match="no source 'nothing'"):
+        collect(ledger, ["hostile:chain:1", "nothing"])
+    assert contents(ledger) == ([], [])
+
+
+def test_a_build_of_nothing_good_names_the_model_and_the_reason(tmp_path):
     (tmp_path / "text.onnx").write_text("this is no model")
-    (tmp_path / "no_release").mkdir()
-    (tmp_path / "no_release" / "notes.txt").write_text("mine")
-    work = [] if "--work" in arguments else ["--work", "work"]
-    done = build(*arguments, *work, cwd=tmp_path)
-    assert (done.returncode, done.stderr.count("\n")) == (code, 1), done.stderr
-    assert sentence in done.stderr
-    assert not (tmp_path / "younger").exists()
-    assert (tmp_path / "no_release" / "notes.txt").read_text() == "mine"
+    with pytest.raises(YoungerError, match=r"no model could be converted: text: .*text\.onnx"):
+        build([f"onnx:{tmp_path / 'text.onnx'}"], tmp_path / "release", tmp_path / "work")
+    assert not (tmp_path / "release").exists()
 
 
-def test_a_failed_build_leaves_the_earlier_release_untouched(
-    models: Path, undisturbed: tuple[Path, str], tmp_path: Path
-) -> None:
-    release = tmp_path / "younger"
-    shutil.copytree(undisturbed[0], release)
-    before = contents(release)
-    done = build("--source", f"onnx:{models / 'text.onnx'}", "--work", tmp_path / "work", "--output", release)
-    assert done.returncode == 1
-    assert contents(release) == before
+def test_an_output_that_cannot_be_written_is_told_before_anything_is_tried(tmp_path):
+    (tmp_path / "file").write_text("")
+    for output in (tmp_path / "file", tmp_path / "file" / "release"):
+        with pytest.raises(YoungerError, match="cannot be written"):
+            build(["hostile:chain:1"], output, tmp_path / "work")
+    assert not (tmp_path / "work").exists()

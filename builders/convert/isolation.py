@@ -268,10 +268,18 @@ class _Child:
             with suppress(psutil.Error):
                 process.kill()
         self.process.wait()
-        psutil.wait_procs(tree, timeout=5)
+        patience = time.monotonic() + 5.0
+        while any(_alive(process) for process in tree) and time.monotonic() < patience:
+            time.sleep(0.005)
         for pipe in (self.lifeline, self.output, self.channel):
             with suppress(OSError):
                 pipe.close()
+
+
+def _alive(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def _environment(home: Path) -> dict[str, str]:

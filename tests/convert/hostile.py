@@ -24,7 +24,9 @@ from builders.crawl.model_ref import ModelRef
 def export(model: ModelRef) -> Export:
     behaviour, _, argument = model.id.partition(":")
     globals()[behaviour](argument)
-    nodes = [helper.make_node("Relu", ["x"], ["y"]), helper.make_node("Neg", ["y"], ["z"])]
+    length = int(argument) if behaviour == "chain" else 1
+    values = ["x", *(f"y{i}" for i in range(length)), "z"]
+    nodes = [helper.make_node("Relu", [a], [b]) for a, b in zip(values, values[1:], strict=False)]
     x, z = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in "xz")
     return Export(helper.make_model(helper.make_graph(nodes, "g", [x], [z])), "hostile")
 
@@ -33,8 +35,8 @@ def behave(_: str) -> None:
     """Do no harm."""
 
 
-def name(relu: str) -> None:
-    """Give a graph of its own to every argument (used by the tests of the pipeline)."""
+def chain(_: str) -> None:
+    """Give every length a graph of its own."""
 
 
 def loop(_: str) -> None:
