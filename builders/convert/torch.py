@@ -35,9 +35,13 @@ _aten = torch.ops.aten
 # What initialisers do to a parameter, truncated normals included.
 _FILLS: Final = {
     *(_aten.normal_, _aten.uniform_, _aten.fill_, _aten.zero_, _aten.bernoulli_),
-    *(_aten.erfinv_, _aten.mul_, _aten.add_, _aten.clamp_),
+    *(_aten.erfinv_, _aten.mul_, _aten.add_, _aten.clamp_, _aten.copy_),
 }
 _FACTORIES: Final = {_aten.empty, _aten.zeros, _aten.ones, _aten.full, _aten.rand, _aten.randn}
+_LIKE: Final = {
+    *(_aten.empty_like, _aten.zeros_like, _aten.ones_like),
+    *(_aten.full_like, _aten.rand_like, _aten.randn_like),
+}
 
 # Operators that give a parameter another layout and compute nothing.
 _LAYOUT: Final = {"Identity", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze"}
@@ -105,18 +109,20 @@ class Valueless(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> Any:
         """Pass on every operator but those that make or fill a large tensor."""
         options = kwargs or {}
-        if func.overloadpacket in _FILLS and _is_large(args[0].numel(), args[0].dtype):
+        operator = func.overloadpacket
+        if operator in _FILLS and _is_large(args[0].shape, args[0].dtype):
             return args[0]
-        if func.overloadpacket in _FACTORIES:
-            shape, dtype = torch.Size(args[0]), options.get("dtype") or torch.get_default_dtype()
-            if _is_large(shape.numel(), dtype):
+        if operator in _FACTORIES | _LIKE and torch.device(options.get("device") or "cpu").type == "cpu":
+            shape = args[0].shape if operator in _LIKE else torch.Size(args[0])
+            dtype = options.get("dtype") or (args[0].dtype if operator in _LIKE else torch.get_default_dtype())
+            if _is_large(shape, dtype):
                 # numpy.zeros asks the system for zeroed pages, which it gives when they are first touched.
                 return torch.from_numpy(np.zeros(shape.numel() * dtype.itemsize, np.uint8)).view(dtype).view(shape)
         return func(*args, **options)
 
 
-def _is_large(elements: int, dtype: torch.dtype) -> bool:
-    return elements > _LARGE and dtype.is_floating_point
+def _is_large(shape: torch.Size, dtype: torch.dtype) -> bool:
+    return shape.numel() > _LARGE and dtype.is_floating_point
 
 
 def _through_export(build: Build, inputs: Inputs) -> onnx.ModelProto:

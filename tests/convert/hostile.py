@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 from onnx import TensorProto, helper
@@ -26,7 +27,7 @@ def export(model: ModelRef) -> Export:
     globals()[behaviour](argument)
     length = int(argument) if behaviour == "chain" else 1
     values = ["x", *(f"y{i}" for i in range(length)), "z"]
-    nodes = [helper.make_node("Relu", [a], [b]) for a, b in zip(values, values[1:], strict=False)]
+    nodes = [helper.make_node("Relu", [a], [b]) for a, b in pairwise(values)]
     x, z = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in "xz")
     return Export(helper.make_model(helper.make_graph(nodes, "g", [x], [z])), "hostile")
 
