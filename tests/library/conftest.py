@@ -54,10 +54,11 @@ PAPER_SPLIT_OF = {
 }
 
 # What the rows of the large release are labelled with in turn; lengths without a common factor give every pairing.
-LABELS: dict[str, list[str | None]] = {
+LABELS: dict[str, list[Any]] = {
     "task": ["image-classification", "image-segmentation", None],
     "source": ["torchvision", "huggingface"],
     "license": ["apache-2.0", "mit", None, "bsd-3-clause", None],
+    "num_models": [1, 1, 1, 4],
     "origin": ["published", "registry", "default-configuration", "published", "published", "published", "contributed"],
     "paper_split": ["train", "train", "test", "train", "validation", "train", "train", "train", "train", None, "train"],
 }

@@ -12,11 +12,16 @@ from typing import Any
 import pytest
 from hub.server import hub
 
+from younger_hf.statistics import measure
+from younger_hf.statistics_report import to_json
+
 # In another process, since huggingface_hub reads where the Hub is when it is imported.
 PROGRAM = """
 import json, sys
 from younger_hf import Vocabulary, YoungerError, load
 from younger_hf.release import open_release
+from younger_hf.statistics import measure
+from younger_hf.statistics_report import to_json
 
 def outcome(call):
     try:
@@ -27,6 +32,7 @@ def outcome(call):
 calls = json.loads(sys.argv[1])
 print(json.dumps({
     "vocabulary": Vocabulary.load("org/younger").variants,
+    "statistics": to_json(measure("org/younger")),
     "found": open_release("org/younger").find("graphs", sys.argv[2], ["name", "node_scope"]),
     **{name: outcome(lambda: [row["name"] for row in load(**arguments)]) for name, arguments in calls.items()},
 }))
@@ -90,3 +96,7 @@ def test_filters_work_from_the_hub(outcomes):
     assert outcomes["filtered to nothing"] == []
     assert outcomes["other family"] == "UsageError: no family 'shuflenet': did you mean shufflenet or squeezenet?"
     assert outcomes["other operator"].startswith("UsageError: no operator 'softmax': did you mean Softmax")
+
+
+def test_the_statistics_of_a_repository_are_those_of_its_directory(outcomes, release):
+    assert outcomes["statistics"] == to_json(measure(release))

@@ -25,6 +25,12 @@ def test_loading_and_graphs_need_neither_torch_nor_onnx():
     assert used & {"torch", "torch_geometric", "onnx", "networkx", "builders"} == set()
 
 
+def test_statistics_need_no_plots():
+    assert (
+        modules_after("import younger_hf.cli, younger_hf.statistics_report") & {"matplotlib", "PIL", "torch"} == set()
+    )
+
+
 def test_every_public_name_is_there():
     for name in younger_hf.__all__:
         assert getattr(younger_hf, name).__name__ == name
