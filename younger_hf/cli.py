@@ -70,6 +70,31 @@ def inspect(
     typer.echo(json.dumps(facts, indent=2) if as_json else _table(facts))
 
 
+@app.command()
+def stats(
+    source: Annotated[str, typer.Argument(help="A release directory or Hub repository.")] = "younger",
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of the repository.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Directory for statistics.json and figures.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say what a release holds: sizes, operators, tasks, families, sources, licences."""
+    from younger_hf.statistics import measure
+    from younger_hf.statistics_report import to_json, to_text, write
+
+    statistics = measure(source, revision)
+    typer.echo(to_json(statistics) if as_json else to_text(statistics), nl=not as_json)
+    if output is not None:
+        figures = {}
+        try:
+            from younger_hf.figures import draw_all
+
+            figures = draw_all(statistics)
+        except ModuleNotFoundError as error:
+            typer.echo(f"younger-hf: no figures: {MissingExtraError(str(error.name), 'plots')}", err=True)
+        for path in write(statistics, output, figures):
+            typer.echo(f"wrote {path}", err=True)
+
+
 def _facts(model: Path, release: str | None) -> dict[str, Any]:
     from builders.extract import extract
     from builders.identity import fingerprint, wl_hash
