@@ -17,7 +17,7 @@ import pytest
 import torch
 import torchvision
 import yaml
-from onnx import ModelProto, TensorProto, helper, numpy_helper, parser
+from onnx import ModelProto, TensorProto, ValueInfoProto, helper, numpy_helper, parser
 from onnx.backend.test.case.node import collect_testcases
 
 from builders.convert.onnx import with_parameters
@@ -277,6 +277,16 @@ def test_a_loop_makes_all_its_trips() -> None:
     stripped = strip(parse(graph))
     (steps,) = run(to_onnx(stripped, "random"), example_inputs(stripped))
     assert steps.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("op_type", ["Loop", "Scan", "Mul", "Pow", "Gather", "QLinearConcat", "Clip", "If"])
+def test_an_operator_without_its_inputs_is_no_reason_to_fail(op_type: str) -> None:
+    body = helper.make_graph([helper.make_node("Identity", ["x"], ["b"])], "b", [], [ValueInfoProto(name="b")])
+    attributes = {"body": body} if op_type in ("Loop", "Scan", "If") else {}
+    nodes = [helper.make_node(op_type, [], ["y"], **attributes), helper.make_node("Sqrt", ["y"], ["z"])]
+    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1])]
+    stripped = strip(helper.make_model(helper.make_graph(nodes, "g", inputs, [ValueInfoProto(name="z")])))
+    assert fingerprint(extract(to_onnx(stripped, "random"))) == fingerprint(extract(stripped))
 
 
 def test_a_node_under_another_opset_runs() -> None:

@@ -210,7 +210,8 @@ class _Requirements:
     def find_sizes(self, graph: GraphProto) -> None:
         """Find the values that are sizes of axes, such as the width of an attention head."""
         for node in graph.node:
-            if node.op_type in ("Shape", "Size") or (node.op_type in _SIZE_ARITHMETIC and node.input[0] in self.sizes):
+            arithmetic = node.op_type in _SIZE_ARITHMETIC and not self.sizes.isdisjoint(node.input[:1])
+            if node.op_type in ("Shape", "Size") or arithmetic:
                 self.sizes.update(node.output)
             for body in _bodies(node):
                 self.find_sizes(body)
@@ -234,7 +235,7 @@ class _Requirements:
         for formal, name in zip(body.output[1:] if looping else body.output, owner.output, strict=False):
             if name in self.values:
                 self._require(formal.name, self.values[name])
-        if looping and owner.input[0]:  # a trip count ends the loop
+        if looping and any(owner.input[:1]):  # a trip count ends the loop
             self._require(body.output[0].name, 1.0)
         self.read(body)
         fed = owner.input[2:] if looping else owner.input
@@ -250,29 +251,28 @@ class _Requirements:
             wrapped.attribute.extend(function.node[0].attribute)
             node = wrapped
         op_type = node.op_type
+        inputs = dict(enumerate(node.input))
         for slot, value in _SLOTS.get(op_type, {}).items():
-            if slot < len(node.input):
-                self._require(node.input[slot], value)
+            self._require(inputs.get(slot, ""), value)
         if op_type == "QLinearConcat":  # output scale and zero point, then (tensor, scale, zero point) each
-            for name in (node.input[0], *node.input[3::3]):
+            for name in (*node.input[:1], *node.input[3::3]):
                 self._require(name, _SCALE)
-        elif op_type == "Pow" and node.input[0] in self.sizes:  # the -1/2 that scales attention, not a square
-            self.values[node.input[1]] = 0.0
+        elif op_type == "Pow" and inputs.get(0) in self.sizes and inputs.get(1):
+            self.values[inputs[1]] = 0.0  # the -1/2 that scales attention, not the square of a variance
         elif op_type == "Mul":
             for name in node.input:
                 if self._is_vector(name):  # the scale of a normalisation that is spelt out
                     self._require(name, 1.0)
         elif op_type in ("Gather", "GatherElements") and not self._has_two_rows(node):
-            self._require(node.input[1], 0.0)
+            self._require(inputs.get(1, ""), 0.0)
         demand = max((self.values[name] for name in node.output if name in self.values), default=None)
         if demand is None:
             return
         for slot in _CARRIERS.get(op_type, ()):
-            if slot < len(node.input):
-                self._require(node.input[slot], demand)
-        if demand == POSITIVE and not (op_type == "Mul" and node.input[0] == node.input[1]):  # a square is positive
-            for slot in _ARITHMETIC.get(op_type, ())[: len(node.input)]:
-                name = node.input[slot]
+            self._require(inputs.get(slot, ""), demand)
+        if demand == POSITIVE and not (op_type == "Mul" and inputs.get(0) == inputs.get(1)):  # a square is positive
+            for slot in _ARITHMETIC.get(op_type, ()):
+                name = inputs.get(slot, "")
                 self._require(name, _EPSILON if op_type == "Add" and self._is_real_scalar(name) else demand)
 
     def _is_vector(self, name: str) -> bool:
@@ -285,7 +285,7 @@ class _Requirements:
 
     def _has_two_rows(self, gather: NodeProto) -> bool:
         """Whether what is gathered from is a table in which 0 and 1 are both valid positions."""
-        shape = self.shapes.get(gather.input[0], ())
+        shape = self.shapes.get("".join(gather.input[:1]), ())
         axis = next((attribute.i for attribute in gather.attribute if attribute.name == "axis"), 0)
         return -len(shape) <= axis < len(shape) and shape[axis] >= 2
 
