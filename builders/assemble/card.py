@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
 from statistics import mean, median_low
@@ -21,6 +22,7 @@ import yaml
 from builders.assemble.configs import Files
 from builders.assemble.features import card_features
 from builders.assemble.merge import Merged
+from builders.assemble.parquet import SplitFiles
 from builders.assemble.report import ReleaseReport
 from builders.assemble.splits import PAPER_SEED
 from builders.assemble.vocabulary import count_types
@@ -131,6 +133,9 @@ def _front_matter(files: Files, vocabulary: Vocabulary) -> str:
             {
                 "config_name": config,
                 **({"default": True} if config == DEFAULT_CONFIG else {}),
+                # What `datasets` has read of a directory it keeps under what the card says of the config, and nothing
+                # else: rows that changed must show here, or the old ones would be given for them.
+                "description": f"content {_content(of_config)}",
                 "data_files": [{"split": split, "path": f"{config}/{split}-*.parquet"} for split in of_config],
             }
             for config, of_config in files.items()
@@ -150,6 +155,12 @@ def _front_matter(files: Files, vocabulary: Vocabulary) -> str:
         ],
     }
     return yaml.safe_dump(entries, sort_keys=False, width=120).rstrip("\n")
+
+
+def _content(of_config: Mapping[str, SplitFiles]) -> str:
+    """A short hash of the files of a config."""
+    digests = "".join(f"{split}:{written.digest}\n" for split, written in of_config.items())
+    return blake2b(digests.encode(), digest_size=8).hexdigest()
 
 
 def _legend() -> list[dict[str, str]]:

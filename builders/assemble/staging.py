@@ -21,6 +21,9 @@ from younger_hf.release import SCHEMA_VERSION_KEY
 
 _RENAME_EXCHANGE: Final = 2
 _AT_FDCWD: Final = -100
+# What the Hub adds to a repository, and what its client notes about the files that it downloads.
+_GIT_ATTRIBUTES: Final = Path(".gitattributes")
+_DOWNLOAD_CACHE: Final = Path(".cache/huggingface")
 _CARD_OF_A_RELEASE: Final = re.compile(rf"\A---\n(?:(?!---$).*\n)*?{SCHEMA_VERSION_KEY}:", re.MULTILINE)
 
 
@@ -39,6 +42,8 @@ def check_place(output: Path) -> None:
 def staged(output: Path) -> Iterator[Path]:
     """Give a scratch directory beside a release; when the block ends well, its `release/` becomes the release.
 
+    A `.gitattributes`, which the Hub adds to a repository, stays; what a download noted about files goes with them.
+
     Args:
         output: the release directory; it may be missing, empty, or an earlier release.
 
@@ -55,8 +60,10 @@ def staged(output: Path) -> Iterator[Path]:
             release = scratch / "release"
             release.mkdir()
             yield scratch
-            _sync_tree(release)
             _check_replaceable(place)
+            if (place / _GIT_ATTRIBUTES).is_file():
+                shutil.copyfile(place / _GIT_ATTRIBUTES, release / _GIT_ATTRIBUTES)
+            _sync_tree(release)
             _swap(release, place, scratch / "replaced")
             sync(place.parent)
         except OSError as error:
@@ -88,7 +95,8 @@ def _check_replaceable(place: Path) -> None:
         return
     if not place.is_dir():
         raise UsageError(f"{place} is a file: name a directory for the release")
-    files = [path.relative_to(place) for path in sorted(place.rglob("*")) if not path.is_dir()]
+    found = [path.relative_to(place) for path in sorted(place.rglob("*")) if not path.is_dir()]
+    files = [file for file in found if file != _GIT_ATTRIBUTES and not file.is_relative_to(_DOWNLOAD_CACHE)]
     if not files:
         return
     card = place / "README.md"

@@ -142,3 +142,16 @@ def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
     with pytest.raises(YoungerError, match="cannot write a release to /proc/younger"):
         write_release(Path("/proc/younger"), "one")
+
+
+def test_what_the_hub_adds_to_a_repository_stays_and_what_a_download_noted_goes(tmp_path: Path) -> None:
+    output = tmp_path / "younger"
+    noted = output / ".cache" / "huggingface" / "download" / "README.md.metadata"
+    noted.parent.mkdir(parents=True)
+    noted.write_text("old")
+    (output / ".gitattributes").write_text("*.parquet filter=lfs\n")
+    write_release(output, "one")
+    assert set(content(output)) == {"README.md", "graphs/train.parquet", ".gitattributes"}
+    write_release(output, "two")
+    assert content(output)[".gitattributes"] == "*.parquet filter=lfs\n"
+    assert content(output)["graphs/train.parquet"] == "two"
