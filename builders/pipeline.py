@@ -125,12 +125,13 @@ def build(
         seed: of the splits.
 
     Raises:
+        UsageError: a source or a model that does not exist, or something at `output` that is no release.
         YoungerError: nothing could be converted, or the output cannot be written. An earlier release stays as it was.
     """
-    from builders.assemble import assemble
+    from builders.assemble import assemble, check_place
 
     release = Path(output)
-    _check_writable(release)
+    check_place(release)
     with Ledger(work) as ledger:
         collect(ledger, sources, jobs=jobs, limit=limit, timeout=timeout, memory_limit=memory_limit, retry=retry)
         if next(ledger.architectures(), None) is None:
@@ -138,14 +139,3 @@ def build(
             more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
             raise YoungerError(f"no model could be converted: {''.join(reasons[:1]) or 'no source is given'}{more}")
         return assemble(ledger, release, jobs=jobs, seed=seed)
-
-
-def _check_writable(release: Path) -> None:
-    """Find out before hours of work whether the release can be written at their end."""
-    place = release.absolute().parent
-    while not place.exists():
-        place = place.parent
-    if not place.is_dir() or not os.access(place, os.W_OK):
-        raise YoungerError(f"the release {release} cannot be written: {place} is not a writable directory")
-    if release.exists() and not release.is_dir():
-        raise YoungerError(f"the release {release} cannot be written: a file of that name is there")

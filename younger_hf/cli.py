@@ -41,20 +41,21 @@ def build(
     output: Annotated[Path, typer.Option(help="Directory of the release; replaced in whole.")] = Path("younger"),
     jobs: Annotated[int, typer.Option(min=1, help="Conversions at a time.")] = 1,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many models of each source.")] = None,
-    timeout: Annotated[float, typer.Option(min=1, help="Seconds that a conversion may take.")] = 900,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds that a conversion may take.")] = 600,
     memory: Annotated[float, typer.Option(min=0.1, help="GiB of memory that a conversion may use.")] = 8,
 ) -> None:
     """Convert models and assemble a release from all that the ledger has."""
-    from builders.convert.isolation import Limits
+    from builders.ledger import Ledger
     from builders.pipeline import build as run
 
-    limits = Limits(seconds=timeout, memory=int(memory * 2**30))
-    report, failures = run(source, output, work, jobs=jobs, limit=limit, limits=limits)
+    report = run(source, output, work, jobs=jobs, limit=limit, timeout=timeout, memory_limit=int(memory * 2**30))
     typer.echo(report)
+    with Ledger(work, read_only=True) as ledger:
+        failures = list(ledger.failures())
     if failures:
         typer.echo(f"{len(failures)} models are not in it:", err=True)
-    for name, model, outcome, message in failures[:_FAILURES_SHOWN]:
-        typer.echo(f"  {name} {model}: {outcome}, {message}", err=True)
+    for model, outcome, message in failures[:_FAILURES_SHOWN]:
+        typer.echo(f"  {model.source} {model.id}: {outcome}, {message}", err=True)
     if len(failures) > _FAILURES_SHOWN:
         typer.echo(f"  and {len(failures) - _FAILURES_SHOWN} more", err=True)
 

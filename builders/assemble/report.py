@@ -30,3 +30,20 @@ class ReleaseReport:
     duplicates: int
     wl_collisions: int
     undecided: int
+
+    def __str__(self) -> str:
+        """A table of the rows, and what was merged."""
+        splits = list(dict.fromkeys(split for counts in self.rows.values() for split in counts))
+        width = max(map(len, self.rows))
+        lines = [" " * width + "".join(f"{split:>12}" for split in splits)]
+        for config, counts in self.rows.items():
+            lines.append(f"{config:<{width}}" + "".join(f"{counts.get(split, 0):>12,}" for split in splits))
+        return "\n".join(
+            (
+                f"{self.output}: {sum(self.rows['graphs'].values()):,} architectures of {self.models:,} models",
+                *lines,
+                f"{self.skeletons:,} skeletons; {self.duplicates:,} conversions merged as exact duplicates; "
+                f"{self.wl_collisions:,} pairs that the Weisfeiler-Lehman hash would have merged wrongly; "
+                f"{self.undecided:,} pairs undecided",
+            )
+        )
