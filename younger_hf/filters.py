@@ -8,7 +8,7 @@ row groups of the Parquet files. What operators a graph has is in lists, of whic
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, SupportsIndex
 
 import datasets
@@ -23,7 +23,7 @@ from younger_hf.release import Condition, Release
 from younger_hf.schema import MASK, UNKNOWN
 from younger_hf.vocabulary import Vocabulary
 
-Names = str | Sequence[str] | None
+Names = str | Collection[str] | None
 """The names of which a row has to have one; None for any row."""
 
 COLUMNS: Final = {"hub": "source", "task": "task", "family": "family", "origin": "origin", "license": "license"}
@@ -31,6 +31,8 @@ COLUMNS: Final = {"hub": "source", "task": "task", "family": "family", "origin":
 
 _SIZE: Final = "num_nodes"
 _OPERATORS: Final = "node_operator"
+# Beyond what the column holds, Arrow has no number.
+_LARGEST: Final = 2**63 - 1
 _ROWS_AT_A_TIME: Final = 1000
 
 
@@ -136,7 +138,7 @@ def _rows_with_operators(
 def _as_names(what: str, names: Any) -> list[str]:
     """Names in one order, so that `datasets` knows rows again that it has read before."""
     listed = [names] if isinstance(names, str) else names
-    if not isinstance(listed, Sequence | set | frozenset) or not all(isinstance(name, str) for name in listed):
+    if not isinstance(listed, Collection) or not all(isinstance(name, str) for name in listed):
         raise UsageError(f"a filter by {what} takes a name or a list of names, not {names!r}")
     if not listed:
         raise UsageError(f"a filter by {what} takes at least one name; leave it out to have all rows")
@@ -145,7 +147,7 @@ def _as_names(what: str, names: Any) -> list[str]:
 
 def _as_number(bound: SupportsIndex) -> int:
     try:
-        return operator.index(bound)
+        return max(0, min(operator.index(bound), _LARGEST))
     except TypeError:
         raise UsageError(f"a number of nodes is a whole number, not {bound!r}") from None
 

@@ -11,7 +11,7 @@ import datasets
 import pyarrow.parquet as pq
 import pytest
 
-from younger_hf import load
+from younger_hf import load, to_pyg
 from younger_hf.errors import ReleaseError, UsageError
 from younger_hf.vocabulary import Vocabulary
 
@@ -120,6 +120,20 @@ def test_a_split_without_such_rows_is_empty_beside_those_with_them(release):
         "test": 0,
         "unseen": 1,
     }
+
+
+def test_a_bound_beyond_every_size_leaves_all_rows(release, graphs):
+    splits = load(source=release, min_nodes=-1, max_nodes=10**30)
+    assert sum(len(split) for split in splits.values()) == len(graphs)
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_filtered_rows_become_tensors_like_any_others(large_release, everything, streaming):
+    rows = load("graphs", "train", large_release, operators="LRN", max_nodes=100, streaming=streaming)
+    expected = [row for row, there in everything["train"] if "LRN" in there and row["num_nodes"] <= 100]
+    assert [(item.fingerprint, item.x.tolist()) for item in to_pyg(rows)] == [
+        (row["fingerprint"], row["node_operator"]) for row in expected
+    ]
 
 
 def spoil(release: Path, unwanted: Callable[[pq.RowGroupMetaData], bool], keep: str = "") -> tuple[int, int]:
