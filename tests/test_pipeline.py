@@ -190,6 +190,6 @@ def test_a_build_of_nothing_good_names_the_model_and_the_reason(tmp_path):
 def test_an_output_that_cannot_be_written_is_told_before_anything_is_tried(tmp_path):
     (tmp_path / "file").write_text("")
     for output in (tmp_path / "file", tmp_path / "file" / "release"):
-        with pytest.raises(YoungerError, match="cannot be written"):
+        with pytest.raises(YoungerError, match=str(tmp_path / "file")):
             build(["hostile:chain:1"], output, tmp_path / "work")
     assert not (tmp_path / "work").exists()
