@@ -1,8 +1,9 @@
 """Which constants are structure: shapes, axes, slice positions. Every other tensor is a parameter.
 
-A constant is structural if every use of its value is a shape-like input of an operator, or an input of shape
-arithmetic whose every result is used so (DESIGN section 3, Skeleton). It is kept, with its values, if it also has at
-most one axis and 64 elements.
+A use of a value is structural if it is a shape-like input of an operator, or an input of shape arithmetic whose every
+result is used so (DESIGN section 3, Skeleton). A constant that has such a use, at most one axis and 64 elements keeps
+its values for it. Its other uses, if it has any, are of a parameter like all others: exporters share one `[1]` among
+whatever needs one, so the two are told apart use by use.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ import onnx
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
 
 from builders.extract.flatten import EMPTY, FlatModel, flatten
-from builders.extract.operator_rules import MAX_ELEMENTS, SHAPE_ARITHMETIC, SHAPE_INPUTS
+from builders.extract.operator_rules import MAX_ELEMENTS, SHAPE_ARITHMETIC, SHAPE_INPUTS, SHAPE_PRESERVING
 from builders.extract.operators import DEFAULT_DOMAIN, attribute_type, normal_domain, single_element
 
-_UNUSED: Final = 0
 _STRUCTURAL: Final = 1
 _DATA: Final = 2
 _NO_SLOTS: Final[frozenset[int]] = frozenset()
+_INDEX_SLOT: Final = frozenset({1})
 
 _PAYLOAD_FIELDS: Final = (
     "raw_data",
@@ -50,28 +51,36 @@ def shape_inputs(op_type: str, opset: int) -> frozenset[int]:
 
 @dataclass(frozen=True)
 class TensorRoles:
-    """The tensors that something uses, by value.
+    """What the tensors that something uses are used as. One that is used in both ways is in both sets.
 
     Attributes:
-        constants: structural and small enough to keep, whether or not the file holds their data.
-        parameters: every other.
+        constants: values with a structural use, small enough to keep, whether or not the file holds their data.
+        parameters: values with any other use.
+        structural_uses: (index of the node, input slot) of every structural use of a constant.
     """
 
     constants: frozenset[int]
     parameters: frozenset[int]
+    structural_uses: frozenset[tuple[int, int]]
 
 
 def tensor_roles(flat: FlatModel) -> TensorRoles:
     """Tell the constants that are structure from the parameters."""
     use = bytearray(len(flat.kind))
-
-    def mark(value: int, how: int) -> None:
-        if value != EMPTY and use[value] < how:
-            use[value] = how
-
+    small = {
+        value
+        for value, tensor in flat.tensor.items()
+        if len(tensor.dims) <= 1 and 0 <= prod(tensor.dims) <= MAX_ELEMENTS
+    }
+    parameters: set[int] = set()
+    constants: set[int] = set()
+    structural_uses: set[tuple[int, int]] = set()
     for body in (flat.main, *(body for node in flat.nodes for body in node.bodies)):
         for value in body.outputs:
-            mark(value, _DATA)
+            use[value] = _DATA
+            if value in flat.tensor:
+                parameters.add(value)
+    sizes = _sizes(flat)
     for node in reversed(flat.nodes):
         operator = node.operator
         through, slots = False, _NO_SLOTS
@@ -80,15 +89,32 @@ def tensor_roles(flat: FlatModel) -> TensorRoles:
                 results = {use[value] for value in node.outputs if value != EMPTY}
                 through = _DATA not in results and _STRUCTURAL in results
             slots = shape_inputs(operator.op_type, node.opset)
+            if operator.op_type == "Gather" and node.inputs[0] in sizes:
+                slots = _INDEX_SLOT  # which axis of a shape is meant is structure, whatever its length is used for
         for slot, value in enumerate(node.inputs):
-            mark(value, _STRUCTURAL if through or slot in slots else _DATA)
-    used = {value: tensor for value, tensor in flat.tensor.items() if use[value] != _UNUSED}
-    constants = frozenset(
-        value
-        for value, tensor in used.items()
-        if use[value] == _STRUCTURAL and len(tensor.dims) <= 1 and 0 <= prod(tensor.dims) <= MAX_ELEMENTS
-    )
-    return TensorRoles(constants, frozenset(used.keys() - constants))
+            structural = through or slot in slots
+            if value == EMPTY:
+                continue
+            use[value] = max(use[value], _STRUCTURAL if structural else _DATA)
+            if value in small and structural:
+                constants.add(value)
+                structural_uses.add((node.index, slot))
+            elif value in flat.tensor:
+                parameters.add(value)
+    return TensorRoles(frozenset(constants), frozenset(parameters), frozenset(structural_uses))
+
+
+def _sizes(flat: FlatModel) -> set[int]:
+    """The values that are shapes: what Shape gives, and slices, casts and joins of it."""
+    sizes: set[int] = set()
+    for node in flat.nodes:
+        operator = node.operator
+        if operator.domain == DEFAULT_DOMAIN and (
+            operator.op_type == "Shape"
+            or (operator.op_type in SHAPE_PRESERVING and sizes.intersection(node.inputs[:1]))
+        ):
+            sizes.update(value for value in node.outputs if value != EMPTY)
+    return sizes
 
 
 def constant_value(tensor: TensorProto) -> TensorProto | None:
@@ -113,14 +139,13 @@ def clear_values(model: ModelProto, name: str = "the model") -> None:
     del model.training_info[:]
     flat = flatten(model, name)
     kept = tensor_roles(flat).constants
-    # A function may be called more than once: its constant is several values, and stays only if all are kept.
+    # A function may be called more than once: its Constant is several values, and stays if one of them is kept.
+    kept_nodes = {id(flat.constant_node[value]) for value in kept if value in flat.constant_node}
     for value, tensor in flat.tensor.items():
-        if value in kept:
-            continue
         node = flat.constant_node.get(value)
-        if node is None:
+        if node is None and value not in kept:
             _clear(tensor)
-        else:
+        elif node is not None and id(node) not in kept_nodes:
             _clear_constant(node, tensor)
     for position in reversed(range(len(model.functions))):
         function = model.functions[position]

@@ -37,15 +37,13 @@ def annotated_graph(flat: FlatModel) -> OperatorGraph:
     fingerprint of this graph is the skeleton's.
     """
     roles = tensor_roles(flat)
-    descriptions: dict[int, Json] = {}
     operators = []
     for node in flat.nodes:
-        unfed = []
-        for slot, value in _slots(flat, node):
-            if value == EMPTY or flat.producer[value] is None:
-                if value not in descriptions:
-                    descriptions[value] = _describe(flat, value, roles)
-                unfed.append([slot, descriptions[value]])
+        unfed = [
+            [slot, _describe(flat, value, (node.index, slot) in roles.structural_uses)]
+            for slot, value in _slots(flat, node)
+            if value == EMPTY or flat.producer[value] is None
+        ]
         operator = node.operator
         attributes = operator.attributes + (canonical_json(unfed) if unfed else "")
         operators.append(Operator(operator.domain, operator.op_type, attributes))
@@ -86,12 +84,12 @@ def _slots(flat: FlatModel, node: FlatNode) -> Iterator[tuple[int, int]]:
             slot += 1
 
 
-def _describe(flat: FlatModel, value: int, roles: TensorRoles) -> Json:
+def _describe(flat: FlatModel, value: int, structural: bool) -> Json:
     tensor = flat.tensor.get(value)
     if tensor is None:
         return "input"
     description: list[Json] = [element_name(tensor.data_type), list(tensor.dims)]
-    constant = constant_value(tensor) if value in roles.constants else None
+    constant = constant_value(tensor) if structural else None
     return description if constant is None else [*description, constant.raw_data.hex()]
 
 

@@ -21,7 +21,7 @@ from onnx import (
     ValueInfoProto,
 )
 
-from builders.extract.constants import constant_value, tensor_roles
+from builders.extract.constants import TensorRoles, constant_value, tensor_roles
 from builders.extract.errors import InvalidModelError
 from builders.extract.flatten import EMPTY, Body, FlatModel, FlatNode
 from builders.extract.operators import attribute_protos, element_name, operator_schema
@@ -46,8 +46,9 @@ class _Builder:
     def __init__(self, flat: FlatModel) -> None:
         self.flat = flat
         self.roles = tensor_roles(flat)
-        self.first_use = _first_uses(flat)
+        self.uses = _uses(flat, self.roles)
         self.names: dict[int, str] = {EMPTY: ""}
+        self.constants: dict[int, str] = {}
         self.dims: dict[str, str] = {}
         self.counts: dict[str, int] = {}
         self.wrappers: dict[tuple[object, ...], FunctionProto] = {}
@@ -71,10 +72,13 @@ class _Builder:
     def _name(self, value: int, prefix: str) -> str:
         """The value's name, given when it is first met: v0, v1, … in topological order."""
         if value not in self.names:
-            count = self.counts.get(prefix, 0)
-            self.counts[prefix] = count + 1
-            self.names[value] = f"{prefix}{count}"
+            self.names[value] = self._new_name(prefix)
         return self.names[value]
+
+    def _new_name(self, prefix: str) -> str:
+        count = self.counts.get(prefix, 0)
+        self.counts[prefix] = count + 1
+        return f"{prefix}{count}"
 
     def _graph(self, body: Body) -> GraphProto:
         graph = GraphProto(name="g")
@@ -82,8 +86,8 @@ class _Builder:
         for value, proto in zip(body.inputs, body.input_protos, strict=True):
             graph.input.append(ValueInfoProto(name=self._name(value, prefix), type=self._type(proto.type)))
         # In the order of their first use: converters declare them in any order, even from run to run.
-        for value in sorted(set(body.tensors) & self.first_use.keys(), key=self.first_use.__getitem__):
-            graph.initializer.append(self._tensor(value))
+        here = set(body.tensors)
+        graph.initializer.extend(self._tensor(*use) for use in self.uses if use[0] in here)
         for node in sorted(body.nodes, key=lambda node: node.index):
             graph.node.append(self._node(node))
         declared = set()
@@ -93,20 +97,27 @@ class _Builder:
                 graph.output.append(ValueInfoProto(name=self.names[value], type=self._type(proto.type)))
         return graph
 
-    def _tensor(self, value: int) -> TensorProto:
+    def _tensor(self, value: int, structural: bool) -> TensorProto:
+        """What a tensor is as a constant, with its values, or as a parameter, without."""
         tensor = self.flat.tensor[value]
-        constant = constant_value(tensor) if value in self.roles.constants else None
-        if constant is not None:
-            constant.name = self._name(value, "c")
-            return constant
-        data_type = TensorProto.DataType.Value(element_name(tensor.data_type))
-        return TensorProto(name=self._name(value, "p"), data_type=data_type, dims=tensor.dims)
+        names, prefix = (self.constants, "c") if structural else (self.names, "p")
+        result = constant_value(tensor) if structural else None
+        if result is None:
+            data_type = TensorProto.DataType.Value(element_name(tensor.data_type))
+            result = TensorProto(data_type=data_type, dims=tensor.dims)
+        result.name = names[value] = self._new_name(prefix)
+        return result
+
+    def _input(self, node: FlatNode, slot: int) -> str:
+        value = node.inputs[slot]
+        structural = (node.index, slot) in self.roles.structural_uses
+        return self.constants[value] if structural else self.names[value]
 
     def _node(self, node: FlatNode) -> NodeProto:
         operator = node.operator
         op_type, domain = operator.op_type, operator.domain
         bodies = [(body.attribute, self._graph(body)) for body in node.bodies]
-        inputs = [self.names[value] for value in node.inputs]
+        inputs = [self._input(node, slot) for slot in range(len(node.inputs))]
         outputs = [self._name(value, "v") for value in node.outputs]
         schema = operator_schema(domain, op_type, node.opset)
         if schema is None:
@@ -167,12 +178,17 @@ class _Builder:
         return clean
 
 
-def _first_uses(flat: FlatModel) -> dict[int, int]:
-    """The rank of each used tensor by its first use: nodes in topological order, then what graphs give out."""
-    bodies = [flat.main, *(body for node in flat.nodes for body in node.bodies)]
-    used = chain((value for node in flat.nodes for value in node.inputs), *(body.outputs for body in bodies))
-    tensors = dict.fromkeys(value for value in used if value in flat.tensor)
-    return {value: rank for rank, value in enumerate(tensors)}
+def _uses(flat: FlatModel, roles: TensorRoles) -> list[tuple[int, bool]]:
+    """(tensor, whether it is used as structure), by first use: nodes in topological order, then what graphs give."""
+    uses = (
+        (value, (node.index, slot) in roles.structural_uses)
+        for node in flat.nodes
+        for slot, value in enumerate(node.inputs)
+        if value in flat.tensor
+    )
+    bodies = (flat.main, *(body for node in flat.nodes for body in node.bodies))
+    given = ((value, False) for body in bodies for value in body.outputs if value in flat.tensor)
+    return list(dict.fromkeys(chain(uses, given)))
 
 
 def _graph_attributes(bodies: list[tuple[str, GraphProto]]) -> list[AttributeProto]:

@@ -42,16 +42,33 @@ def test_constants_behind_shape_arithmetic_are_kept_up_to_shape() -> None:
     assert sorted(map(str, kept(m).values())) == ["0", "2", "[0]", "[16]"]
 
 
+def test_a_constant_that_reaches_data_alone_is_dropped() -> None:
+    m = model("g (int64[4,4] x) => (int64[N] y) { i = Constant <value_ints = [1, 0]>() y = Gather(x, i) }")
+    assert kept(m) == {}
+
+
 @pytest.mark.parametrize(
-    ("why", "body"),
+    "body",
     [
-        ("it also reaches data", "{ s = Constant <value_ints = [4, 4]>() t = Reshape(x, s) y = Add(t, s) }"),
-        ("it reaches data alone", "{ i = Constant <value_ints = [1, 0]>() y = Gather(x, i) }"),
-        ("it is a model output too", "{ y = Constant <value_ints = [4, 4]>() t = Reshape(x, y) }"),
+        "{ s = Constant <value_ints = [4, 4]>() t = Reshape(x, s) y = Add(t, s) }",
+        "{ y = Constant <value_ints = [4, 4]>() t = Reshape(x, y) }",
     ],
 )
-def test_a_constant_is_dropped_if(why: str, body: str) -> None:
-    assert kept(model(f"g (int64[4,4] x) => (int64[N] y) {body}")) == {}
+def test_a_constant_that_is_a_shape_and_data_is_kept_as_the_one_and_dropped_as_the_other(body: str) -> None:
+    m = model(f"g (int64[4,4] x) => (int64[N] y) {body}")
+    assert kept(m) == {"c0": [4, 4]}
+    names = {t.name for t in strip(m).graph.initializer}
+    assert names == {"c0", "p0"}
+    used = [name for node in strip(m).graph.node for name in node.input] + [o.name for o in strip(m).graph.output]
+    assert used.count("c0") == used.count("p0") == 1
+
+
+def test_which_axis_of_a_shape_is_meant_is_kept_whatever_its_length_is_used_for() -> None:
+    m = model(
+        "g (float[N,8] x) => (float[M] y) { i = Constant <value_int = 1>() s = Shape(x) n = Gather(s, i)"
+        " f = Cast <to = 1> (n) y = Mul(x, f) }"
+    )
+    assert kept(m) == {"c0": 1}
 
 
 def test_names_symbols_and_texts_are_replaced() -> None:

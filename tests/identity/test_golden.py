@@ -6,8 +6,10 @@ A value here may only change together with `IDENTITY_VERSION`, for it changes ev
 from __future__ import annotations
 
 import pytest
+from onnx import ModelProto
 
-from builders.convert.onnx import read_zoo_model
+from builders.convert.onnx import export
+from builders.crawl import list_models
 from builders.crawl.local import zoo_files
 from builders.extract import extract, strip
 from builders.identity import fingerprint, skeleton_fingerprint, wl_hash
@@ -24,6 +26,13 @@ ZOO = {
     "vgg19": ("c4443fbed389668e29ab4fff65468373", "b84ed7eeeb3a51b74999d7fe2eaa5a36"),
     "zfnet512": ("9097604213ea525df6d2cc27c5dcfb20", "f6e4643302bff16ff7d7377ebadceba6"),
 }
+
+
+def read_zoo_model(name: str) -> ModelProto:
+    (model,) = list_models(f"onnx-package:{name}")
+    exported = export(model).onnx
+    assert isinstance(exported, ModelProto)
+    return exported
 
 
 def test_the_golden_models_are_all_that_the_package_ships() -> None:
