@@ -2,6 +2,7 @@
 
 The rooms, from the inside out:
 
+    batch      many graphs as one set of arrays
     colours    64-bit colours of nodes, refined until stable
     search     the canonical order: by colours and, where ties remain, by search
     canonical  the canonical form and its hash

@@ -6,14 +6,13 @@ order. The fingerprint is its hash (DESIGN section 4).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import chain
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
+from builders.identity.batch import Batch
 from builders.identity.colours import Ints
 from builders.identity.search import canonical_batch
 from younger_hf.graph import InvalidGraphError, OperatorGraph
@@ -41,6 +40,22 @@ class CanonicalForm:
     num_searched: int
 
 
+class Forms(NamedTuple):
+    """The canonical forms of G graphs with N nodes in all; see `CanonicalForm`.
+
+    Attributes:
+        order: int64 [N]: the node, within its graph, at each canonical position.
+        fingerprints: of each graph.
+        exact: for each graph.
+        num_searched: for each graph.
+    """
+
+    order: Ints
+    fingerprints: list[str]
+    exact: list[bool]
+    num_searched: list[int]
+
+
 def canonicalize(graph: OperatorGraph, attributes: bool = True, *, budget: int = BUDGET) -> CanonicalForm:
     """Put a graph in canonical order.
 
@@ -52,41 +67,29 @@ def canonicalize(graph: OperatorGraph, attributes: bool = True, *, budget: int =
     Raises:
         InvalidGraphError: two data flows go into one input slot.
     """
-    ((order, fingerprint, exact, searched),) = _forms([graph], attributes, budget)
-    return CanonicalForm(graph.reordered(order), fingerprint, exact, searched)
+    forms = canonical_forms(Batch.of([graph], attributes), budget)
+    return CanonicalForm(graph.reordered(forms.order), forms.fingerprints[0], forms.exact[0], forms.num_searched[0])
 
 
-def canonical_digests(
-    graphs: Sequence[OperatorGraph], attributes: bool = True, *, budget: int = BUDGET
-) -> list[tuple[str, bool]]:
-    """The fingerprint of each graph and whether it is exact, without making the reordered graphs.
+def canonical_forms(batch: Batch, budget: int = BUDGET) -> Forms:
+    """Find the canonical order of each graph of a batch.
+
+    Args:
+        batch: G graphs with N nodes in all.
+        budget: nodes and edges that the search for one graph may visit.
 
     Raises:
         InvalidGraphError: two data flows go into one input slot.
     """
-    return [(fingerprint, exact) for _, fingerprint, exact, _ in _forms(graphs, attributes, budget)]
-
-
-def _forms(graphs: Sequence[OperatorGraph], attributes: bool, budget: int) -> Iterator[tuple[Ints, str, bool, int]]:
-    """Order, fingerprint, exactness and colourings searched of each graph."""
-    if not graphs:
-        return
-    operators = chain.from_iterable(graph.operator for graph in graphs)
-    labels = b"".join([o.digest if attributes else o.type_digest for o in operators])
-    node_ends = np.cumsum([graph.num_nodes for graph in graphs])
-    edge_ends = np.cumsum([graph.num_edges for graph in graphs])
     orders, arrays, outcomes = canonical_batch(
-        np.frombuffer(labels, dtype="<i8").reshape(-1, 2),
-        np.concatenate([graph.scope for graph in graphs]),
-        np.concatenate([graph.edge_index for graph in graphs], axis=1),
-        np.concatenate([graph.edge_slot for graph in graphs], axis=1),
-        node_ends,
-        edge_ends,
-        budget,
+        batch.digests, batch.scope, batch.edge_index, batch.edge_slot, batch.node_ends, batch.edge_ends, budget
     )
     content = memoryview(arrays.astype("<i8", copy=False).view(np.uint8).data)
+    forms = Forms(orders, [], [], [])
     first, start = 0, 0
-    for nodes_end, edges_end, outcome in zip(node_ends.tolist(), edge_ends.tolist(), outcomes.tolist(), strict=True):
+    for nodes_end, edges_end, outcome in zip(
+        batch.node_ends.tolist(), batch.edge_ends.tolist(), outcomes.tolist(), strict=True
+    ):
         if outcome == _DOUBLY_FED:
             raise InvalidGraphError("two data flows go into one input slot")
         exact = outcome >= 0
@@ -96,8 +99,11 @@ def _forms(graphs: Sequence[OperatorGraph], attributes: bool, budget: int) -> It
         digest = blake2b(_EXACT if exact else _COLOURS, digest_size=16)
         digest.update(sizes)
         digest.update(content[start:end])
-        yield orders[first:nodes_end], digest.hexdigest(), exact, outcome if exact else -1 - outcome
+        forms.fingerprints.append(digest.hexdigest())
+        forms.exact.append(exact)
+        forms.num_searched.append(outcome if exact else -1 - outcome)
         first, start = nodes_end, end
+    return forms
 
 
 _DOUBLY_FED: Final = int(np.iinfo(np.int64).min)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from builders.extract import ModelOrPath, annotate
-from builders.identity.canonical import BUDGET, canonical_digests
+from builders.identity.batch import Batch
+from builders.identity.canonical import BUDGET, canonical_forms
 from younger_hf.graph import OperatorGraph
 
 
@@ -21,12 +22,13 @@ def fingerprint(graph: OperatorGraph, attributes: bool = True) -> str:
     Raises:
         InvalidGraphError: two data flows go into one input slot.
     """
-    return canonical_digests([graph], attributes)[0][0]
+    return canonical_forms(Batch.of([graph], attributes)).fingerprints[0]
 
 
 def fingerprints(graphs: Iterable[OperatorGraph], attributes: bool = True) -> list[str]:
     """The fingerprint of each graph."""
-    return [digest for digest, _ in canonical_digests(list(graphs), attributes)]
+    graphs = list(graphs)
+    return canonical_forms(Batch.of(graphs, attributes)).fingerprints if graphs else []
 
 
 def skeleton_fingerprint(model_or_path: ModelOrPath) -> str:
@@ -45,11 +47,12 @@ def skeleton_fingerprint(model_or_path: ModelOrPath) -> str:
 
 def is_isomorphic(a: OperatorGraph, b: OperatorGraph, attributes: bool = True, *, budget: int = BUDGET) -> bool | None:
     """Whether two graphs are isomorphic; None when the search budget ran out before it was decided."""
-    (left, left_exact), (right, right_exact) = canonical_digests([a, b], attributes, budget=budget)
-    if left_exact and right_exact:
-        return left == right
-    # Without a search, the digest is that of the stable colours, which isomorphic graphs share.
-    (left, _), (right, _) = canonical_digests([a, b], attributes, budget=0)
+    batch = Batch.of([a, b], attributes)
+    forms = canonical_forms(batch, budget)
+    if all(forms.exact):
+        return forms.fingerprints[0] == forms.fingerprints[1]
+    # Without a search, the fingerprint is that of the stable colours, which isomorphic graphs share.
+    left, right = canonical_forms(batch, budget=0).fingerprints
     return None if left == right else False
 
 
@@ -71,8 +74,9 @@ def deduplicate(
     groups: dict[str, list[int]] = {}
     undecided: dict[str, int] = {}
     for position, graph in enumerate(graphs):
-        ((key, exact),) = canonical_digests([graph], attributes, budget=budget)
-        if not exact:
+        forms = canonical_forms(Batch.of([graph], attributes), budget)
+        key = forms.fingerprints[0]
+        if not forms.exact[0]:
             undecided[key] = undecided.get(key, 0) + 1
             if undecided[key] > 1:
                 key = f"{key}-{undecided[key]}"
