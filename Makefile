@@ -8,7 +8,14 @@ JOBS   ?= 2
 BIN    := $(abspath $(VENV))/bin
 
 # One architecture of each family that torchvision has and that exports in seconds.
-TORCHVISION := alexnet
+comma := ,
+empty :=
+TORCHVISION := \
+    alexnet convnext_tiny deeplabv3_mobilenet_v3_large densenet121 efficientnet_b0 \
+    fasterrcnn_mobilenet_v3_large_320_fpn fcn_resnet50 googlenet inception_v3 lraspp_mobilenet_v3_large maxvit_t \
+    mnasnet0_5 mobilenet_v2 mobilenet_v3_large mvit_v1_b r3d_18 regnet_y_400mf resnet18 resnet50 resnext50_32x4d \
+    retinanet_resnet50_fpn shufflenet_v2_x1_0 squeezenet1_0 ssdlite320_mobilenet_v3_large swin_t vgg11_bn vit_b_16 \
+    wide_resnet50_2
 
 .PHONY: demo test check bench install clean
 
@@ -24,7 +31,7 @@ $(VENV)/installed: pyproject.toml
 demo: install
 	mkdir -p demo
 	cd demo && $(BIN)/younger-hf build --jobs $(JOBS) --work work --output younger \
-	    --source onnx-package --source torchvision:$(TORCHVISION) --source keras:MobileNetV2
+	    --source onnx-package --source torchvision:$(subst $(empty) $(empty),$(comma),$(strip $(TORCHVISION))) --source keras:MobileNetV2
 	cd demo && $(BIN)/python ../examples/first_steps.py
 
 check: install
