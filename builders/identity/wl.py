@@ -112,7 +112,7 @@ def _equal(values: Ints, ends: Ints, a: int, b: int) -> bool:
     start, other = ends[a], ends[b]
     if ends[a + 1] - start != ends[b + 1] - other:
         return False
-    for offset in range(ends[a + 1] - start):
+    for offset in range(ends[a + 1] - start):  # noqa: SIM110 - compiled: a loop is the fast form
         if values[start + offset] != values[other + offset]:
             return False
     return True
