@@ -89,7 +89,7 @@ def tensor_roles(flat: FlatModel) -> TensorRoles:
                 results = {use[value] for value in node.outputs if value != EMPTY}
                 through = _DATA not in results and _STRUCTURAL in results
             slots = shape_inputs(operator.op_type, node.opset)
-            if operator.op_type == "Gather" and node.inputs[0] in sizes:
+            if operator.op_type == "Gather" and sizes.intersection(node.inputs[:1]):
                 slots = _INDEX_SLOT  # which axis of a shape is meant is structure, whatever its length is used for
         for slot, value in enumerate(node.inputs):
             structural = through or slot in slots
