@@ -51,6 +51,17 @@ def contents(ledger):
     return list(ledger.architectures()), list(ledger.failures())
 
 
+def finished(work):
+    """How many architectures the ledger of a build that is at work has so far."""
+    with suppress(LedgerError), Ledger(work, read_only=True) as ledger:
+        return len(list(ledger.architectures()))
+    return 0
+
+
+def files_of(directory):
+    return {str(file.relative_to(directory)): file.read_bytes() for file in directory.rglob("*") if file.is_file()}
+
+
 def save_model(path, op_type="Relu"):
     x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in "xy")
     nodes = [helper.make_node(op_type, ["x"], ["h"]), helper.make_node(op_type, ["h"], ["y"])]
@@ -149,6 +160,31 @@ def test_a_driver_killed_midway_and_run_again_gives_the_same_ledger(tmp_path):
     assert not (work / "scratch").exists()
 
 
+def test_a_build_killed_again_and_again_gives_the_release_of_an_undisturbed_one(tmp_path):
+    zoo = "onnx-package:bvlc_alexnet,inception_v1,resnet50,squeezenet,zfnet512"
+    code = "import sys; from builders.pipeline import build; build(sys.argv[1:2], *sys.argv[2:], jobs=2)"
+
+    def start(place):
+        return subprocess.Popen(
+            [sys.executable, "-c", code, zoo, str(place / "younger"), str(place / "work")],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            stderr=subprocess.PIPE,
+        )
+
+    for results in (1, 3, 5):  # the last kill falls into the making of the release
+        driver = start(tmp_path / "killed")
+        while finished(tmp_path / "killed" / "work") < results:
+            assert driver.poll() is None
+            time.sleep(0.02)
+        driver.kill()
+        driver.communicate()
+    for place in ("killed", "undisturbed"):
+        driver = start(tmp_path / place)
+        _, errors = driver.communicate()
+        assert driver.returncode == 0, errors
+    assert files_of(tmp_path / "killed" / "younger") == files_of(tmp_path / "undisturbed" / "younger") != {}
+
+
 def test_an_interrupt_ends_the_children_and_keeps_what_is_finished(tmp_path):
     work = tmp_path / "work"
     code = (
@@ -157,12 +193,9 @@ def test_an_interrupt_ends_the_children_and_keeps_what_is_finished(tmp_path):
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     driver = subprocess.Popen([sys.executable, "-c", code], env=environment, stderr=subprocess.PIPE)
-    finished = 0
-    while not finished:
+    while not finished(work):
         assert driver.poll() is None
         time.sleep(0.1)
-        with suppress(LedgerError), Ledger(work, read_only=True) as ledger:
-            finished = len(list(ledger.architectures()))
     started = time.monotonic()
     driver.send_signal(signal.SIGINT)
     driver.communicate(timeout=20)
