@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,13 +11,13 @@ from typing import Any
 import datasets
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 import torch
 import torchvision
 import yaml
-from onnx import ModelProto, TensorProto, ValueInfoProto, helper, numpy_helper, parser
+from onnx import ModelProto, TensorProto
 from onnx.backend.test.case.node import collect_testcases
+from runtime import filled, is_finite, parse, run, session, weightless
 
 from builders.convert.onnx import with_parameters
 from builders.extract import extract, read_structure, strip
@@ -59,41 +58,6 @@ def torchvision_model(name: str) -> Any:
         return torchvision.models.VisionTransformer(224, 32, num_layers=4, num_heads=4, hidden_dim=64, mlp_dim=128)
     backbone = {"weights_backbone": None} if name.startswith("lraspp") else {}
     return torchvision.models.get_model(name, weights=None, **backbone)
-
-
-def parse(graph: str, opset: int = 17, *, functions: str = "") -> ModelProto:
-    return parser.parse_model(f'<ir_version: 8, opset_import: ["" : {opset}]>\n{graph}\n{functions}')
-
-
-def weightless(graph: str, *parameters: tuple[str, str, list[int]], opset: int = 17) -> ModelProto:
-    """The skeleton of a graph in ONNX's textual form, with more initializers: (name, element type, dims)."""
-    model = parse(graph, opset)
-    for name, data_type, dims in parameters:
-        model.graph.initializer.add(name=name, data_type=TensorProto.DataType.Value(data_type), dims=dims)
-    return strip(model)
-
-
-def run(model: ModelProto | Path, inputs: dict[str, Any]) -> list[Any]:
-    outputs: list[Any] = session(model).run(None, inputs)
-    return outputs
-
-
-def session(model: ModelProto | Path) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    source = str(model) if isinstance(model, Path) else model.SerializeToString()
-    return onnxruntime.InferenceSession(source, options)
-
-
-def is_finite(value: Any) -> bool:
-    if isinstance(value, list):
-        return all(map(is_finite, value))
-    return value is None or value.dtype.kind not in "fc" or bool(np.isfinite(value).all())
-
-
-def filled(model: ModelProto) -> dict[str, np.ndarray[Any, Any]]:
-    return {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:torch")
@@ -168,67 +132,6 @@ def is_supported(model: ModelProto) -> bool:
     return True
 
 
-SIGNATURE = "(float[4,4] x) => (float[N,M] y)"
-
-
-@pytest.mark.parametrize(
-    ("what", "nodes"),
-    [
-        ("a variance", "{ e = Add(p, s) d = Sqrt(e) y = Div(x, d) }"),
-        (
-            "a variance in another shape",
-            "{ c = Unsqueeze <axes = [0]>(p) i = Reciprocal(c) y = Mul(x, i) }",
-        ),
-        ("an exponent", "{ y = Pow(x, s) }"),
-        ("a fractional power of a parameter", "{ a = Abs(x) y = Pow(p, a) }"),
-        ("a logarithm", "{ q = Mul(p, s) l = Log(q) y = Add(x, l) }"),
-        (
-            "an odds ratio",
-            "{ c = Clip(x, s, t) a = Sub(u, c) d = Div(c, a) y = Log(d) }",
-        ),
-        ("batch normalisation", "{ y = BatchNormalization(x, p, p, p, p) }"),
-        ("a quantisation scale", "{ q = QuantizeLinear(x, s, z) y = DequantizeLinear(q, s, z) }"),
-        ("an integer divisor", "{ i = Cast <to = 7>(x) d = Div(i, k) m = Mod(d, k) y = Cast <to = 1>(m) }"),
-        (
-            "an integer divisor that is computed",
-            "{ i = Cast <to = 7>(x) m = Add(k, k) d = Div(i, m) y = Cast <to = 1>(d) }",
-        ),
-        ("an embedding table", "{ y = Gather(w, k) }"),
-        ("a mask of a softmax", "{ y = Where(b, x, s) }"),
-    ],
-)
-def test_outputs_are_finite_with(what: str, nodes: str) -> None:
-    stripped = weightless(
-        f"g {SIGNATURE} {nodes}",
-        ("p", "FLOAT", [4]),
-        ("s", "FLOAT", []),
-        ("t", "FLOAT", []),
-        ("u", "FLOAT", []),
-        ("z", "UINT8", []),
-        ("k", "INT64", []),
-        ("b", "BOOL", [4, 4]),
-        ("w", "FLOAT", [1, 4]),
-        opset=12,
-    )
-    for seed in range(3):
-        assert is_finite(run(to_onnx(stripped, "random", seed), example_inputs(stripped, seed)))
-
-
-def test_a_deep_network_in_half_precision_neither_overflows_nor_dies_out() -> None:
-    layers = 40
-    body = " ".join(
-        f"m{i} = MatMul(r{i}, w{i}) a{i} = Add(m{i}, b{i}) l{i} = Relu(a{i}) r{i + 1} = Add(r{i}, l{i})"
-        for i in range(layers)
-    )
-    parameters = [(f"w{i}", "FLOAT16", [64, 64]) for i in range(layers)] + [
-        (f"b{i}", "FLOAT16", [64]) for i in range(layers)
-    ]
-    stripped = weightless(f"g (float16[1,64] r0) => (float16[1,64] r{layers}) {{ {body} }}", *parameters)
-    (output,) = run(to_onnx(stripped, "random"), example_inputs(stripped))
-    assert is_finite(output)
-    assert 0.01 < np.abs(output.astype(np.float32)).mean() < 1000
-
-
 CONTROL_FLOW = """
 g (float[4] x, bool go) => (float[4] y, float[4] z) {
     y = If (go) <
@@ -263,32 +166,6 @@ def test_parameters_of_bodies_become_inputs_of_the_main_graph() -> None:
             np.testing.assert_array_equal(one, other)
 
 
-def test_a_loop_makes_all_its_trips() -> None:
-    graph = """
-    g (int64[1] x) => (int64[N] y) {
-        trips = Constant <value_int = 3>()
-        go = Constant <value = bool {1}>()
-        y = Loop (trips, go) <body = step (int64 i, bool keep) => (bool on, int64 s) {
-            on = Constant <value = bool {1}>()
-            s = Identity(i)
-        }>
-    }
-    """
-    stripped = strip(parse(graph))
-    (steps,) = run(to_onnx(stripped, "random"), example_inputs(stripped))
-    assert steps.tolist() == [0, 1, 2]
-
-
-@pytest.mark.parametrize("op_type", ["Loop", "Scan", "Mul", "Pow", "Gather", "QLinearConcat", "Clip", "If"])
-def test_an_operator_without_its_inputs_is_no_reason_to_fail(op_type: str) -> None:
-    body = helper.make_graph([helper.make_node("Identity", ["x"], ["b"])], "b", [], [ValueInfoProto(name="b")])
-    attributes = {"body": body} if op_type in ("Loop", "Scan", "If") else {}
-    nodes = [helper.make_node(op_type, [], ["y"], **attributes), helper.make_node("Sqrt", ["y"], ["z"])]
-    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1])]
-    stripped = strip(helper.make_model(helper.make_graph(nodes, "g", inputs, [ValueInfoProto(name="z")])))
-    assert fingerprint(extract(to_onnx(stripped, "random"))) == fingerprint(extract(stripped))
-
-
 def test_a_node_under_another_opset_runs() -> None:
     m = parse(
         "g (float[2,3,4] x) => (float[2,3,4] y) { y = ext.soft(x) }",
@@ -300,30 +177,6 @@ def test_a_node_under_another_opset_runs() -> None:
     assert [function.opset_import[0].version for function in model.functions] == [11]
     # ONNX Runtime takes the function's node for one of the model's opset, so the values are not compared.
     assert is_finite(run(model, example_inputs(stripped)))
-
-
-ELEMENT_TYPES = [name for name in TensorProto.DataType.keys() if name != "UNDEFINED"]  # noqa: SIM118
-
-
-@pytest.mark.parametrize("name", ELEMENT_TYPES)
-@pytest.mark.parametrize("dims", [[3, 5], [7], [], [0, 3]])
-def test_every_element_type_can_be_filled(name: str, dims: list[int], tmp_path: Path) -> None:
-    data_type = TensorProto.DataType.Value(name)
-    tensor = TensorProto(name="w", data_type=data_type, dims=dims)
-    graph = helper.make_graph([helper.make_node("Shape", ["w"], ["y"])], "g", [], [], [tensor])
-    graph.output.append(helper.make_tensor_value_info("y", TensorProto.INT64, [len(dims)]))
-    m = helper.make_model(graph)
-    model = to_onnx(m, "random")
-    assert example_inputs(m, parameters=True)["w"].shape == tuple(dims)
-    values = filled(model)["w"]
-    assert list(values.shape) == dims
-    assert values.dtype == helper.tensor_dtype_to_np_dtype(data_type)
-    if name != "STRING" and "INT" not in name:
-        assert np.isfinite(values.astype(np.complex64)).all()
-    expected = {"STRING": 2 * math.prod(dims)}.get(name, len(model.graph.initializer[0].raw_data))
-    to_onnx(m, "splat", path=tmp_path / "zeros")
-    if len(dims) == 2 and math.prod(dims) and name != "STRING":
-        assert (tmp_path / "zeros").stat().st_size == expected
 
 
 def test_another_seed_gives_other_values(skeleton: Callable[[str], ModelProto]) -> None:
