@@ -31,7 +31,7 @@ from builders.crawl.model_ref import ModelRef
 # The only variables that a child inherits. Tokens and keys are in none of them.
 _INHERITED: Final = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 
-_LOOK_EVERY: Final = 0.05  # seconds between two looks at the child's memory
+_LOOK_EVERY: Final = 0.1  # seconds between two looks at the child's memory
 _MAX_HEADER: Final = 1 << 20  # bytes
 _MAX_LOG: Final = 4096  # bytes, the last of what the child printed
 _CHUNK: Final = 1 << 20  # bytes
@@ -161,9 +161,9 @@ class _Child:
                     return self._ended()
                 if end := self._over(limits, cancelled, now):
                     return end
-                # On a machine with thousands of processes a look costs more: spend at most a twentieth on it.
+                # On a machine with thousands of processes a look costs more: spend at most a fiftieth on it.
                 spent = time.monotonic() - now
-                next_look = now + max(_LOOK_EVERY, 20 * spent)
+                next_look = now + max(_LOOK_EVERY, 50 * spent)
 
     def _over(self, limits: Limits, cancelled: Callable[[], bool], now: float) -> tuple[Outcome, str] | None:
         """What limit the child is over, if any."""
