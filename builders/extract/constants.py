@@ -1,9 +1,12 @@
 """Which constants are structure: shapes, axes, slice positions. Every other tensor is a parameter.
 
-A use of a value is structural if it is a shape-like input of an operator, or an input of shape arithmetic whose every
-result is used so (DESIGN section 3, Skeleton). A constant that has such a use, at most one axis and 64 elements keeps
-its values for it. Its other uses, if it has any, are of a parameter like all others: exporters share one `[1]` among
-whatever needs one, so the two are told apart use by use.
+A use of a value is structural if it is a shape-like input of an operator, or an input of shape arithmetic whose result
+is used so (DESIGN section 3, Skeleton). If that result also reaches data, the use stays structural for an integer: it
+is a size or a position all the same. A floating-point constant must reach shapes alone.
+
+A constant that has a structural use, at most one axis and 64 elements keeps its values for it. Its other uses, if it
+has any, are of a parameter like all others: exporters share one `[1]` among whatever needs one, so the two are told
+apart use by use.
 """
 
 from __future__ import annotations
@@ -18,10 +21,17 @@ import onnx
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
 
 from builders.extract.flatten import EMPTY, FlatModel, flatten
-from builders.extract.operator_rules import MAX_ELEMENTS, SHAPE_ARITHMETIC, SHAPE_INPUTS, SHAPE_PRESERVING
-from builders.extract.operators import DEFAULT_DOMAIN, attribute_type, normal_domain, single_element
+from builders.extract.operator_rules import (
+    MAX_ELEMENTS,
+    SHAPE_ARITHMETIC,
+    SHAPE_INPUTS,
+    SHAPE_PRESERVING,
+    SHAPE_SOURCES,
+)
+from builders.extract.operators import DEFAULT_DOMAIN, INTEGERS, attribute_type, normal_domain, single_element
 
-_STRUCTURAL: Final = 1
+# What a value reaches, as bits.
+_SHAPES: Final = 1
 _DATA: Final = 2
 _NO_SLOTS: Final[frozenset[int]] = frozenset()
 _INDEX_SLOT: Final = frozenset({1})
@@ -66,7 +76,7 @@ class TensorRoles:
 
 def tensor_roles(flat: FlatModel) -> TensorRoles:
     """Tell the constants that are structure from the parameters."""
-    use = bytearray(len(flat.kind))
+    reaches = bytearray(len(flat.kind))
     small = {
         value
         for value, tensor in flat.tensor.items()
@@ -77,29 +87,36 @@ def tensor_roles(flat: FlatModel) -> TensorRoles:
     structural_uses: set[tuple[int, int]] = set()
     for body in (flat.main, *(body for node in flat.nodes for body in node.bodies)):
         for value in body.outputs:
-            use[value] = _DATA
+            reaches[value] |= _DATA
             if value in flat.tensor:
                 parameters.add(value)
     sizes = _sizes(flat)
     for node in reversed(flat.nodes):
-        operator = node.operator
-        through, slots = False, _NO_SLOTS
-        if operator.domain == DEFAULT_DOMAIN:
-            if operator.op_type in SHAPE_ARITHMETIC:
-                results = {use[value] for value in node.outputs if value != EMPTY}
-                through = _DATA not in results and _STRUCTURAL in results
-            slots = shape_inputs(operator.op_type, node.opset)
-            if operator.op_type == "Gather" and sizes.intersection(node.inputs[:1]):
+        slots, result = _NO_SLOTS, _DATA
+        if node.operator.domain == DEFAULT_DOMAIN:
+            op_type = node.operator.op_type
+            slots = shape_inputs(op_type, node.opset)
+            if op_type == "Gather" and sizes.intersection(node.inputs[:1]):
                 slots = _INDEX_SLOT  # which axis of a shape is meant is structure, whatever its length is used for
+            if op_type in SHAPE_SOURCES:
+                result = 0
+            elif op_type in SHAPE_ARITHMETIC:
+                result = 0
+                for value in node.outputs:
+                    if value != EMPTY:
+                        result |= reaches[value]
         for slot, value in enumerate(node.inputs):
-            structural = through or slot in slots
             if value == EMPTY:
                 continue
-            use[value] = max(use[value], _STRUCTURAL if structural else _DATA)
-            if value in small and structural:
+            use = _SHAPES if slot in slots else result
+            reaches[value] |= use
+            tensor = flat.tensor.get(value)
+            if tensor is None:
+                continue
+            if value in small and (use == _SHAPES or (use & _SHAPES and tensor.data_type in INTEGERS)):
                 constants.add(value)
                 structural_uses.add((node.index, slot))
-            elif value in flat.tensor:
+            else:
                 parameters.add(value)
     return TensorRoles(frozenset(constants), frozenset(parameters), frozenset(structural_uses))
 

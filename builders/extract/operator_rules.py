@@ -123,13 +123,15 @@ SHAPE_INPUTS: Final[dict[str, tuple[tuple[int, tuple[int, ...]], ...]]] = {
     },
 }
 
-# Operators that shapes are computed with. The backward slice of a shape input goes through these and no others; it
-# stops at Shape and Size, whose inputs are data.
+# What makes a shape of data: what is fed to these reaches nothing as a value.
+SHAPE_SOURCES: Final = frozenset({"Shape", "Size"})
+
+# Operators that shapes are computed with. The backward slice of a shape input goes through these and no others.
 SHAPE_ARITHMETIC: Final = frozenset(
     """
     Abs Add And Cast CastLike Ceil Concat ConstantOfShape Div Equal Expand Flatten Floor Gather GatherElements
     GatherND Greater GreaterOrEqual Identity Less LessOrEqual Max Min Mod Mul Neg Not Or Pow Range ReduceMax
-    ReduceMin ReduceProd ReduceSum Reshape Round ScatterElements ScatterND Sign Slice Split Sqrt Squeeze Sub Sum
-    Tile Transpose Unsqueeze Where Xor
+    ReduceMin ReduceProd ReduceSum Reciprocal Reshape Round ScatterElements ScatterND Sign Slice Split Sqrt Squeeze Sub
+    Sum Tile Transpose Unsqueeze Where Xor
     """.split()
 )

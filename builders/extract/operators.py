@@ -52,9 +52,10 @@ WeightShape = Callable[[int], Sequence[int] | None]
 
 @dataclass(frozen=True)
 class OperatorSchema:
-    """An operator of a known set at one version: when it came, and its attributes by name."""
+    """An operator of a known set at one version: when it came, its fewest inputs, and its attributes by name."""
 
     since_version: int
+    min_inputs: int
     types: Mapping[str, str]
     defaults: Mapping[str, Json]
     required: frozenset[str]
@@ -79,7 +80,7 @@ def operator_schema(domain: str, op_type: str, opset: int) -> OperatorSchema | N
         if attribute.default_value.name
     }
     required = frozenset(name for name, attribute in schema.attributes.items() if attribute.required)
-    return OperatorSchema(schema.since_version, types, defaults, required)
+    return OperatorSchema(schema.since_version, schema.min_input, types, defaults, required)
 
 
 def normal_domain(domain: str) -> str:
@@ -233,7 +234,7 @@ def single_element(tensor: TensorProto) -> Json | None:
         item = onnx.numpy_helper.to_array(tensor).reshape(-1)[0]
     except (ValueError, TypeError, IndexError, KeyError):
         return None
-    if tensor.data_type in _INTEGERS:
+    if tensor.data_type in INTEGERS:
         return int(item)
     if tensor.data_type in (TensorProto.COMPLEX64, TensorProto.COMPLEX128):
         return None
@@ -242,7 +243,7 @@ def single_element(tensor: TensorProto) -> Json | None:
     return _canonical_float(float(item))
 
 
-_INTEGERS: Final = frozenset(
+INTEGERS: Final = frozenset(
     getattr(TensorProto, name) for name in "BOOL INT8 INT16 INT32 INT64 UINT8 UINT16 UINT32 UINT64 INT4 UINT4".split()
 )
 

@@ -126,6 +126,7 @@ class _Builder:
             bodies = [(order[name], graph) for name, graph in bodies]
         attributes = attribute_protos(operator, node.opset) + _graph_attributes(bodies)
         if schema is not None:
+            inputs += [""] * (schema.min_inputs - len(inputs))  # Loop must name its condition to leave it out
             here = operator_schema(domain, op_type, self.opsets[domain])
             if here is None or here.since_version != schema.since_version:
                 op_type, domain, attributes = self._wrap(node, attributes), _WRAPPER_DOMAIN, []

@@ -63,6 +63,34 @@ def test_a_constant_that_is_a_shape_and_data_is_kept_as_the_one_and_dropped_as_t
     assert used.count("c0") == used.count("p0") == 1
 
 
+def test_an_integer_of_shape_arithmetic_is_kept_though_its_result_reaches_data_and_a_float_is_not() -> None:
+    text = (
+        "g (float[N,8] x) => (float[M] y) { s = Shape(x) i = Constant <value_int = 0>() n = Gather(s, i) {CONSTANT}"
+        " z = Constant <value_ints = [0]>() u = Unsqueeze(h, z) t = Expand(x, u) f = Cast <to = 1> (h) y = Mul(t, f) }"
+    )
+    integer = model(text.replace("{CONSTANT}", "k = Constant <value_int = 2>() h = Div(n, k)"))
+    assert sorted(map(str, kept(integer).values())) == ["0", "2", "[0]"]
+    real = "k = Constant <value_float = 2.0>() c = Cast <to = 1> (n) d = Div(c, k) h = Cast <to = 7> (d)"
+    assert sorted(map(str, kept(model(text.replace("{CONSTANT}", real))).values())) == ["0", "[0]"]
+
+
+def test_what_shape_reads_is_no_data_use() -> None:
+    m = model(
+        "g (float[4,4] x) => (float[N,M] y, int64[1] n) {"
+        " p = Constant <value_ints = [1, 1, 1, 1]>() y = Pad(x, p) n = Shape(p) }"
+    )
+    assert kept(m) == {"c0": [1, 1, 1, 1]}
+
+
+def test_a_node_names_as_many_inputs_as_its_operator_demands() -> None:
+    m = model(
+        "g (int64 n, float[2] x) => (float[2] y) {"
+        " r = Relu(x) y = Loop (n, , r) <body = b (int64 i, bool k, float[2] s) => (bool k, float[2] t) { t = Neg(s) }>"
+        " z = Loop (n) <body = c (int64 j, bool q) => (bool q) {}> }"
+    )
+    assert [list(node.input) for node in strip(m).graph.node] == [["in1"], ["in0", "", "v0"], ["in0", ""]]
+
+
 def test_which_axis_of_a_shape_is_meant_is_kept_whatever_its_length_is_used_for() -> None:
     m = model(
         "g (float[N,8] x) => (float[M] y) { i = Constant <value_int = 1>() s = Shape(x) n = Gather(s, i)"
