@@ -57,6 +57,7 @@ class Facts:
         num_parameters: elements of all parameters together.
         opset: version of the default domain.
         variants: number of nodes of each operator label.
+        num_searched: colourings that the search for the canonical form of the graph refined.
     """
 
     graph: Identity
@@ -69,6 +70,7 @@ class Facts:
     num_parameters: int
     opset: int
     variants: dict[str, int]
+    num_searched: int
 
     @property
     def num_nodes(self) -> int:
@@ -122,6 +124,7 @@ def measure(skeleton: bytes) -> Measurement:
         num_parameters=graph.metadata.num_parameters,
         opset=graph.metadata.opset,
         variants=dict(sorted(Counter(operator.label for operator in graph.operator).items())),
+        num_searched=form.num_searched,
     )
     return Measurement(facts, pack(form.graph, preview(form.graph)), pack(type_graph, skeleton))
 

@@ -43,7 +43,7 @@ class Merged:
     """What is one row of a config.
 
     Attributes:
-        key: its fingerprint, with a numeric suffix where several rows share one that is not exact.
+        key: see `row_key`.
         members: the architectures in it, that of the most prominent model first.
         parts: the rows of the next finer level that it is made of, by key.
     """
@@ -82,6 +82,18 @@ def merge(measured: Iterable[Measured]) -> list[Merged]:
     return _join(graphs, lambda facts: facts.type_graph)
 
 
+def row_key(fingerprint: str, evidence: str) -> str:
+    """The key of a row: its fingerprint; where this is not exact, with a suffix that is the row's own.
+
+    The suffix depends on the row alone, so that a row keeps its key when others join the release.
+
+    Args:
+        fingerprint: of the graph.
+        evidence: as in `builders.assemble.facts.Identity`.
+    """
+    return f"{fingerprint}-{evidence[:16]}" if evidence else fingerprint
+
+
 def count_wl_collisions(graphs: Iterable[Merged]) -> int:
     """Pairs of rows with one WL hash that are not isomorphic: what the paper would have merged wrongly."""
     by_hash: Counter[str] = Counter()
@@ -107,16 +119,11 @@ def _join(parts: Iterable[Merged], identity: Callable[[Facts], Identity]) -> lis
 
 
 def _rows(groups: Mapping[Identity, tuple[list[Measured], tuple[Merged, ...]]]) -> list[Merged]:
-    rows: list[Merged] = []
-    seen: Counter[str] = Counter()
-    for identity in sorted(groups, key=lambda identity: (identity.fingerprint, identity.evidence)):
-        members, parts = groups[identity]
-        seen[identity.fingerprint] += 1
-        count = seen[identity.fingerprint]
-        key = identity.fingerprint if count == 1 else f"{identity.fingerprint}-{count}"
+    rows = []
+    for identity, (members, parts) in groups.items():
         best_first = sorted(members, key=lambda one: (_prominence(one.prominent_model), one.number))
-        rows.append(Merged(key, tuple(best_first), parts))
-    return rows
+        rows.append(Merged(row_key(identity.fingerprint, identity.evidence), tuple(best_first), parts))
+    return sorted(rows, key=lambda row: row.key)
 
 
 def _prominence(model: ModelRef) -> tuple[int, str, str, str]:

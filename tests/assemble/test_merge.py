@@ -27,6 +27,7 @@ def measured(
         num_parameters=10 * number,
         opset=17,
         variants={"Add{}": 2},
+        num_searched=0,
     )
     return Measured(number, "onnx", models or (ModelRef("zoo", f"m{number}"),), facts)
 
@@ -70,9 +71,9 @@ def test_without_downloads_the_representative_is_the_first_by_source_id_and_revi
     assert row.representative.prominent_model is refs[2]
 
 
-def test_inexact_fingerprints_are_not_merged_but_numbered() -> None:
+def test_inexact_fingerprints_are_not_merged_and_each_row_has_a_key_of_its_own() -> None:
     rows = graphs(measured(0, "a", evidence="y"), measured(1, "a", evidence="x"), measured(2, "b"))
-    assert {row.key: row.representative.number for row in rows} == {"a": 1, "a-2": 0, "b": 2}
+    assert {row.key: row.representative.number for row in rows} == {"a-x": 1, "a-y": 0, "b": 2}
 
 
 def test_inexact_graphs_that_are_equal_as_they_stand_are_one_row() -> None:
