@@ -6,14 +6,24 @@ what `younger_hf.load` returns) follows from these `datasets.Features`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Sequence as Names
+from functools import partial
 from typing import Final
 
 from datasets import ClassLabel, Features, Image, Sequence, Value
 
 SCHEMA_VERSION: Final = 1
 
-CONFIGS: Final = ("graphs", "graphs-no-attributes", "sample", "operators", "skeletons")
+CONFIGS: Final = (
+    "graphs",
+    "graphs-no-attributes",
+    "subgraphs",
+    "subgraphs-no-attributes",
+    "sample",
+    "operators",
+    "skeletons",
+)
 DEFAULT_CONFIG: Final = "graphs"
 SPLITS: Final = ("train", "validation", "test", "unseen")
 
@@ -112,6 +122,21 @@ def _graphs_no_attributes(operators: Names[str]) -> dict[str, object]:
     }
 
 
+def _subgraphs(operators: Names[str], *, attributes: bool) -> dict[str, object]:
+    return {
+        "fingerprint": Value("string"),
+        "exact": Value("bool"),
+        "graphs": Sequence(Value("string")),
+        "num_graphs": Value("int64"),
+        "num_nodes": Value("int64"),
+        "num_edges": Value("int64"),
+        "num_boundary": Value("int64"),
+        **_structure(operators, attributes=attributes),
+        "boundary": Sequence(Value("int64")),
+        "paper_split": Value("string"),
+    }
+
+
 def _operators(_: Names[str]) -> dict[str, object]:
     return {
         "kind": Value("string"),
@@ -138,9 +163,11 @@ def _skeletons(_: Names[str]) -> dict[str, object]:
     }
 
 
-_FEATURES: Final = {
+_FEATURES: Final[dict[str, Callable[[Names[str]], dict[str, object]]]] = {
     "graphs": _graphs,
     "graphs-no-attributes": _graphs_no_attributes,
+    "subgraphs": partial(_subgraphs, attributes=True),
+    "subgraphs-no-attributes": partial(_subgraphs, attributes=False),
     "sample": _graphs,
     "operators": _operators,
     "skeletons": _skeletons,

@@ -4,12 +4,18 @@ release         the two passes, from ledger to release
 ordered_map     a function over many items, in processes
 facts, spool    what is measured on a skeleton: the small part kept, the graph set aside on disk
 merge           which architectures are one row
-splits, layout  which split a row belongs to, and where it stands
+communities     the samples of a graph: its communities with their boundaries
+subgraphs       the same in canonical order, with keys
+subgraph_store  unique subgraphs, set aside on disk
+previous        what the release before has promised
+splits, sides   which split a row belongs to; where it stays
+layout          where a row stands
+leaks           what of the held-out rows train has seen
 vocabulary      the numbers of the operators
 rows, sample    the columns of a row; the rows of the sample
 features        the features, spelt for every version of datasets
 parquet         the files of a split
-configs         all files of a release
+configs         all files of a release; subgraph_configs those of the subgraphs
 card, report    README.md, and the counts
 staging         a directory that changes as a whole
 """

@@ -19,11 +19,13 @@ from typing import Any, Final
 import jinja2
 import yaml
 
+from builders.assemble.communities import MOST_NEIGHBOURS
 from builders.assemble.configs import Files
 from builders.assemble.features import card_features
 from builders.assemble.merge import Merged
 from builders.assemble.parquet import SplitFiles
 from builders.assemble.report import ReleaseReport
+from builders.assemble.rows import MOST_GRAPHS
 from builders.assemble.splits import PAPER_SEED
 from builders.assemble.vocabulary import count_types
 from younger_hf import __version__
@@ -36,6 +38,8 @@ from younger_hf.vocabulary import Vocabulary
 _DESCRIPTIONS: Final = {
     "graphs": "a unique architecture, operators with attributes",
     "graphs-no-attributes": "a unique architecture, operators by type alone",
+    "subgraphs": "a unique community of operators with its boundary, as part of one or more of `graphs`",
+    "subgraphs-no-attributes": "the same, as part of `graphs-no-attributes`",
     "sample": "rows of `graphs`, sizes and families well spread, for a first look",
     "operators": "an operator, or an operator with attributes (a variant)",
     "skeletons": "a unique skeleton as weightless ONNX",
@@ -87,6 +91,8 @@ def render_card(report: ReleaseReport, files: Files, graphs: Sequence[Merged], v
         legend=_legend(),
         preview_size=PREVIEW_SIZE,
         paper_seed=PAPER_SEED,
+        most_graphs=MOST_GRAPHS,
+        most_neighbours=MOST_NEIGHBOURS,
         tools=_tools(),
         schema_version=SCHEMA_VERSION,
         measures=_measures(graphs),

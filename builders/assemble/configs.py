@@ -1,22 +1,29 @@
 """The configs of a release, written one after the other from their layout.
 
-In go a layout, the rows of the vocabulary, and the spool; out come Parquet files, and what was written.
+In go a layout, the rows of the vocabulary, and the spool; out come Parquet files, and what was written. The subgraphs
+are found on the way.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from tqdm import tqdm
 
 from builders.assemble.layout import Layout, Placed
+from builders.assemble.leaks import Leak
 from builders.assemble.parquet import SplitFiles, write_split
+from builders.assemble.previous import Previous
+from builders.assemble.report import SubgraphCounts
 from builders.assemble.rows import graph_row, skeleton_row, type_graph_row
 from builders.assemble.sample import SAMPLE_BYTES, Candidate, choose_sample
 from builders.assemble.splits import TRAIN
 from builders.assemble.spool import Spool
+from builders.assemble.subgraph_configs import write_subgraphs
 from younger_hf.schema import SPLITS, features
 from younger_hf.vocabulary import Vocabulary
 
@@ -24,11 +31,36 @@ Files = Mapping[str, Mapping[str, SplitFiles]]
 Row = dict[str, Any]
 
 _OPERATORS_PER_GROUP: Final = 10_000
+_SUBGRAPHS_PER_GROUP: Final = 1_000
 # What a model adds to the size of a row, where a node or an edge is one.
 _MODEL_SIZE: Final = 20
 
 
-def write_configs(directory: Path, layout: Layout, operators: list[Row], vocabulary: Vocabulary, spool: Spool) -> Files:
+@dataclass(frozen=True)
+class Written:
+    """What was written.
+
+    Attributes:
+        files: by config and split; a split without rows is not in it.
+        subgraphs: counts of each subgraph config.
+        leaks: what leaks in the subgraph configs.
+    """
+
+    files: Files
+    subgraphs: dict[str, SubgraphCounts]
+    leaks: list[Leak]
+
+
+def write_configs(
+    directory: Path,
+    layout: Layout,
+    operators: list[Row],
+    vocabulary: Vocabulary,
+    spool_path: Path,
+    *,
+    previous: Previous,
+    jobs: int = 1,
+) -> Written:
     """Write every config.
 
     Args:
@@ -36,15 +68,16 @@ def write_configs(directory: Path, layout: Layout, operators: list[Row], vocabul
         layout: the rows and their places.
         operators: the rows of config `operators`.
         vocabulary: what they say.
-        spool: where graphs, pictures and skeletons are.
-
-    Returns:
-        What was written, by config and split; a split without rows is not in it.
+        spool_path: the file that graphs, pictures and skeletons are in.
+        previous: what must not change.
+        jobs: processes to cut graphs in.
 
     Raises:
+        YoungerError: a graph cannot be cut into subgraphs.
         OSError: the disk is full, or the directory not writable.
     """
     files: dict[str, dict[str, SplitFiles]] = {}
+    spool = Spool(spool_path)
 
     def write(config: str, split: str, rows: Iterable[Row], **options: int) -> SplitFiles:
         written = write_split(directory / config, split, rows, features(config, vocabulary.operators), **options)
@@ -69,6 +102,23 @@ def write_configs(directory: Path, layout: Layout, operators: list[Row], vocabul
             rows = [row for row in placed if row.split == split]
             write(config, split, map(make, _progress(rows, f"{config} {split}")))
 
+    subgraphs, leaks = {}, []
+    for config, placed, attributes in (
+        ("subgraphs", layout.graphs, True),
+        ("subgraphs-no-attributes", layout.type_graphs, False),
+    ):
+        counts, leak = write_subgraphs(
+            placed,
+            spool_path,
+            vocabulary,
+            partial(write, config, rows_per_group=_SUBGRAPHS_PER_GROUP),
+            attributes=attributes,
+            published=previous.split_of(config),
+            jobs=jobs,
+        )
+        subgraphs[config] = counts
+        leaks.append(leak)
+
     limit = float("inf")
     while True:
         chosen = _sample(layout.graphs, limit)
@@ -80,7 +130,7 @@ def write_configs(directory: Path, layout: Layout, operators: list[Row], vocabul
 
     write("operators", TRAIN, operators, rows_per_group=_OPERATORS_PER_GROUP)
     write("skeletons", TRAIN, map(skeleton, _progress(layout.skeletons, "skeletons")))
-    return files
+    return Written(files, subgraphs, leaks)
 
 
 def _sample(graphs: list[Placed], limit: float) -> list[Placed]:

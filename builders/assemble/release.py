@@ -1,7 +1,8 @@
 """A release from a ledger alone: `assemble` measures every skeleton, merges, splits, writes, and swaps it in.
 
-Two passes keep memory small: the first measures skeletons in processes and sets their graphs aside on disk; the
-second writes rows in the order of (size decile, fingerprint), a row group at a time.
+Passes keep memory small: the first measures skeletons in processes and sets their graphs aside on disk; the second
+writes rows in the order of (size decile, fingerprint), a row group at a time; subgraphs are found and set aside in
+between.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ from builders.assemble.card import render_card
 from builders.assemble.configs import write_configs
 from builders.assemble.facts import measure
 from builders.assemble.layout import lay_out
+from builders.assemble.leaks import graph_leaks
 from builders.assemble.merge import Measured, count_undecided, count_wl_collisions, merge
 from builders.assemble.ordered_map import ordered_map
+from builders.assemble.previous import read_previous
 from builders.assemble.report import ReleaseReport
-from builders.assemble.spool import Spool, write_spool
+from builders.assemble.spool import write_spool
 from builders.assemble.staging import staged
 from builders.assemble.vocabulary import vocabulary_rows
 from younger_hf.errors import YoungerError
@@ -33,45 +36,55 @@ if TYPE_CHECKING:
     from builders.ledger import Ledger
 
 
-def assemble(ledger: Ledger, output: Path, *, jobs: int = 1, seed: int = 1234) -> ReleaseReport:
+def assemble(
+    ledger: Ledger, output: Path, *, jobs: int = 1, seed: int = 1234, previous: str | Path | None = None
+) -> ReleaseReport:
     """Turn a ledger into a release.
 
-    The release is a function of the ledger's models and results and of the seed: the order of attempts, times,
-    paths and the number of processes do not show in it.
+    The release is a function of the ledger's models and results, of the seed and of the release before: the order of
+    attempts, times, paths and the number of processes do not show in it.
 
     Args:
         ledger: what was converted.
         output: the release directory, swapped in whole; an earlier release there stays until then.
-        jobs: processes to measure skeletons in.
+        jobs: processes to measure skeletons and to cut graphs in.
         seed: of the split by family.
+        previous: the release before, a directory (`output` itself, perhaps) or the id of a Hub dataset repository:
+            ids of operators and splits of rows stay as they are there.
 
     Raises:
         UsageError: there is something at `output` that is no release.
+        ReleaseError: there is no release `previous`, or it cannot be read.
         YoungerError: nothing was converted, or the release cannot be written; an earlier one is untouched.
     """
+    before = read_previous(previous)
     with staged(output) as scratch:
         spool = scratch / "graphs.arrow"
         directory = scratch / "release"
         measured = _measure_all(ledger, spool, jobs)
-        layout = lay_out(merge(measured), seed)
+        layout = lay_out(merge(measured), seed, before.splits)
         graphs = [row.merged for row in layout.graphs]
-        operators = vocabulary_rows(graph.representative.facts.variants for graph in graphs)
+        operators = vocabulary_rows((graph.representative.facts.variants for graph in graphs), before.vocabulary)
         vocabulary = Vocabulary.from_rows(operators)
-        files = write_configs(directory, layout, operators, vocabulary, Spool(spool))
+        written = write_configs(directory, layout, operators, vocabulary, spool, previous=before, jobs=jobs)
         report = ReleaseReport(
             output=output,
             rows={
-                config: {split: written.num_rows for split, written in splits.items()}
-                for config, splits in files.items()
+                config: {split: files.num_rows for split, files in splits.items()}
+                for config, splits in written.files.items()
             },
             models=len({(model.source, model.id, model.revision) for one in measured for model in one.models}),
             architectures=len(measured),
             skeletons=len(layout.skeletons),
             duplicates=len(measured) - len(graphs),
             wl_collisions=count_wl_collisions(graphs),
+            searched=sum(graph.representative.facts.num_searched > 0 for graph in graphs),
             undecided=count_undecided(graphs),
+            subgraphs=written.subgraphs,
+            conflicts=layout.conflicts,
+            leaks=[*graph_leaks(layout.graphs, layout.type_graphs), *written.leaks],
         )
-        card = render_card(report, files, graphs, vocabulary)
+        card = render_card(report, written.files, graphs, vocabulary)
         (directory / "README.md").write_text(card, encoding="utf-8")
     return report
 

@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from builders.assemble.leaks import Leak
+
+
+@dataclass(frozen=True)
+class SubgraphCounts:
+    """What was cut from the graphs.
+
+    Attributes:
+        found: communities that have a boundary.
+        unique: those that differ, as subgraphs with their boundaries.
+        inexact: unique ones that may have a twin, since the search ran out of budget.
+    """
+
+    found: int
+    unique: int
+    inexact: int
 
 
 @dataclass(frozen=True)
@@ -19,7 +36,12 @@ class ReleaseReport:
         skeletons: unique skeletons.
         duplicates: conversions whose graph is exactly that of another one.
         wl_collisions: pairs of rows of `graphs` with the same `wl_hash` that are not isomorphic.
+        searched: rows of `graphs` that colours alone did not put in canonical order.
         undecided: pairs of rows of `graphs` of which the search budget left open whether they are isomorphic.
+        subgraphs: of each subgraph config.
+        conflicts: rows of `graphs-no-attributes` whose families were published on different sides before a row
+            joined them; 0 where there was no release before.
+        leaks: held-out rows with a relative in train.
     """
 
     output: Path
@@ -29,7 +51,11 @@ class ReleaseReport:
     skeletons: int
     duplicates: int
     wl_collisions: int
+    searched: int
     undecided: int
+    subgraphs: Mapping[str, SubgraphCounts]
+    conflicts: int
+    leaks: Sequence[Leak]
 
     def __str__(self) -> str:
         """A table of the rows, and what was merged."""
@@ -44,6 +70,12 @@ class ReleaseReport:
                 *lines,
                 f"{self.skeletons:,} skeletons; {self.duplicates:,} conversions merged as exact duplicates; "
                 f"{self.wl_collisions:,} pairs that the Weisfeiler-Lehman hash would have merged wrongly; "
-                f"{self.undecided:,} pairs undecided",
+                f"{self.searched:,} graphs searched; {self.undecided:,} pairs undecided",
+                *(
+                    f"{leak.config}: {leak.by_family.count:,} of {leak.by_family.of:,} held-out rows have "
+                    f"{leak.relation} in train, {leak.by_paper.count:,} of {leak.by_paper.of:,} in the paper's split"
+                    for leak in self.leaks
+                ),
+                *([f"{self.conflicts:,} rows joined families on different sides"] if self.conflicts else []),
             )
         )

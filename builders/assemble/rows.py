@@ -5,20 +5,25 @@ In go merged architectures and their graphs from the spool; out come dictionarie
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from builders.assemble.facts import Facts
-from builders.assemble.layout import Placed
+from builders.assemble.layout import Placed, PlacedSubgraph
 from builders.assemble.merge import Merged
 from builders.assemble.spool import Spool
+from builders.assemble.subgraph_store import SubgraphStore
 from builders.assemble.vocabulary import count_types
 from builders.crawl.model_ref import ModelRef
 from younger_hf.dataset import to_columns
-from younger_hf.graph import Operator
+from younger_hf.graph import IntArray, Operator
 from younger_hf.operator_groups import operator_group
 from younger_hf.vocabulary import Vocabulary
 
 CONTROL_FLOW: Final = frozenset({"If", "Loop", "Scan", "SequenceMap"})
+
+MOST_GRAPHS: Final = 100
+"""How many of the graphs that a subgraph occurs in are named in its row."""
 
 _SUMMARY_TYPES: Final = 8
 _TIMES: Final = "\N{MULTIPLICATION SIGN}"
@@ -101,6 +106,45 @@ def skeleton_row(placed: Placed, spool: Spool) -> Row:
         "exporter": architecture.exporter,
         "models": _models(merged),
         "onnx": spool.attachment(type_graph_record(architecture.number)),
+    }
+
+
+def subgraph_row(
+    placed: PlacedSubgraph,
+    store: SubgraphStore,
+    occurs_in: IntArray,
+    keys: Sequence[str],
+    vocabulary: Vocabulary,
+    attributes: bool,
+) -> Row:
+    """A row of config `subgraphs` or `subgraphs-no-attributes`.
+
+    Args:
+        placed: the row and its place.
+        store: where the subgraph is.
+        occurs_in: the numbers of the graphs that it occurs in.
+        keys: the key of every graph.
+        vocabulary: of the release.
+        attributes: whether it is of `subgraphs`.
+    """
+    number = placed.number
+    subgraph = store[number]
+    operators = vocabulary.operator_of_variant[subgraph.node] if attributes else subgraph.node
+    return {
+        "fingerprint": store.keys[number],
+        "exact": bool(store.exact[number]),
+        "graphs": [keys[graph] for graph in occurs_in[:MOST_GRAPHS]],
+        "num_graphs": len(occurs_in),
+        "num_nodes": len(subgraph.node),
+        "num_edges": subgraph.edge_index.shape[1],
+        "num_boundary": len(subgraph.boundary),
+        "node_operator": operators,
+        **({"node_variant": subgraph.node} if attributes else {}),
+        "node_scope": subgraph.scope,
+        "edge_index": list(subgraph.edge_index),
+        "edge_slot": list(subgraph.edge_slot),
+        "boundary": subgraph.boundary,
+        "paper_split": placed.paper_split,
     }
 
 

@@ -57,7 +57,9 @@ def join_families(rows: Iterable[Collection[str]]) -> dict[str, str]:
     return {family: find(family) for family in parent}
 
 
-def assign_groups(sizes: Mapping[str, Collection[int]], seed: int) -> dict[str, str]:
+def assign_groups(
+    sizes: Mapping[str, Collection[int]], seed: int, decided: Mapping[str, Collection[int]] | None = None
+) -> dict[str, str]:
     """Assign groups of families to train, validation and test, 8:1:1 in rows and balanced over their sizes.
 
     Groups too large for validation and test go to train. The others come in the order of a seeded hash of their
@@ -66,6 +68,7 @@ def assign_groups(sizes: Mapping[str, Collection[int]], seed: int) -> dict[str, 
     Args:
         sizes: for each group the size deciles, 0 to 9, of its rows.
         seed: another seed gives another assignment.
+        decided: for each split the size deciles of the rows that are in it already.
 
     Returns:
         The split of each group. There is a group in train unless there is none at all; validation and test get
@@ -74,7 +77,8 @@ def assign_groups(sizes: Mapping[str, Collection[int]], seed: int) -> dict[str, 
     names = list(SHARES)
     shares = np.array(list(SHARES.values()))
     histograms = {group: np.bincount(list(deciles), minlength=10) for group, deciles in sizes.items()}
-    everything = sum(histograms.values(), start=np.zeros(10))
+    held = np.array([np.bincount(list((decided or {}).get(name, ())), minlength=10) for name in names], dtype=float)
+    everything = sum(histograms.values(), start=held.sum(axis=0))
     # A release of a few rows still gets a row to validate on.
     wanted = np.maximum(1.0, shares * everything.sum())
     wanted_by_size = np.maximum(1e-9, np.outer(shares, everything))
@@ -84,7 +88,6 @@ def assign_groups(sizes: Mapping[str, Collection[int]], seed: int) -> dict[str, 
         fits = bool(histograms[group].sum() <= small)
         return fits, blake2b(f"{seed}:{group}".encode(), digest_size=16).digest()
 
-    held = np.zeros((len(names), 10))
     assigned: dict[str, str] = {}
     for group in sorted(sizes, key=order):
         histogram = histograms[group]
@@ -100,17 +103,27 @@ def assign_groups(sizes: Mapping[str, Collection[int]], seed: int) -> dict[str, 
     return assigned
 
 
-def set_apart_unseen(splits: Sequence[str], operators: Sequence[Collection[Hashable]]) -> list[str]:
+def set_apart_unseen(
+    sides: Sequence[str],
+    operators: Sequence[Collection[Hashable]],
+    published: Sequence[str | None] | None = None,
+) -> list[str]:
     """Move the validation and test rows with an operator that no train row has to `unseen`.
 
     Args:
-        splits: the split of each row.
+        sides: train, validation or test for each row.
         operators: the operators (variants, where attributes count) of each row.
+        published: the split of each row in the release before, where it stays; None for a new row.
+
+    Returns:
+        The split of each row.
     """
+    stays = published or [None] * len(sides)
+    splits = [split or side for split, side in zip(stays, sides, strict=True)]
     known = _known(splits, operators)
     return [
-        split if split == TRAIN or known.issuperset(row) else UNSEEN
-        for split, row in zip(splits, operators, strict=True)
+        stay or (side if side == TRAIN or known.issuperset(row) else UNSEEN)
+        for stay, side, row in zip(stays, sides, operators, strict=True)
     ]
 
 

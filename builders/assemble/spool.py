@@ -64,7 +64,8 @@ class Spool:
     """The records of a finished file, by number."""
 
     def __init__(self, path: Path) -> None:
-        self._reader = pa.ipc.open_file(pa.memory_map(str(path)))
+        # Not mapped into memory: records are compressed, so that nothing is gained by it.
+        self._reader = pa.ipc.open_file(pa.OSFile(str(path)))
 
     def graph(self, number: int) -> OperatorGraph:
         """The graph of a record."""

@@ -80,7 +80,7 @@ class Batch:
 
 def starts(ends: Ints) -> Ints:
     """Where the parts begin, given where they end."""
-    return np.concatenate(([0], ends[:-1]))
+    return np.concatenate(([0], ends))[:-1]
 
 
 def label_digests(operators: Iterable[Operator], attributes: bool = True) -> Ints:

@@ -1,0 +1,63 @@
+"""The release before: what of it must not change in the next one.
+
+In goes a release, on disk or on the Hub; out come its vocabulary and the split of every row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from younger_hf.release import open_release
+from younger_hf.vocabulary import Vocabulary
+
+KEYS: Final = {
+    "graphs": "fingerprint",
+    "graphs-no-attributes": "type_fingerprint",
+    "subgraphs": "fingerprint",
+    "subgraphs-no-attributes": "fingerprint",
+}
+"""The configs with splits, and the column that says which row is which."""
+
+
+@dataclass(frozen=True)
+class Previous:
+    """What a release has promised; by default nothing.
+
+    Attributes:
+        vocabulary: its ids stay.
+        splits: for each config the split of each row, by key.
+    """
+
+    vocabulary: Vocabulary | None = None
+    splits: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def split_of(self, config: str) -> Mapping[str, str]:
+        """The split of each row of a config, by key."""
+        return self.splits.get(config, {})
+
+
+def read_previous(source: str | Path | None) -> Previous:
+    """Read what must not change.
+
+    Args:
+        source: a release directory, or the id of a Hub dataset repository; None if there is no release before.
+
+    Raises:
+        ReleaseError: there is no such release, it is incomplete, damaged, or of another schema version.
+    """
+    if source is None:
+        return Previous()
+    release = open_release(source)
+    splits = {
+        config: {
+            key: split
+            for split, table in release.row_groups(config, [column])
+            for key in table.column(column).to_pylist()
+        }
+        for config, column in KEYS.items()
+        if config in release.configs
+    }
+    return Previous(Vocabulary.load(source), splits)
