@@ -143,17 +143,14 @@ def test_a_driver_killed_midway_and_run_again_gives_the_same_ledger(tmp_path):
         f"with Ledger({str(work)!r}) as ledger: collect(ledger, [{source!r}], jobs=2)"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    kills = 0
-    while True:
-        driver = subprocess.Popen([sys.executable, "-c", code], env=environment, stderr=subprocess.DEVNULL)
-        try:
-            driver.wait(timeout=2.5 if kills < 3 else None)
-            break
-        except subprocess.TimeoutExpired:
-            driver.kill()
-            driver.wait()
-            kills += 1
-    assert kills > 0
+    for results in (1, 3, 6):
+        driver = subprocess.Popen([sys.executable, "-c", code], env=environment)
+        while finished(work) < results:
+            assert driver.poll() is None
+            time.sleep(0.02)
+        driver.kill()
+        driver.wait()
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
     with Ledger(work) as ledger:
         assert collect(ledger, [source], jobs=2) == {}
         assert contents(ledger) == expected
