@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import threading
@@ -32,7 +33,7 @@ def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], jobs:
         return
     # A fresh interpreter: a fork would inherit the locks of whatever threads this process has.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_die_with_parent) as pool:
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_start, initargs=(function,)) as pool:
         pending: deque[Future[Result]] = deque()
         try:
             for item in items:
@@ -44,6 +45,13 @@ def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], jobs:
         finally:
             for future in pending:
                 future.cancel()
+
+
+def _start(_: Callable[[Item], Result]) -> None:
+    """Get a process ready; that it was handed the function means that the function's modules are imported."""
+    # The garbage collector need not look through them again and again: a sixth of the time of many small objects.
+    gc.freeze()
+    _die_with_parent()
 
 
 def _die_with_parent() -> None:
