@@ -6,7 +6,7 @@ in the order of (size decile, key), with their splits.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -66,8 +66,8 @@ class Layout:
         graphs: the rows with attributes.
         type_graphs: the rows without attributes.
         skeletons: the skeletons.
-        conflicts: how many rows without attributes have families on different sides, since these were published
-            there before a row joined them.
+        conflicts: how many groups of families are on several sides, since these were published there before a row
+            joined them.
     """
 
     graphs: list[Placed]
@@ -104,7 +104,7 @@ def lay_out(type_graphs: Sequence[Merged], seed: int, published: Mapping[str, Sp
     families = [{family_name(model) for model, _ in row.models} for row in type_graphs]
     group_of = join_families(families)
     # Rows that are alike without attributes are on one side: it is decided for them together.
-    sides, conflicts = keep_sides(families, [_published(row, type_splits, graph_splits) for row in type_graphs])
+    sides = keep_sides(families, [_published(row, type_splits, graph_splits) for row in type_graphs])
     types = [
         Placed(row, "", group_of[min(names)], side or "")
         for row, names, side in zip(type_graphs, families, sides, strict=True)
@@ -118,11 +118,12 @@ def lay_out(type_graphs: Sequence[Merged], seed: int, published: Mapping[str, Sp
     for row in placed_graphs:
         (decided[row.side] if row.side else undecided[row.group]).append(row.decile)
     side_of = assign_groups(undecided, seed, decided)
+    sides_of = Counter(group for group, _ in {(row.group, row.side) for row in types})
     return Layout(
         graphs=_split(placed_graphs, side_of, graph_splits, attributes=True),
         type_graphs=_split(_place(types), side_of, type_splits, attributes=False),
         skeletons=_place(skeletons),
-        conflicts=conflicts,
+        conflicts=sum(count > 1 for count in sides_of.values()),
     )
 
 

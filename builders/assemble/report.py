@@ -39,8 +39,8 @@ class ReleaseReport:
         searched: rows of `graphs` that colours alone did not put in canonical order.
         undecided: pairs of rows of `graphs` of which the search budget left open whether they are isomorphic.
         subgraphs: of each subgraph config.
-        conflicts: rows of `graphs-no-attributes` whose families were published on different sides before a row
-            joined them; 0 where there was no release before.
+        conflicts: groups of families that are on several sides, since these were published there before a graph
+            turned out to be of both; 0 where there was no release before.
         leaks: held-out rows with a relative in train.
     """
 
@@ -76,6 +76,10 @@ class ReleaseReport:
                     f"{leak.relation} in train, {leak.by_paper.count:,} of {leak.by_paper.of:,} in the paper's split"
                     for leak in self.leaks
                 ),
-                *([f"{self.conflicts:,} rows joined families on different sides"] if self.conflicts else []),
+                *(
+                    [f"{self.conflicts:,} groups of families are on several sides, as they were published"]
+                    if self.conflicts
+                    else []
+                ),
             )
         )

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from builders.assemble.splits import SHARES, TEST, TRAIN, UNSEEN, VALIDATION, join_families
 
 
-def keep_sides(families: Sequence[Collection[str]], published: Sequence[str | None]) -> tuple[list[str | None], int]:
+def keep_sides(families: Sequence[Collection[str]], published: Sequence[str | None]) -> list[str | None]:
     """Find the side of every row that is published, and of every new one that is of a published family.
 
     A published row stays where it is. A new row goes where its group of families is. Where parts of that group were
@@ -27,8 +27,7 @@ def keep_sides(families: Sequence[Collection[str]], published: Sequence[str | No
         published: the split of each row in the release before; None for a new row.
 
     Returns:
-        The side of each row, None where nothing decides it; and the number of rows whose families are on different
-        sides.
+        The side of each row, None where nothing decides it.
     """
     sides = _published_sides(families, published)
     home = _homes(families, sides)
@@ -36,13 +35,10 @@ def keep_sides(families: Sequence[Collection[str]], published: Sequence[str | No
     around: dict[str, set[str]] = defaultdict(set)
     for family, side in home.items():
         around[group_of[family]].add(side)
-    conflicts = 0
-    for row, names in enumerate(families):
-        own = Counter(home[family] for family in names if family in home)
-        conflicts += len(own) > 1
-        if sides[row] is None:
-            sides[row] = _choose(own, around[group_of[min(names)]])
-    return sides, conflicts
+    return [
+        side or _choose(Counter(home[family] for family in names if family in home), around[group_of[min(names)]])
+        for names, side in zip(families, sides, strict=True)
+    ]
 
 
 def _published_sides(families: Sequence[Collection[str]], published: Sequence[str | None]) -> list[str | None]:

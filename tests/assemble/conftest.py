@@ -22,6 +22,13 @@ TORCHVISION: dict[str, tuple[str, dict[str, Any]]] = {
     "squeezenet1_1-ten-classes": ("squeezenet1_1", {"num_classes": 10}),
     "mobilenet_v2": ("mobilenet_v2", {}),
     "shufflenet_v2_x1_0": ("shufflenet_v2_x1_0", {}),
+    **{
+        name: (name, {})
+        for name in (
+            *("efficientnet_b0", "mnasnet0_5", "mobilenet_v3_small", "regnet_x_400mf", "regnet_y_400mf"),
+            *("resnet18", "resnet34"),
+        )
+    },
 }
 
 

@@ -8,7 +8,7 @@ import random
 import subprocess
 import sys
 import textwrap
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -22,34 +22,16 @@ from datasets import load_dataset
 from ledgers import Attempt, conversion, fill
 from PIL import Image
 from planted import planted_everywhere
+from releases import Row, every_row, files, table
 
 import younger_hf
 from builders.assemble import ReleaseReport, assemble
 from builders.convert import Conversion, Outcome
 from builders.crawl.model_ref import ModelRef
 from builders.extract import extract
-from builders.identity import fingerprint, skeleton_fingerprint, wl_hash
+from builders.identity import canonicalize, fingerprint, skeleton_fingerprint, wl_hash
 from younger_hf.errors import UsageError, YoungerError
-from younger_hf.schema import CONFIGS, SPLITS, features
-
-Row = dict[str, Any]
-
-
-def files(release: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(release)): path.read_bytes() for path in release.rglob("*") if path.is_file()}
-
-
-def table(release: Path, config: str) -> dict[str, list[Row]]:
-    """The rows of each split of a config, in the order of the files."""
-    return {
-        split: [row for file in found for row in pq.read_table(file).to_pylist()]
-        for split in SPLITS
-        if (found := sorted((release / config).glob(f"{split}-*.parquet")))
-    }
-
-
-def every_row(release: Path, config: str) -> list[Row]:
-    return [row for rows in table(release, config).values() for row in rows]
+from younger_hf.schema import CONFIGS, features
 
 
 def front_matter(release: Path) -> dict[str, Any]:
@@ -200,6 +182,12 @@ def test_the_report_counts_what_is_there(release: tuple[Path, ReleaseReport], at
     assert report.architectures == len({done.skeleton for _, done in converted}) == report.skeletons
     assert report.duplicates == 1
     assert report.undecided == 0
+    rows = every_row(younger, "graphs")
+    alike = Counter(row["wl_hash"] for row in rows)
+    assert report.wl_collisions == sum(count * (count - 1) // 2 for count in alike.values())
+    vocabulary = younger_hf.Vocabulary.load(younger)
+    searches = [canonicalize(younger_hf.to_graph(row, vocabulary)).num_searched for row in rows]
+    assert report.searched == sum(number > 0 for number in searches)
     assert sum(report.rows["graphs"].values()) == len(every_row(younger, "graphs")) == report.skeletons - 1
 
 
@@ -211,30 +199,6 @@ def test_rows_stand_in_the_order_of_size_decile_and_fingerprint(younger: Path) -
     assert [row["skeleton_fingerprint"] for row in skeletons] != sorted(
         row["skeleton_fingerprint"] for row in skeletons
     )
-
-
-@pytest.mark.parametrize("config", ["graphs", "graphs-no-attributes"])
-def test_no_family_is_on_two_sides_in_any_config(younger: Path, graphs: list[Row], config: str) -> None:
-    split_of = {row["fingerprint"]: split for split, rows in table(younger, "graphs").items() for row in rows}
-    sides: dict[str, set[str]] = defaultdict(set)
-    for split, rows in table(younger, config).items():
-        for row in rows:
-            side = "train" if split == "train" else "held out"
-            for key in row.get("fingerprints") or [row["fingerprint"]]:
-                assert (split_of[key] == "train") == (side == "train")
-            sides[row["family"].lower()].add(side)
-    assert all(len(found) == 1 for found in sides.values())
-
-
-@pytest.mark.parametrize(("config", "kind"), [("graphs", "variant"), ("graphs-no-attributes", "operator")])
-def test_train_has_every_operator_of_validation_and_test_and_lacks_one_of_each_unseen_row(
-    younger: Path, config: str, kind: str
-) -> None:
-    splits = table(younger, config)
-    known = {number for row in splits["train"] for number in row[f"node_{kind}"]}
-    for split, rows in splits.items():
-        for row in rows:
-            assert (set(row[f"node_{kind}"]) <= known) == (split != "unseen")
 
 
 def test_the_splits_follow_the_seed(younger: Path, attempts: list[Attempt], tmp_path: Path) -> None:

@@ -93,6 +93,23 @@ def test_a_tiny_release_has_a_train_split(number: int) -> None:
     assert number < 3 or (counts["validation"] and counts["test"])
 
 
+def test_new_groups_restore_the_shares_whatever_was_decided() -> None:
+    chance = np.random.default_rng(1)
+    new = {f"g{i}": chance.integers(0, 10, 1 + i % 7).tolist() for i in range(300)}
+    rows = sum(map(len, new.values()))
+    decile = chance.integers(0, 10, 3 * rows).tolist()
+    for published in (
+        {"train": decile},
+        {"train": decile[rows // 2 :], "validation": decile[: rows // 2]},
+        {"train": decile[: 2 * rows], "validation": decile[2 * rows : -rows // 2], "test": decile[-rows // 2 :]},
+    ):
+        counts = rows_in(assign_groups(new, 1234, published), new)
+        held = {split: counts[split] + len(published.get(split, ())) for split in ("train", "validation", "test")}
+        for split in ("validation", "test"):
+            most = max(0.1 * 4 * rows, len(published.get(split, ())))
+            assert 0.9 * 0.1 * 4 * rows <= held[split] <= most
+
+
 def test_no_rows_have_no_splits() -> None:
     assert assign_groups({}, 1) == {}
     assert paper_splits([], []) == []
@@ -103,6 +120,13 @@ def test_a_held_out_row_with_an_operator_that_train_lacks_is_unseen() -> None:
     splits = ["train", "validation", "test", "test", "train"]
     operators = [{"Conv"}, {"Conv", "Relu"}, {"Erf"}, {"Relu"}, {"Relu", "Gemm"}]
     assert set_apart_unseen(splits, operators) == ["train", "validation", "unseen", "test", "train"]
+
+
+def test_a_published_row_stays_though_train_has_its_operators_now_or_lost_them() -> None:
+    sides = ["train", "test", "test", "validation"]
+    operators = [{"Conv", "Relu"}, {"Conv"}, {"Erf"}, {"Erf"}]
+    published = [None, "unseen", "test", None]
+    assert set_apart_unseen(sides, operators, published) == ["train", "unseen", "test", "unseen"]
 
 
 def test_the_paper_draws_a_tenth_of_each_of_ten_bins_of_equal_size() -> None:
