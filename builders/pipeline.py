@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from builders.convert import Conversion, Outcome
+from builders.convert import Conversion, Outcome, Request, exporters_for
 from builders.convert.isolation import Limits, convert
 from builders.crawl import ModelRef, list_models
 from builders.executor import Cancelled, Executor, LocalExecutor, Resources
@@ -96,7 +96,7 @@ def collect(
 
 
 def _convert(model: ModelRef, limits: Limits, scratch: Path, cancelled: Cancelled) -> Conversion:
-    return convert(model, limits=limits, scratch=scratch, cancelled=cancelled)
+    return convert(Request(model), exporters_for(model)[0], limits=limits, scratch=scratch, cancelled=cancelled)
 
 
 def build(

@@ -15,8 +15,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from builders.convert import EXPORTERS, Exporter, Outcome
-from builders.crawl import SOURCES
-from builders.crawl.model_ref import ModelRef
+from builders.crawl import SOURCES, ModelRef, Page
 from builders.ledger import Ledger, LedgerError
 from builders.pipeline import build, collect
 from younger_hf.errors import UsageError, YoungerError
@@ -26,18 +25,23 @@ HOSTILE = str(Path(__file__).parent / "convert")
 # What a source of the tests does to be known; also run at the start of a driver that is to be killed.
 SETUP = """
 from builders.convert import EXPORTERS, Exporter
-from builders.crawl import SOURCES
-from builders.crawl.model_ref import ModelRef
-SOURCES["hostile"] = lambda source, names: (ModelRef(source, name) for name in names.split(","))
-EXPORTERS["hostile"] = Exporter("hostile", "hostile", ("onnx",))
+from builders.crawl import SOURCES, ModelRef, Page
+SOURCES["hostile"] = lambda query: [
+    Page(tuple(ModelRef("hostile", name, library="hostile") for name in query.terms))
+]
+EXPORTERS["hostile"] = (Exporter("hostile", "hostile", ("onnx",)),)
 """
+
+
+def hostile(query):
+    yield Page(tuple(ModelRef("hostile", name, library="hostile") for name in query.terms))
 
 
 @pytest.fixture(autouse=True)
 def _hostile_source(monkeypatch):
     monkeypatch.syspath_prepend(HOSTILE)
-    monkeypatch.setitem(SOURCES, "hostile", lambda source, names: (ModelRef(source, name) for name in names.split(",")))
-    monkeypatch.setitem(EXPORTERS, "hostile", Exporter("hostile", "hostile", ("onnx",)))
+    monkeypatch.setitem(SOURCES, "hostile", hostile)
+    monkeypatch.setitem(EXPORTERS, "hostile", (Exporter("hostile", "hostile", ("onnx",)),))
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
-"""Convert: a `ModelRef` goes in, a `Conversion` comes out, which holds the model's skeleton or says why not.
+"""Convert: a `Request` goes in, a `Conversion` comes out, which holds the model's skeleton or says why not.
 
-One module a framework, each with `export(model) -> Export`; `EXPORTERS` says which is used for which source.
-They run in a child process: `isolation` starts and watches it, `worker` is what runs in it.
+One module a framework, each with `export(request) -> Export`; `EXPORTERS` says which is used for which library.
+A module that needs files from a network has besides `fetch(request) -> int`, which puts them into `request.files`
+and says how many bytes came. Both run in child processes, and only `fetch` in one that has a network: `isolation`
+starts and watches them, `worker` is what runs in them.
 """
 
 from __future__ import annotations
@@ -41,16 +43,32 @@ class Outcome(str, Enum):
 
 
 @dataclass(frozen=True)
+class Request:
+    """What is to be converted, and how.
+
+    Attributes:
+        model: the model.
+        opset: the version of the default domain to export for; 0 leaves it to the exporter.
+        files: the directory into which `fetch` puts what it gets, and from which `export` takes it.
+    """
+
+    model: ModelRef
+    opset: int = 0
+    files: Path = Path("files")
+
+
+@dataclass(frozen=True)
 class Conversion:
     """One attempt and how it ended.
 
     Attributes:
         outcome: the kind of end.
         message: one sentence on what went wrong, "" if nothing did.
-        exporter: what made the ONNX: `torch`, `torchscript`, `tf2onnx`, `onnx`.
+        exporter: what made the ONNX: `torch`, `torchscript`, `optimum`, `tf2onnx`, `onnx`.
         versions: the versions of the packages that took part.
         opset: the version of the default domain, 0 without a skeleton.
         skeleton: the weightless ModelProto, serialised deterministically; None unless the outcome is `ok`.
+        modules: which module each node of the skeleton came from (`ModuleTree.to_json`), where the exporter knows.
         seconds: wall-clock time of the child process, from its start.
         peak_memory: largest resident memory of the child and its descendants, in bytes.
         bytes_fetched: bytes that came over the network for it.
@@ -64,6 +82,7 @@ class Conversion:
     versions: Mapping[str, str] = field(default_factory=dict)
     opset: int = 0
     skeleton: bytes | None = None
+    modules: bytes | None = None
     seconds: float = 0.0
     peak_memory: int = 0
     bytes_fetched: int = 0
@@ -96,7 +115,7 @@ class Export:
 
 @dataclass(frozen=True)
 class Exporter:
-    """A module with `export(model: ModelRef) -> Export`, and the packages whose versions shape its result."""
+    """A module with `export(request: Request) -> Export`, and the packages whose versions shape its result."""
 
     name: str
     module: str
@@ -111,20 +130,24 @@ class Exporter:
         return found
 
 
-_ONNX = Exporter("onnx", "builders.convert.onnx", ("onnx",))
+def _torch(module: str, *packages: str) -> Exporter:
+    return Exporter("torch", f"builders.convert.{module}", (*packages, "torch", "onnxscript", "onnx-ir", "onnx"))
 
-EXPORTERS: dict[str, Exporter] = {
-    "onnx": _ONNX,
-    "onnx-package": _ONNX,
-    "torchvision": Exporter(
-        "torch", "builders.convert.torchvision", ("torch", "torchvision", "onnxscript", "onnx-ir", "onnx")
-    ),
-    "keras": Exporter(
-        "tf2onnx", "builders.convert.keras", ("keras", "tensorflow", "tensorflow-cpu", "tf2onnx", "onnx")
-    ),
+
+def _tf2onnx(module: str, *packages: str) -> Exporter:
+    return Exporter(
+        "tf2onnx", f"builders.convert.{module}", (*packages, "tensorflow", "tensorflow-cpu", "tf2onnx", "onnx")
+    )
+
+
+# By library: what is tried, in this order, until one succeeds.
+EXPORTERS: dict[str, tuple[Exporter, ...]] = {
+    "onnx": (Exporter("onnx", "builders.convert.onnx", ("onnx",)),),
+    "torchvision": (_torch("torchvision", "torchvision"),),
+    "keras": (_tf2onnx("keras", "keras"),),
 }
 
 
-def exporter_for(model: ModelRef) -> Exporter:
-    """The exporter that converts models of this source."""
-    return EXPORTERS[model.source]
+def exporters_for(model: ModelRef) -> tuple[Exporter, ...]:
+    """What converts models of this library, the first choice first; empty where nothing does."""
+    return EXPORTERS.get(model.library, ())

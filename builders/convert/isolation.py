@@ -1,4 +1,4 @@
-"""Start a child process that converts one model, watch it, and end it: `convert(model) -> Conversion`.
+"""Start a child process that converts one model, watch it, and end it: `convert(request, exporter) -> Conversion`.
 
 Whatever the model does (loop, allocate, fork, crash, print without end), the caller gets a `Conversion` and
 nothing of the child is left: it has its own session, limits on wall-clock time, resident memory and processes,
@@ -24,9 +24,8 @@ from typing import Final, cast
 
 import psutil
 
-from builders.convert import Conversion, Exporter, Outcome, exporter_for
+from builders.convert import Conversion, Exporter, Outcome, Request
 from builders.convert.worker import FRAME, MARK
-from builders.crawl.model_ref import ModelRef
 
 # The only variables that a child inherits. Tokens and keys are in none of them.
 _INHERITED: Final = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
@@ -56,29 +55,28 @@ class Limits:
 
 
 def convert(
-    model: ModelRef,
+    request: Request,
+    exporter: Exporter,
     *,
     limits: Limits | None = None,
-    exporter: Exporter | None = None,
     scratch: Path | None = None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Conversion:
     """Convert one model in a child process of its own.
 
     Args:
-        model: what to convert.
+        request: what to convert.
+        exporter: how.
         limits: what it may use.
-        exporter: how; the source's exporter if left out.
         scratch: where the child's home directory is made.
         cancelled: asked many times a second; once true, the child is killed.
 
     Returns:
         How it ended; never an exception for anything that the model or its libraries do.
     """
-    exporter = exporter or exporter_for(model)
     limits = limits or Limits()
     with tempfile.TemporaryDirectory(prefix="convert-", dir=scratch, ignore_cleanup_errors=True) as home:
-        child = _Child(model, exporter, Path(home))
+        child = _Child(request, exporter, Path(home))
         try:
             end = child.watch(limits, cancelled)
         finally:
@@ -104,7 +102,7 @@ def convert(
 class _Child:
     """A worker process, and what has come from it so far."""
 
-    def __init__(self, model: ModelRef, exporter: Exporter, home: Path) -> None:
+    def __init__(self, request: Request, exporter: Exporter, home: Path) -> None:
         self.answer = bytearray()
         self.log = b""
         self.peak_memory = 0
@@ -136,9 +134,9 @@ class _Child:
         self.lifeline = cast(RawIOBase, self.process.stdin)
         os.set_blocking(self.channel.fileno(), False)
         os.set_blocking(self.output.fileno(), False)
-        request = {"model": model.to_json(), "module": exporter.module}
+        line = {"model": request.model.to_json(), "opset": request.opset, "module": exporter.module}
         with suppress(BrokenPipeError):
-            self.lifeline.write(json.dumps(request).encode() + b"\n")
+            self.lifeline.write(json.dumps(line).encode() + b"\n")
 
     def watch(self, limits: Limits, cancelled: Callable[[], bool]) -> tuple[Outcome, str] | None:
         """Read until the answer is there (None), or until something else ends the attempt (what it was)."""

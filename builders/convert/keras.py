@@ -11,25 +11,25 @@ import keras
 import numpy as np
 import tf2onnx
 
-from builders.convert import ConversionError, Export, Outcome
-from builders.crawl.model_ref import ModelRef
+from builders.convert import ConversionError, Export, Outcome, Request
 
 OPSET = 18  # the newest that tf2onnx writes
 
 
-def export(model: ModelRef) -> Export:
+def export(request: Request) -> Export:
     """Export the application of this name.
 
     Raises:
         ConversionError: this Keras has no such application.
     """
+    model = request.model
     build = getattr(keras.applications, model.id, None)
     if build is None:
         raise ConversionError(Outcome.NOT_FOUND, f"this Keras has no application {model.id}")
     keras.utils.set_random_seed(0)
     network = build(weights=None)
     _disturb(network)
-    exported, _ = tf2onnx.convert.from_keras(network, opset=OPSET)
+    exported, _ = tf2onnx.convert.from_keras(network, opset=request.opset or OPSET)
     return Export(exported, "tf2onnx")
 
 

@@ -11,18 +11,18 @@ from pathlib import Path
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 
-from builders.convert import ConversionError, Export, Outcome
+from builders.convert import ConversionError, Export, Outcome, Request
 from builders.crawl.local import zoo_files
-from builders.crawl.model_ref import ModelRef
 from builders.extract import read_structure
 
 
-def export(model: ModelRef) -> Export:
+def export(request: Request) -> Export:
     """The model's file, or the zoo model with its parameters.
 
     Raises:
         ConversionError: there is no such file any more (`not_found`).
     """
+    model = request.model
     zoo = model.source == "onnx-package"
     file = zoo_files().get(model.id) if zoo else Path(model.location)
     if file is None or not file.exists():

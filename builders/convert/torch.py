@@ -68,22 +68,27 @@ Build = Callable[[], torch.nn.Module]
 Inputs = Callable[[torch.nn.Module], tuple[Any, ...]]
 
 
-def export_module(build: Build, inputs: Inputs) -> Export:
+def export_module(build: Build, inputs: Inputs, opset: int = 0) -> Export:
     """Export the module that `build` makes, called with the arguments that `inputs` gives for it.
+
+    Args:
+        build: makes the module; called once for each way that is tried.
+        inputs: gives the arguments for a module.
+        opset: version of the default domain, `OPSET` if 0.
 
     Raises:
         ConversionError: neither way can export it (`unsupported`).
     """
     torch.manual_seed(0)
     try:
-        return Export(_through_export(build, inputs), "torch")
+        return Export(_through_export(build, inputs, opset or OPSET), "torch")
     except MemoryError:
         raise
     except Exception as error:  # tracers fail with exceptions of every type
         traceback.print_exc()
         first = error
     try:
-        return Export(_through_torchscript(build, inputs), "torchscript")
+        return Export(_through_torchscript(build, inputs, opset or OPSET), "torchscript")
     except MemoryError:
         raise
     except Exception as error:
@@ -125,14 +130,14 @@ def _is_large(shape: torch.Size, dtype: torch.dtype) -> bool:
     return shape.numel() > _LARGE and dtype.is_floating_point
 
 
-def _through_export(build: Build, inputs: Inputs) -> onnx.ModelProto:
+def _through_export(build: Build, inputs: Inputs, opset: int) -> onnx.ModelProto:
     """Export without parameter values."""
     with Valueless():  # type: ignore[no-untyped-call]
         module = build().eval()
     arguments = inputs(module)
     with torch.no_grad():
         program = torch.export.export(module, arguments, strict=False)
-    translated = torch.onnx.export(program, dynamo=True, optimize=False, opset_version=OPSET, verbose=False)
+    translated = torch.onnx.export(program, dynamo=True, optimize=False, opset_version=opset, verbose=False)
     if translated is None:
         raise RuntimeError("the ONNX exporter gave nothing")
     model = translated.model
@@ -192,7 +197,7 @@ def _with_initializers(model: onnx.ModelProto, parameters: Iterable[onnx_ir.Valu
     return model
 
 
-def _through_torchscript(build: Build, inputs: Inputs) -> Path:
+def _through_torchscript(build: Build, inputs: Inputs, opset: int) -> Path:
     """Trace a run with random parameters; the file, weights and all, is in the working directory."""
     module = build().eval()
     with torch.no_grad():
@@ -206,7 +211,7 @@ def _through_torchscript(build: Build, inputs: Inputs) -> Path:
             inputs(module),
             str(file),
             dynamo=False,
-            opset_version=OPSET,
+            opset_version=opset,
             # The module is in eval mode. PRESERVE keeps it so, and keeps BatchNormalization out of Conv.
             training=torch.onnx.TrainingMode.PRESERVE,
         )

@@ -8,22 +8,22 @@ from typing import Any
 import torch
 from torchvision import models
 
-from builders.convert import ConversionError, Export, Outcome
+from builders.convert import ConversionError, Export, Outcome, Request
 from builders.convert.torch import export_module
-from builders.crawl.model_ref import ModelRef
 
 _FRAMES = 16  # of a video clip
 
 
-def export(model: ModelRef) -> Export:
+def export(request: Request) -> Export:
     """Export the registered model of this name.
 
     Raises:
         ConversionError: torchvision has no such model, or it cannot be exported.
     """
-    if model.id not in models.list_models():
-        raise ConversionError(Outcome.NOT_FOUND, f"this torchvision registers no model {model.id}")
-    return export_module(lambda: _build(model.id), lambda module: _inputs(model.id, module))
+    name = request.model.id
+    if name not in models.list_models():
+        raise ConversionError(Outcome.NOT_FOUND, f"this torchvision registers no model {name}")
+    return export_module(lambda: _build(name), lambda module: _inputs(name, module), request.opset)
 
 
 def _build(name: str) -> torch.nn.Module:

@@ -1,6 +1,6 @@
 """The child process that converts one model: `python -m builders.convert.worker DRIVER CHANNEL`.
 
-The request is one line of JSON on stdin: the model, the exporter's module. The answer goes to the file
+The request is one line of JSON on stdin: the model, the opset, the exporter's module. The answer goes to the file
 descriptor CHANNEL, since libraries print to stdout: a frame of a JSON header and the skeleton's bytes. Nothing
 is pickled. The process dies with its driver (the process DRIVER), and where Linux allows it runs in namespaces
 of its own: no network, and no process of its making outlives it.
@@ -23,7 +23,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Final, NoReturn
 
-from builders.convert import ConversionError, Outcome
+from builders.convert import ConversionError, Outcome, Request
 from builders.crawl.model_ref import ModelRef
 from younger_hf.graph import InvalidGraphError
 
@@ -61,19 +61,19 @@ def main() -> None:
     for limit, value in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, _MAX_FILE)):
         with suppress(ValueError, OSError):  # a lower hard limit is already in force
             resource.setrlimit(limit, (value, value))
-    answer = _answer(ModelRef.from_json(request["model"]), request["module"])
+    answer = _answer(Request(ModelRef.from_json(request["model"]), request["opset"]), request["module"])
     _send(channel, answer, isolated)
     if not isolated:
         signal.pause()  # the driver kills it, and all that it still finds below it
     os._exit(0)
 
 
-def _answer(model: ModelRef, module: str) -> _Answer:
+def _answer(request: Request, module: str) -> _Answer:
     """Convert, and turn every exception into an outcome."""
     from builders.extract import InvalidModelError
 
     try:
-        return _convert(model, module)
+        return _convert(request, module)
     except ConversionError as error:
         return _Answer(error.outcome, _sentence(error))
     except (InvalidModelError, InvalidGraphError) as error:
@@ -85,11 +85,11 @@ def _answer(model: ModelRef, module: str) -> _Answer:
         return _Answer(Outcome.ERROR, f"{type(error).__name__}: {_sentence(error)}")
 
 
-def _convert(model: ModelRef, module: str) -> _Answer:
+def _convert(request: Request, module: str) -> _Answer:
     """Export the model, strip it, and see that its graph has a data flow."""
     from builders.extract import extract, strip
 
-    export = import_module(module).export(model)
+    export = import_module(module).export(request)
     skeleton = strip(export.onnx)
     graph = extract(skeleton)
     trivial = graph.num_edges == 0

@@ -1,7 +1,8 @@
 """Crawl: what models a source has. A specification goes in, `ModelRef` come out; no weight is fetched.
 
-A source is a module here that yields `ModelRef`, and a line in `SOURCES`. Its name and what follows the colon
-are as on the command line: `torchvision`, `torchvision:resnet18,vit_b_16`, `onnx:PATH`.
+A source is a module here that yields pages of `ModelRef`, and a line in `SOURCES`. Its name and what follows the
+colon are as on the command line: `torchvision`, `torchvision:resnet18,vit_b_16`, `onnx:PATH`. A registry is one
+page; a hub has many, and its crawl goes on from the cursor of the last one that was recorded.
 """
 
 from __future__ import annotations
@@ -12,52 +13,67 @@ from itertools import islice
 
 from builders.crawl import keras, local, torchvision
 from builders.crawl.model_ref import Evaluation, ModelRef
+from builders.crawl.page import Page, Query
 from younger_hf.errors import UsageError
 
-__all__ = ["SOURCES", "Evaluation", "ModelRef", "list_models"]
+__all__ = ["SOURCES", "Evaluation", "ModelRef", "Page", "Query", "list_models", "list_pages"]
+
+Source = Callable[[Query], Iterable[Page]]
 
 
-def _by_name(registry: Callable[[], Iterable[ModelRef]]) -> Callable[[str, str], Iterator[ModelRef]]:
+def _registry(models: Callable[[], Iterable[ModelRef]]) -> Source:
     """A source that takes names, `registry:A,B`, and without them gives the whole registry."""
 
-    def select(source: str, names: str) -> Iterator[ModelRef]:
-        models = {model.id: model for model in registry()}
-        wanted = [name.strip() for name in names.split(",") if name.strip()]
-        for name in wanted:
-            if name not in models:
-                raise UsageError(f"{source} has no model {name!r}{_nearest(name, models)}")
-        yield from (models[name] for name in dict.fromkeys(wanted or models))
+    def select(query: Query) -> Iterator[Page]:
+        by_name: dict[str, list[ModelRef]] = {}
+        for model in models():
+            by_name.setdefault(model.id, []).append(model)
+        for name in query.terms:
+            if name not in by_name:
+                raise UsageError(f"{query.source} has no model {name!r}{_nearest(name, by_name)}")
+        yield Page(tuple(model for name in dict.fromkeys(query.terms or by_name) for model in by_name[name]))
 
     return select
 
 
-SOURCES: dict[str, Callable[[str, str], Iterable[ModelRef]]] = {
+SOURCES: dict[str, Source] = {
     # onnx:PATH, a file or a directory of them
     "onnx": local.onnx_files,
     # NAME or NAME:MODEL,MODEL
-    "onnx-package": _by_name(local.onnx_package),
-    "torchvision": _by_name(torchvision.registry),
-    "keras": _by_name(keras.applications),
+    "onnx-package": _registry(local.onnx_package),
+    "torchvision": _registry(torchvision.registry),
+    "keras": _registry(keras.applications),
 }
 
 
-def list_models(spec: str, limit: int | None = None) -> Iterator[ModelRef]:
-    """The models that a source specification stands for.
+def list_pages(spec: str, cursor: str = "", known: Callable[[str, str], bool] = lambda *_: False) -> Iterator[Page]:
+    """What a source specification stands for, page by page.
 
     Args:
         spec: `SOURCE` or `SOURCE:SELECTION`, as on the command line.
-        limit: at most so many models, in the source's own order.
+        cursor: where an interrupted crawl goes on: the cursor of the last page that was recorded.
+        known: whether the configuration of this id and revision is on record already, and need not be fetched.
 
     Raises:
         UsageError: there is no such source, model or path, or the directory holds no model.
         MissingExtraError: the package whose registry is asked for is not installed.
+        YoungerError: the hub does not answer.
     """
     source, colon, selection = spec.partition(":")
     if source not in SOURCES:
         raise UsageError(f"there is no source {source!r}{_nearest(source, SOURCES)}")
     if colon and not selection.strip():
         raise UsageError(f"the source {spec!r} names nothing after its colon")
-    return islice(SOURCES[source](source, selection), limit)
+    yield from SOURCES[source](Query(source, selection, cursor, known))
+
+
+def list_models(spec: str, limit: int | None = None) -> Iterator[ModelRef]:
+    """The models that a source specification stands for, at most `limit`, in the source's own order.
+
+    Raises:
+        YoungerError: as `list_pages`.
+    """
+    return islice((model for page in list_pages(spec) for model in page.models), limit)
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

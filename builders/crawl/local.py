@@ -13,17 +13,19 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from builders.crawl.model_ref import ModelRef
+from builders.crawl.page import Page, Query
 from younger_hf.errors import MissingExtraError, UsageError
 
 
-def onnx_files(source: str, selection: str) -> Iterator[ModelRef]:
-    """The model file at the path `selection`, or every `.onnx` file below that directory.
+def onnx_files(query: Query) -> Iterator[Page]:
+    """The model file at the path that is selected, or every `.onnx` file below that directory.
 
     A model is named by its path below the directory, without the suffix.
 
     Raises:
         UsageError: no path is given, nothing is there, or the directory holds no model.
     """
+    source, selection = query.source, query.selection
     if not selection:
         raise UsageError(f"the source {source} needs a path: {source}:PATH")
     path = Path(selection).expanduser()
@@ -35,17 +37,20 @@ def onnx_files(source: str, selection: str) -> Iterator[ModelRef]:
         files = [(path.name, path)]
     else:
         raise UsageError(f"there is no file or directory {selection}")
-    for name, file in files:
-        status = file.stat()
-        yield ModelRef(
-            source=source,
-            id=name.removesuffix(".onnx"),
-            library="onnx",
-            size=status.st_size,
-            origin="contributed",
-            location=str(file.resolve()),
-            stamp=f"{status.st_size}-{status.st_mtime_ns}",
-        )
+    yield Page(tuple(_onnx_file(source, name, file) for name, file in files))
+
+
+def _onnx_file(source: str, name: str, file: Path) -> ModelRef:
+    status = file.stat()
+    return ModelRef(
+        source=source,
+        id=name.removesuffix(".onnx"),
+        library="onnx",
+        size=status.st_size,
+        origin="contributed",
+        location=str(file.resolve()),
+        stamp=f"{status.st_size}-{status.st_mtime_ns}",
+    )
 
 
 def onnx_package() -> Iterator[ModelRef]:

@@ -29,7 +29,9 @@ class ModelRef:
         source: the name of the source, as on the command line: `torchvision`, `onnx-package`.
         id: the model's name within the source.
         revision: the commit, or the version of the package that the registry belongs to; "" where there is none.
-        library: the library that the model is written in.
+        component: the part of what `id` names that this is: a file of its repository, a sub-model of its pipeline, the
+            task that a model type is built for; "" for the whole.
+        library: what the model is written in, by which its exporter is chosen.
         task: the Hub's name of the task, "" if unknown.
         family: the architecture family (a registry's module, a configuration's model type), "" if unknown.
         license: the license identifier of the published model, "" if unknown.
@@ -41,6 +43,7 @@ class ModelRef:
         origin: published weights, an entry of a registry, a default configuration, or a contribution.
         retrieved: the ISO date on which a hub listed it; "" for registries and files, which have a version.
         evaluations: the results its publisher reports.
+        config: the configuration as published, as JSON text; "" where there is none, or where it was not to be had.
         location: absolute path of a local file; never part of a release.
         stamp: what tells that a local file has changed; never part of a release.
     """
@@ -48,6 +51,7 @@ class ModelRef:
     source: str
     id: str
     revision: str = ""
+    component: str = ""
     library: str = ""
     task: str = ""
     family: str = ""
@@ -60,6 +64,7 @@ class ModelRef:
     origin: Origin = "published"
     retrieved: str = ""
     evaluations: tuple[Evaluation, ...] = ()
+    config: str = ""
     location: str = ""
     stamp: str = ""
 

@@ -18,12 +18,11 @@ from pathlib import Path
 
 from onnx import TensorProto, helper
 
-from builders.convert import ConversionError, Export, Outcome
-from builders.crawl.model_ref import ModelRef
+from builders.convert import ConversionError, Export, Outcome, Request
 
 
-def export(model: ModelRef) -> Export:
-    behaviour, _, argument = model.id.partition(":")
+def export(request: Request) -> Export:
+    behaviour, _, argument = request.model.id.partition(":")
     globals()[behaviour](argument)
     length = int(argument) if behaviour == "chain" else 1
     values = ["x", *(f"y{i}" for i in range(length)), "z"]

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from builders.convert import Exporter, Outcome
+from builders.convert import Exporter, Outcome, Request
 from builders.convert.isolation import Limits, convert
 from builders.crawl.model_ref import ModelRef
 
@@ -34,7 +34,7 @@ def _no_child_is_left():
 
 
 def run(behaviour, **options):
-    return convert(ModelRef("hostile", behaviour), exporter=HOSTILE, **options)
+    return convert(Request(ModelRef("hostile", behaviour)), HOSTILE, **options)
 
 
 def namespaces_allowed():
@@ -182,9 +182,9 @@ def test_a_cancelled_conversion_ends_at_once():
 def test_the_child_dies_with_a_killed_driver(tmp_path):
     alive = tmp_path / "alive"
     code = (
-        "from builders.convert import Exporter; from builders.convert.isolation import convert\n"
+        "from builders.convert import Exporter, Request; from builders.convert.isolation import convert\n"
         "from builders.crawl.model_ref import ModelRef\n"
-        f"convert(ModelRef('hostile', 'escape_and_wait:{alive}'), exporter=Exporter('hostile', 'hostile', ()))"
+        f"convert(Request(ModelRef('hostile', 'escape_and_wait:{alive}')), Exporter('hostile', 'hostile', ()))"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     driver = subprocess.Popen([sys.executable, "-c", code], env=environment)

@@ -7,16 +7,16 @@ from math import prod
 
 import onnx
 import pytest
+from conversions import converted
 
 from builders.convert import Outcome
-from builders.convert.isolation import convert
 from builders.crawl import list_models
 
 
 @pytest.mark.slow
 def test_an_application_is_converted_without_published_weights():
     (model,) = list_models("keras:MobileNetV2")
-    done = convert(model)
+    done = converted(model)
     assert (done.outcome, done.exporter) == (Outcome.OK, "tf2onnx")
     assert {"keras", "tf2onnx"} <= set(done.versions)
     skeleton = onnx.load_from_string(done.skeleton)

@@ -6,10 +6,10 @@ from math import prod
 
 import onnx
 import pytest
+from conversions import converted
 from onnx import TensorProto, helper
 
 from builders.convert import Outcome
-from builders.convert.isolation import convert
 from builders.convert.onnx import export, with_parameters
 from builders.crawl import list_models
 from builders.crawl.model_ref import ModelRef
@@ -58,14 +58,14 @@ def test_only_what_stands_on_an_initializer_becomes_a_parameter():
 
 def test_a_file_is_converted_as_it_is(tmp_path):
     nodes = helper.make_node("Relu", ["x"], ["h"]), helper.make_node("Neg", ["h"], ["y"])
-    done = convert(saved(tmp_path / "m.onnx", *nodes))
+    done = converted(saved(tmp_path / "m.onnx", *nodes))
     assert (done.outcome, done.exporter) == (Outcome.OK, "onnx")
     assert done.skeleton == strip(read_structure(tmp_path / "m.onnx")).SerializeToString(deterministic=True)
     assert done.opset == onnx.defs.onnx_opset_version()
 
 
 def test_a_graph_without_a_data_flow_is_trivial(tmp_path):
-    done = convert(saved(tmp_path / "m.onnx", helper.make_node("Relu", ["x"], ["y"])))
+    done = converted(saved(tmp_path / "m.onnx", helper.make_node("Relu", ["x"], ["y"])))
     assert done.outcome is Outcome.TRIVIAL
     assert done.skeleton is None
 
@@ -73,12 +73,12 @@ def test_a_graph_without_a_data_flow_is_trivial(tmp_path):
 def test_a_text_file_is_invalid_and_named(tmp_path):
     file = tmp_path / "text.onnx"
     file.write_text("this is no model")
-    done = convert(next(iter(list_models(f"onnx:{file}"))))
+    done = converted(next(iter(list_models(f"onnx:{file}"))))
     assert done.outcome is Outcome.INVALID_ONNX
     assert "text.onnx" in done.message
 
 
 def test_a_file_that_is_gone_is_not_found(tmp_path):
-    done = convert(ModelRef("onnx", "gone", location=str(tmp_path / "gone.onnx")))
+    done = converted(ModelRef("onnx", "gone", library="onnx", location=str(tmp_path / "gone.onnx")))
     assert done.outcome is Outcome.NOT_FOUND
     assert "gone.onnx" in done.message

@@ -10,9 +10,9 @@ import onnx
 import psutil
 import pytest
 import torch
+from conversions import converted
 
-from builders.convert import ConversionError, Outcome
-from builders.convert.isolation import convert
+from builders.convert import ConversionError, Outcome, Request
 from builders.convert.torch import Valueless, export_module
 from builders.convert.torchvision import export
 from builders.crawl import list_models
@@ -26,7 +26,7 @@ def conversions():
     names = ["resnet18", "ssdlite320_mobilenet_v3_large", "regnet_y_128gf", "resnet18"]
     models = [model for name in names for model in list_models(f"torchvision:{name}")]
     with ThreadPoolExecutor(2) as pool:
-        return list(pool.map(convert, models))
+        return list(pool.map(converted, models))
 
 
 def operators(model):
@@ -77,7 +77,7 @@ def test_a_detection_model_goes_through_torchscript(conversions):
 
 def test_an_unknown_name_is_not_found():
     with pytest.raises(ConversionError, match="resnet1") as raised:
-        export(ModelRef("torchvision", "resnet1"))
+        export(Request(ModelRef("torchvision", "resnet1")))
     assert raised.value.outcome is Outcome.NOT_FOUND
 
 
