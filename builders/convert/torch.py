@@ -65,15 +65,18 @@ _RULES: Final = (
 )
 
 Build = Callable[[], torch.nn.Module]
-Inputs = Callable[[torch.nn.Module], tuple[Any, ...]]
+# What a module is called with: a tuple of positional arguments, or a dict of arguments by name.
+Arguments = tuple[Any, ...] | dict[str, Any]
+Inputs = Callable[[torch.nn.Module], Arguments]
 
 
 def export_module(build: Build, inputs: Inputs, opset: int = 0) -> Export:
     """Export the module that `build` makes, called with the arguments that `inputs` gives for it.
 
     Args:
-        build: makes the module; called once for each way that is tried.
-        inputs: gives the arguments for a module.
+        build: makes the module; called once for each way that is tried, and first while nothing fills its
+            parameters (`Valueless`).
+        inputs: gives the arguments for a module: a tuple if they are positional, a dict if they have names.
         opset: version of the default domain, `OPSET` if 0.
 
     Raises:
@@ -134,9 +137,9 @@ def _through_export(build: Build, inputs: Inputs, opset: int) -> onnx.ModelProto
     """Export without parameter values."""
     with Valueless():  # type: ignore[no-untyped-call]
         module = build().eval()
-    arguments = inputs(module)
+    args, kwargs = _split(inputs(module))
     with torch.no_grad():
-        program = torch.export.export(module, arguments, strict=False)
+        program = torch.export.export(module, args, kwargs, strict=False)
     translated = torch.onnx.export(program, dynamo=True, optimize=False, opset_version=opset, verbose=False)
     if translated is None:
         raise RuntimeError("the ONNX exporter gave nothing")
@@ -150,6 +153,10 @@ def _through_export(build: Build, inputs: Inputs, opset: int) -> onnx.ModelProto
     _optimize(model)
     _fold_layout(model.graph, parameters)
     return _with_initializers(onnx_ir.to_proto(model), parameters)
+
+
+def _split(arguments: Arguments) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return ((), arguments) if isinstance(arguments, dict) else (arguments, {})
 
 
 def _optimize(model: onnx_ir.Model) -> None:
@@ -206,10 +213,12 @@ def _through_torchscript(build: Build, inputs: Inputs, opset: int) -> Path:
             if tensor.is_floating_point():
                 tensor.add_(torch.rand_like(tensor), alpha=1e-3)
         file = Path("torchscript.onnx").absolute()
+        args, kwargs = _split(inputs(module))
         torch.onnx.export(
             module,
-            inputs(module),
+            args,
             str(file),
+            kwargs=kwargs,
             dynamo=False,
             opset_version=opset,
             # The module is in eval mode. PRESERVE keeps it so, and keeps BatchNormalization out of Conv.

@@ -147,3 +147,15 @@ def test_what_neither_way_can_export_is_unsupported(tmp_path, monkeypatch):
     with pytest.raises(ConversionError, match=r"torch\.export: .*; TorchScript: ") as raised:
         export_module(Undecided, lambda _: (torch.rand(2),))
     assert raised.value.outcome is Outcome.UNSUPPORTED
+
+
+class Named(torch.nn.Module):
+    def forward(self, left=None, right=None):
+        return left - torch.relu(right)
+
+
+def test_arguments_may_have_names(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    given = {"right": torch.rand(3), "left": torch.rand(2, 3)}
+    model = strip(export_module(Named, lambda _: given).onnx)
+    assert operators(model) == {"Relu": 1, "Sub": 1}
