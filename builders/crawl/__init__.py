@@ -11,7 +11,7 @@ import difflib
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
-from builders.crawl import keras, local, torchvision
+from builders.crawl import keras, local, torchvision, transformers
 from builders.crawl.model_ref import Evaluation, ModelRef
 from builders.crawl.page import Page, Query
 from younger_hf.errors import UsageError
@@ -22,16 +22,20 @@ Source = Callable[[Query], Iterable[Page]]
 
 
 def _registry(models: Callable[[], Iterable[ModelRef]]) -> Source:
-    """A source that takes names, `registry:A,B`, and without them gives the whole registry."""
+    """A source that takes names, `registry:A,B` or `registry:A/PART`, and without them gives the whole registry."""
 
     def select(query: Query) -> Iterator[Page]:
+        listed = tuple(models())
         by_name: dict[str, list[ModelRef]] = {}
-        for model in models():
+        for model in listed:
             by_name.setdefault(model.id, []).append(model)
+            if model.component:
+                by_name.setdefault(f"{model.id}/{model.component}", []).append(model)
         for name in query.terms:
             if name not in by_name:
                 raise UsageError(f"{query.source} has no model {name!r}{_nearest(name, by_name)}")
-        yield Page(tuple(model for name in dict.fromkeys(query.terms or by_name) for model in by_name[name]))
+        chosen = (model for name in query.terms for model in by_name[name])
+        yield Page(tuple(dict.fromkeys(chosen)) if query.terms else listed)
 
     return select
 
@@ -43,6 +47,8 @@ SOURCES: dict[str, Source] = {
     "onnx-package": _registry(local.onnx_package),
     "torchvision": _registry(torchvision.registry),
     "keras": _registry(keras.applications),
+    # transformers, transformers:MODEL_TYPE or transformers:MODEL_TYPE/TASK, and more after commas
+    "transformers": _registry(transformers.model_types),
 }
 
 
