@@ -9,18 +9,19 @@ import logging
 import os
 import shutil
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from builders.convert import Conversion, Outcome, Request, exporters_for
+from builders.convert import Conversion, Outcome, Request, exporters_for, refusal
 from builders.convert.isolation import Limits, convert
-from builders.crawl import ModelRef, list_models
+from builders.crawl import list_pages
 from builders.executor import Cancelled, Executor, LocalExecutor, Resources
-from builders.ledger import Ledger
+from builders.ledger import Ledger, Progress
 from younger_hf.errors import YoungerError
 
 if TYPE_CHECKING:
@@ -29,61 +30,95 @@ if TYPE_CHECKING:
 TIMEOUT = 600.0  # seconds for one model
 MEMORY_LIMIT = 8 << 30  # bytes for one model
 
+# What another exporter could not change.
+_FINAL = frozenset({Outcome.OK, Outcome.GATED, Outcome.NOT_FOUND, Outcome.TRIVIAL})
+
 _log = logging.getLogger(__name__)
+
+
+def crawl(ledger: Ledger, spec: str, *, limit: int | None = None) -> int:
+    """Enter the models of a source, page by page; an interrupted crawl goes on, a finished one begins anew.
+
+    Args:
+        ledger: where they are entered.
+        spec: as `builders.crawl.list_pages` takes it.
+        limit: end after so many models.
+
+    Returns:
+        How many the crawl listed.
+
+    Raises:
+        UsageError: a source or a model that does not exist.
+        YoungerError: the hub does not answer; what was listed before is kept.
+    """
+    progress = ledger.progress(spec)
+    if progress.finished:
+        ledger.restart(spec)
+        progress = Progress()
+    known = partial(ledger.has_config, spec.partition(":")[0])
+    listed = progress.models
+    with tqdm(desc=f"crawl {spec.partition(':')[0]}", initial=listed, unit="model", disable=None) as bar:
+        for page in list_pages(spec, progress.cursor, known):
+            models = page.models if limit is None else page.models[: limit - listed]
+            listed += len(models)
+            finished = not page.cursor or listed == limit
+            ledger.record_page(spec, models, page.cursor, finished=finished)
+            bar.update(len(models))
+            if finished:
+                break
+    return listed
 
 
 def collect(
     ledger: Ledger,
-    sources: Iterable[str],
+    sources: Iterable[str] = (),
     *,
     jobs: int = 1,
     limit: int | None = None,
     timeout: float = TIMEOUT,
     memory_limit: int = MEMORY_LIMIT,
+    opsets: Sequence[int] = (0,),
     retry: Collection[Outcome] = (),
 ) -> Counter[Outcome]:
-    """Convert what the sources list and the ledger has no result for.
+    """Crawl the sources, and convert what the ledger has no result for: once for each export key.
 
     A model that fails is a row in the ledger, and the others go on. An interrupt ends the children and loses their
     attempts, no more.
 
     Args:
         ledger: where results go; entered as they come.
-        sources: specifications as `builders.crawl.list_models` takes them.
+        sources: specifications as `crawl` takes them; none means all that was crawled before.
         jobs: conversions at once.
         limit: at most so many models of each source.
         timeout: wall-clock seconds for one model.
         memory_limit: resident bytes for one model.
+        opsets: every model is exported for each of them; 0 leaves the choice to the exporter.
         retry: outcomes that are tried again; all others are final.
 
     Returns:
-        How many of the attempts made now ended in each outcome; empty if there was nothing left to do.
+        How many of the conversions made now ended in each outcome; empty if there was nothing left to do.
 
     Raises:
         UsageError: a source or a model that does not exist.
         LedgerError: the ledger cannot be written.
     """
-    models = list(dict.fromkeys(model for source in sources for model in list_models(source, limit)))
-    ledger.record(models)
-    missing = [model for model in models if (result := ledger.result(model)) is None or result in retry]
+    specs = list(dict.fromkeys(sources))
+    for spec in specs:
+        crawl(ledger, spec, limit=limit)
+    plan = ledger.plan(specs or None, opsets, retry)
     scratch = ledger.work / "scratch"
     shutil.rmtree(scratch, ignore_errors=True)  # a killed build leaves its own behind
-    limits = Limits(seconds=timeout, memory=memory_limit)
     outcomes: Counter[Outcome] = Counter()
     isolated = True
-    executor: Executor[ModelRef, Conversion]
     try:
         scratch.mkdir()
-        with (
-            LocalExecutor[ModelRef, Conversion](jobs) as executor,
-            tqdm(total=len(missing), desc="convert", unit="model", disable=None) as progress,
-        ):
-            for model in missing:
-                executor.submit(model, partial(_convert, model, limits, scratch), Resources(memory=memory_limit))
-            for model, conversion in executor.results():
-                ledger.finish(model, conversion)
-                outcomes[conversion.outcome] += 1
-                isolated &= conversion.isolated or conversion.outcome is not Outcome.OK
+        task = partial(_convert, Limits(seconds=timeout, memory=memory_limit), scratch)
+        requests = (ledger.request(*planned) for planned in plan)
+        with tqdm(total=len(plan), desc="convert", unit="model", disable=None) as progress:
+            for request, attempts in _run(task, requests, jobs, Resources(memory=memory_limit)):
+                ledger.finish(request.model, *attempts, opset=request.opset)
+                outcomes[attempts[-1].outcome] += 1
+                isolated &= attempts[-1].isolated or attempts[-1].outcome is not Outcome.OK
                 progress.set_postfix({str(outcome): count for outcome, count in sorted(outcomes.items())})
                 progress.update()
     except OSError as error:
@@ -95,8 +130,33 @@ def collect(
     return outcomes
 
 
-def _convert(model: ModelRef, limits: Limits, scratch: Path, cancelled: Cancelled) -> Conversion:
-    return convert(Request(model), exporters_for(model)[0], limits=limits, scratch=scratch, cancelled=cancelled)
+Attempts = tuple[Conversion, ...]
+
+
+def _run(
+    task: Callable[[Request, Cancelled], Attempts], requests: Iterator[Request], jobs: int, resources: Resources
+) -> Iterator[tuple[Request, Attempts]]:
+    """Every request and its attempts, as they end; no more requests are held at a time than keep the jobs busy."""
+    executor: Executor[Request, Attempts]
+    with LocalExecutor[Request, Attempts](jobs) as executor:
+        for request in islice(requests, 2 * jobs):
+            executor.submit(request, partial(task, request), resources)
+        for ended in executor.results():
+            for request in islice(requests, 1):
+                executor.submit(request, partial(task, request), resources)
+            yield ended
+
+
+def _convert(limits: Limits, scratch: Path, request: Request, cancelled: Cancelled) -> Attempts:
+    """Try the exporters of the model's library until one succeeds, or until none could."""
+    if refused := refusal(request.model):
+        return (refused,)
+    attempts: Attempts = ()
+    for exporter in exporters_for(request.model):
+        attempts += (convert(request, exporter, limits=limits, scratch=scratch, cancelled=cancelled),)
+        if attempts[-1].outcome in _FINAL:
+            break
+    return attempts
 
 
 def build(
@@ -108,21 +168,25 @@ def build(
     limit: int | None = None,
     timeout: float = TIMEOUT,
     memory_limit: int = MEMORY_LIMIT,
+    opsets: Sequence[int] = (0,),
     retry: Collection[Outcome] = (),
     seed: int = 1234,
+    previous: str | Path | None = None,
 ) -> ReleaseReport:
     """Collect into the ledger of the directory `work`, and make a release of all that it holds.
 
     Args:
-        sources: specifications; none makes a release of what is there.
+        sources: specifications, as for `collect`.
         output: the release directory, swapped in whole when it is complete.
         work: the directory of the ledger.
         jobs: as many processes at once.
         limit: as for `collect`.
         timeout: as for `collect`.
         memory_limit: as for `collect`.
+        opsets: as for `collect`.
         retry: as for `collect`.
         seed: of the splits.
+        previous: the release before, as for `assemble`.
 
     Raises:
         UsageError: a source or a model that does not exist, or something at `output` that is no release.
@@ -133,9 +197,19 @@ def build(
     release = Path(output)
     check_place(release)
     with Ledger(work) as ledger:
-        collect(ledger, sources, jobs=jobs, limit=limit, timeout=timeout, memory_limit=memory_limit, retry=retry)
+        collect(
+            ledger,
+            sources,
+            jobs=jobs,
+            limit=limit,
+            timeout=timeout,
+            memory_limit=memory_limit,
+            opsets=opsets,
+            retry=retry,
+        )
         if next(ledger.architectures(), None) is None:
-            reasons = [f"{model.id}: {message or outcome}" for model, outcome, message in ledger.failures()]
-            more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
-            raise YoungerError(f"no model could be converted: {''.join(reasons[:1]) or 'no source is given'}{more}")
-        return assemble(ledger, release, jobs=jobs, seed=seed)
+            failures = list(ledger.failures())
+            more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
+            reason = next((f"{model.id}: {message or outcome}{more}" for model, outcome, message in failures), "")
+            raise YoungerError(f"no model could be converted: {reason or 'no source is given'}")
+        return assemble(ledger, release, jobs=jobs, seed=seed, previous=previous)

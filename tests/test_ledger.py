@@ -124,7 +124,7 @@ def test_an_attempt_of_an_unknown_model_leaves_nothing(ledger):
     with pytest.raises(LedgerError, match="resnet18"):
         ledger.finish(RESNET, good())
     with closing(sqlite3.connect(ledger.path)) as file:
-        assert file.execute("SELECT count(*) FROM skeletons").fetchone() == (0,)
+        assert file.execute("SELECT count(*) FROM contents").fetchone() == (0,)
 
 
 def test_the_second_of_two_builds_is_told(tmp_path):

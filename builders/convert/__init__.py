@@ -151,3 +151,12 @@ EXPORTERS: dict[str, tuple[Exporter, ...]] = {
 def exporters_for(model: ModelRef) -> tuple[Exporter, ...]:
     """What converts models of this library, the first choice first; empty where nothing does."""
     return EXPORTERS.get(model.library, ())
+
+
+def refusal(model: ModelRef) -> Conversion | None:
+    """The end of an attempt that need not be made, since what the source says of the model decides it."""
+    if model.gated and not model.config:
+        return Conversion(Outcome.GATED, "its files are only given to those who ask its owner")
+    if not exporters_for(model):
+        return Conversion(Outcome.UNSUPPORTED, f"nothing converts models of the library {model.library or 'unknown'}")
+    return None
