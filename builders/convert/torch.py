@@ -70,7 +70,7 @@ Arguments = tuple[Any, ...] | dict[str, Any]
 Inputs = Callable[[torch.nn.Module], Arguments]
 
 
-def export_module(build: Build, inputs: Inputs, opset: int = 0) -> Export:
+def export_module(build: Build, inputs: Inputs, opset: int = 0, *, torchscript: bool = True) -> Export:
     """Export the module that `build` makes, called with the arguments that `inputs` gives for it.
 
     Args:
@@ -78,21 +78,24 @@ def export_module(build: Build, inputs: Inputs, opset: int = 0) -> Export:
             parameters (`Valueless`).
         inputs: gives the arguments for a module: a tuple if they are positional, a dict if they have names.
         opset: version of the default domain, `OPSET` if 0.
+        torchscript: whether to try the second way, which needs memory for every parameter.
 
     Raises:
-        ConversionError: neither way can export it (`unsupported`).
+        ConversionError: no way that is tried can export it (`unsupported`), or `build` or `inputs` raises it.
     """
     torch.manual_seed(0)
     try:
         return Export(_through_export(build, inputs, opset or OPSET), "torch")
-    except MemoryError:
+    except (MemoryError, ConversionError):
         raise
     except Exception as error:  # tracers fail with exceptions of every type
         traceback.print_exc()
         first = error
+    if not torchscript:
+        raise ConversionError(Outcome.UNSUPPORTED, f"torch.export: {_first_line(first)}") from first
     try:
         return Export(_through_torchscript(build, inputs, opset or OPSET), "torchscript")
-    except MemoryError:
+    except (MemoryError, ConversionError):
         raise
     except Exception as error:
         traceback.print_exc()
