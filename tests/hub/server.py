@@ -1,112 +1,357 @@
-"""A Hub on this machine that serves directories as dataset repositories, read-only: enough to load from."""
+"""A Hub on this machine, for the tests: huggingface_hub, unmodified, talks to it through `HF_ENDPOINT`.
+
+    with hub(Repository.of_directory("org/younger", directory, kind="datasets")) as served:
+        ...  # HF_ENDPOINT=served.endpoint
+        served.repositories["org/younger"].commit({"README.md": b"new"})
+        served.faults.add("GET */config.json", Fault(status=503), times=2)
+        served.sent("GET *.onnx")  # bytes of bodies
+
+`repositories` says what it holds, `faults` how it fails, `answers` what an answer is; here are the routes.
+"""
 
 from __future__ import annotations
 
-import hashlib
+import base64
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from fnmatch import fnmatchcase
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from itertools import islice
 from threading import Thread
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
-SHA = hashlib.sha1(b"the only commit").hexdigest()
+from hub.answers import Answer, Exchange, failure, file_answer, json_answer
+from hub.faults import Fault, Faults
+from hub.quota import Quota
+from hub.repositories import Commit, Content, Repository, is_lfs
+
+CHUNK = 1 << 16
+
+
+class Hub:
+    """The server's state, which a test may change while it runs.
+
+    Attributes:
+        endpoint: for `HF_ENDPOINT`.
+        repositories: by id.
+        users: name by token; any other token is refused.
+        faults: what goes wrong.
+        quotas: the rate limits of the API and of the files.
+        page_size: entries on a page of a list, at most.
+        log: every request in the order of arrival.
+    """
+
+    def __init__(self, *repositories: Repository) -> None:
+        self.endpoint = ""
+        self.repositories = {repository.id: repository for repository in repositories}
+        self.users: dict[str, str] = {}
+        self.faults = Faults()
+        self.quotas = {name: Quota(name) for name in ("api", "resolvers")}
+        self.page_size = 1000
+        self.log: list[Exchange] = []
+
+    def requests(self, pattern: str = "*") -> list[Exchange]:
+        """The requests so far whose `METHOD /path?query` fits a shell pattern."""
+        return [exchange for exchange in self.log if fnmatchcase(exchange.request, pattern)]
+
+    def sent(self, pattern: str = "*") -> int:
+        """Bytes of the bodies that were sent in answer to these requests."""
+        return sum(exchange.sent for exchange in self.requests(pattern))
+
+    def get(self, handler: _Handler) -> Answer:
+        for route, answer in _GET.items():
+            if match := route.fullmatch(handler.path_only):
+                return answer(self, handler, *(unquote(part) if part else "" for part in match.groups()))
+        return failure(404, "", "no such route")
+
+    def post(self, handler: _Handler) -> Answer:
+        for route, answer in _POST.items():
+            if match := route.fullmatch(handler.path_only):
+                return answer(self, handler, *(unquote(part) if part else "" for part in match.groups()))
+        return failure(404, "", "no such route")
+
+    # Routes of the API
+
+    def whoami(self, request: _Handler) -> Answer:
+        if request.user is None:
+            return failure(401, "", "Invalid username or password.")
+        return json_answer({"type": "user", "name": request.user, "orgs": [], "auth": {"type": "access_token"}})
+
+    def list(self, request: _Handler, kind: str) -> Answer:
+        asked = request.query
+        rows = [
+            repository.described(repository.commits[repository.sha]) | {"id": repository.id}
+            for repository in list(self.repositories.values())
+            if repository.kind == kind and repository.branches and self._visible(repository, request)
+        ]
+        for i, row in enumerate(rows):
+            row["trendingScore"] = -i
+        sort = request.one("sort") or "trendingScore"
+        found = [row for row in rows if _matches(row, asked)]
+        keys = [(row[sort], row["id"]) for row in found]
+        return self._paged(request, found, keys, descending=True, show=lambda row: _shown(row, asked))
+
+    def info(self, request: _Handler, kind: str, name: str, revision: str) -> Answer:
+        place = self._find(request, kind, name, revision or "main")
+        if isinstance(place, Answer):
+            return place
+        repository, commit = place
+        row = {**repository.described(commit), "id": repository.id, "modelId": repository.id}
+        if "blobs" in request.query:
+            row["siblings"] = [
+                {"rfilename": path, "size": content.size, "blobId": content.sha1, **_lfs(path, content)}
+                for path, content in commit.files.items()
+            ]
+        expand = request.query.get("expand")
+        return json_answer({"id": row["id"], **{name: row.get(name) for name in expand}} if expand else row)
+
+    def refs(self, request: _Handler, kind: str, name: str) -> Answer:
+        place = self._find(request, kind, name)
+        if isinstance(place, Answer):
+            return place
+        repository, _ = place
+        return json_answer(
+            {
+                group: [{"name": ref, "ref": f"refs/{prefix}/{ref}", "targetCommit": sha} for ref, sha in refs.items()]
+                for group, prefix, refs in (
+                    ("branches", "heads", repository.branches),
+                    ("tags", "tags", repository.tags),
+                    ("converts", "convert", {}),
+                )
+            }
+        )
+
+    def tree(self, request: _Handler, kind: str, name: str, revision: str, folder: str) -> Answer:
+        place = self._find(request, kind, name, revision)
+        if isinstance(place, Answer):
+            return place
+        entries = _entries(place[1], folder, recursive=request.one("recursive").lower() in ("true", "1"))
+        if folder and not entries:
+            return failure(404, "EntryNotFound", f"{folder} does not exist on {revision}")
+        return self._paged(request, entries, [entry["path"] for entry in entries])
+
+    def paths_info(self, request: _Handler, kind: str, name: str, revision: str) -> Answer:
+        place = self._find(request, kind, name, revision)
+        if isinstance(place, Answer):
+            return place
+        known = {entry["path"]: entry for entry in _entries(place[1], "", recursive=True)}
+        return json_answer([known[path] for path in parse_qs(request.body.decode())["paths"] if path in known])
+
+    # Files
+
+    def resolve(self, request: _Handler, kind: str, name: str, revision: str, path: str) -> Answer:
+        place = self._find(request, kind.rstrip("/") or "models", name, revision)
+        if isinstance(place, Answer):
+            return place
+        repository, commit = place
+        if repository.gated and request.user not in repository.readers:
+            return failure(401 if request.user is None else 403, "GatedRepo", f"Access to {name} is restricted.")
+        content = commit.files.get(path)
+        if content is None:
+            return failure(404, "EntryNotFound", "Entry not found", {"X-Repo-Commit": commit.sha})
+        headers = {"X-Repo-Commit": commit.sha}
+        if not is_lfs(path, content):
+            return file_answer(content, content.sha1, headers)
+        headers |= {"X-Linked-Size": str(content.size), "X-Linked-ETag": f'"{content.sha256}"'}
+        where = f"{self.endpoint}/cdn/{repository.kind}/{name}/{commit.sha}/{quote(path)}"
+        return Answer(302, {**headers, "Location": where, "ETag": f'"{content.sha1}"'})
+
+    def download(self, request: _Handler, kind: str, name: str, sha: str, path: str) -> Answer:
+        """What the Hub's content delivery network answers; its URLs are signed, so that nobody is asked for a token."""
+        content = self.repositories[name].commits[sha].files[path]
+        return file_answer(content, content.sha256, {})
+
+    # What the routes share
+
+    def _visible(self, repository: Repository, request: _Handler) -> bool:
+        return not repository.private or request.user in repository.readers
+
+    def _find(
+        self, request: _Handler, kind: str, name: str, revision: str = "main"
+    ) -> tuple[Repository, Commit] | Answer:
+        repository = self.repositories.get(name)
+        if repository is None or repository.kind != kind or not self._visible(repository, request):
+            # As the Hub does: who is not known is not told whether it is hidden or not there.
+            return failure(401 if request.user is None else 404, "RepoNotFound", "Repository not found")
+        commit = repository.at(revision)
+        if commit is None:
+            return failure(404, "RevisionNotFound", f"Invalid rev id: {revision}")
+        return repository, commit
+
+    def _paged(
+        self,
+        request: _Handler,
+        items: list[dict[str, Any]],
+        keys: list[Any],
+        descending: bool = False,
+        show: Callable[[dict[str, Any]], dict[str, Any]] = lambda item: item,
+    ) -> Answer:
+        """A page of items in the order of their keys; the cursor is the last key, whatever joins meanwhile."""
+        keys = json.loads(json.dumps(keys))
+        ordered = sorted(zip(keys, range(len(items)), strict=True), reverse=descending)
+        if cursor := request.one("cursor"):
+            after = json.loads(base64.b64decode(cursor))
+            ordered = [entry for entry in ordered if (entry[0] < after if descending else entry[0] > after)]
+        size = min(int(request.one("limit") or self.page_size), self.page_size)
+        page = list(islice(ordered, size))
+        answer = json_answer([show(items[i]) for _, i in page])
+        if len(ordered) > size:
+            cursor = base64.b64encode(json.dumps(page[-1][0]).encode()).decode()
+            query = urlencode({**request.query, "cursor": cursor}, doseq=True)
+            answer.headers["Link"] = f'<{self.endpoint}{request.path_only}?{query}>; rel="next"'
+        return answer
+
+
+_T = r"(models|datasets)"
+_ID = r"([^/]+/[^/]+)"
+_Route = Callable[..., Answer]
+_GET: dict[re.Pattern[str], _Route] = {
+    re.compile("/api/whoami-v2"): Hub.whoami,
+    re.compile(f"/api/{_T}"): Hub.list,
+    re.compile(f"/api/{_T}/{_ID}/refs"): Hub.refs,
+    re.compile(f"/api/{_T}/{_ID}/tree/([^/]+)/?(.*)"): Hub.tree,
+    re.compile(f"/api/{_T}/{_ID}(?:/revision/([^/]+))?"): Hub.info,
+    re.compile(f"/cdn/{_T}/{_ID}/([^/]+)/(.+)"): Hub.download,
+    re.compile(f"/(datasets/|){_ID}/resolve/([^/]+)/(.+)"): Hub.resolve,
+}
+_POST: dict[re.Pattern[str], _Route] = {
+    re.compile(f"/api/{_T}/{_ID}/paths-info/([^/]+)"): Hub.paths_info,
+}
 
 
 @contextmanager
-def hub(repositories: dict[str, Path]) -> Iterator[str]:
-    """Serve each directory under its repository id (`org/name`); gives the endpoint."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (_Handler,), {"repositories": repositories}))
-    Thread(target=server.serve_forever, daemon=True).start()
+def hub(*repositories: Repository) -> Iterator[Hub]:
+    """Serve these repositories on a free port of this machine."""
+    served = Hub(*repositories)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (_Handler,), {"hub": served}))
+    served.endpoint = f"http://127.0.0.1:{server.server_port}"
+    Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield served
     finally:
         server.shutdown()
         server.server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):
-    repositories: dict[str, Path]
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    hub: Hub
 
     def do_GET(self) -> None:
-        path = unquote(urlsplit(self.path).path)
-        if api := re.fullmatch(r"/api/datasets/([^/]+/[^/]+)(/revision/([^/]+)|/tree/([^/]+)/?(.*))?", path):
-            repository = self._repository(api[1], api[3] or api[4] or "main")
-            if repository and api[4]:
-                self._json(self._entries(repository, api[5]))
-            elif repository:
-                files = [{"rfilename": str(f.relative_to(repository))} for f in self._files(repository)]
-                self._json({"id": api[1], "sha": SHA, "siblings": files, "private": False, "gated": False, "tags": []})
-        elif file := re.fullmatch(r"/datasets/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
-            repository = self._repository(file[1], file[2])
-            if repository:
-                self._file(repository / file[3])
-        else:
-            self._error("EntryNotFound")
+        self._handle(self.hub.get)
 
     do_HEAD = do_GET  # noqa: N815 - the name that http.server calls
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
-        path = unquote(urlsplit(self.path).path)
-        if api := re.fullmatch(r"/api/datasets/([^/]+/[^/]+)/paths-info/([^/]+)", path):
-            repository = self._repository(api[1], api[2])
-            wanted = [value for key, value in parse_qsl(body) if key == "paths"]
-            if repository:
-                self._json([self._entry(repository, repository / p) for p in wanted if (repository / p).exists()])
-        else:
-            self._error("EntryNotFound")
+        self._handle(self.hub.post)
 
-    def _repository(self, name: str, revision: str) -> Path | None:
-        if name not in self.repositories:
-            self._error("RepoNotFound")
-        elif revision not in ("main", SHA):
-            self._error("RevisionNotFound")
-        else:
-            return self.repositories[name]
-        return None
+    @property
+    def user(self) -> str | None:
+        """The user whose token came with the request."""
+        return self.hub.users.get(self.headers.get("Authorization", "").removeprefix("Bearer "))
 
-    def _files(self, repository: Path) -> list[Path]:
-        return sorted(path for path in repository.rglob("*") if path.is_file())
+    def one(self, name: str) -> str:
+        """The last value of a query parameter, "" without one."""
+        return self.query.get(name, [""])[-1]
 
-    def _entries(self, repository: Path, folder: str) -> list[dict[str, Any]]:
-        recursive = "recursive=true" in self.path.lower()
-        found = (repository / folder).rglob("*") if recursive else (repository / folder).glob("*")
-        return [self._entry(repository, path) for path in sorted(found)]
+    def _handle(self, route: Callable[[_Handler], Answer]) -> None:
+        parts = urlsplit(self.path)
+        self.path_only, self.query = parts.path, parse_qs(parts.query)
+        self.body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        exchange = Exchange(
+            f"{self.command} {unquote(self.path)}",
+            range=self.headers.get("Range", ""),
+            authorization=self.headers.get("Authorization", ""),
+        )
+        self.hub.log.append(exchange)
+        allowed, limits = self.hub.quotas["api" if parts.path.startswith("/api/") else "resolvers"].take()
+        answer = route(self) if allowed else failure(429, "", "Too many requests")
+        answer.headers.update(limits)
+        fault = self.hub.faults.take(exchange.request, has_body=answer.status == 200)
+        fault.then()
+        if fault.status:
+            answer = Answer(fault.status, {**limits, "Content-Type": "text/plain"})
+        if fault.body is not None:
+            answer.content = Content(fault.body)
+        answer.headers.update(fault.headers)
+        time.sleep(fault.stall)
+        # A client that has had enough, or that has waited long enough, hangs up.
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self._send(answer, exchange, fault)
 
-    def _entry(self, repository: Path, path: Path) -> dict[str, Any]:
-        kind = "directory" if path.is_dir() else "file"
-        return {"type": kind, "path": str(path.relative_to(repository)), "size": path.stat().st_size, "oid": SHA}
-
-    def _file(self, path: Path) -> None:
-        if not path.is_file():
-            return self._error("EntryNotFound")
-        content = path.read_bytes()
-        etag = hashlib.sha1(content).hexdigest()
-        start, end = 0, len(content)
-        if asked := re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "")):
-            start, end = int(asked[1]), min(end, int(asked[2] or end - 1) + 1)
-        headers = {"X-Repo-Commit": SHA, "ETag": f'"{etag}"', "Accept-Ranges": "bytes"}
-        if asked:
-            headers["Content-Range"] = f"bytes {start}-{end - 1}/{len(content)}"
-        return self._answer(206 if asked else 200, content[start:end], headers)
-
-    def _json(self, value: Any) -> None:
-        self._answer(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
-
-    def _error(self, code: str) -> None:
-        self._answer(404, b"{}", {"X-Error-Code": code})
-
-    def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-        self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+    def _send(self, answer: Answer, exchange: Exchange, fault: Fault) -> None:
+        start, end = answer.part("" if fault.ignore_range else exchange.range)
+        exchange.status = answer.status
+        self.send_response(answer.status)
+        for name, value in {**answer.headers, "Content-Length": str(end - start)}.items():
             self.send_header(name, value)
         self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
+        if self.command == "HEAD":
+            return
+        if fault.cut is not None:
+            end = min(end, start + fault.cut)
+            self.close_connection = True
+        with answer.content.open() as file:
+            file.seek(start)
+            while start < end:
+                chunk = file.read(min(CHUNK, end - start))
+                start += len(chunk)
+                exchange.sent += len(chunk)
+                self.wfile.write(chunk)
 
     def log_message(self, *_: Any) -> None:
         pass
+
+
+def _matches(row: dict[str, Any], asked: dict[str, list[str]]) -> bool:
+    wanted = [tag for part in asked.get("filter", []) for tag in part.split(",")]
+    wanted += asked.get("library", [])
+    return (
+        all(tag in row["tags"] for tag in wanted)
+        and all(row["author"] == author for author in asked.get("author", []))
+        and all(text.lower() in row["id"].lower() for text in asked.get("search", []))
+        and all(row["pipeline_tag"] == task for task in asked.get("pipeline_tag", []))
+        and all(bool(row["gated"]) == (gated.lower() == "true") for gated in asked.get("gated", []))
+    )
+
+
+def _shown(row: dict[str, Any], asked: dict[str, list[str]]) -> dict[str, Any]:
+    names = asked.get("expand")
+    if names is None:
+        names = "createdAt downloads library_name likes pipeline_tag private tags".split()
+        if "full" in asked:
+            names += "author gated lastModified sha siblings".split()
+        names += [name for name in ("cardData", "config") if name in asked]
+    return {"id": row["id"], "modelId": row["id"], **{name: row[name] for name in names if row.get(name) is not None}}
+
+
+def _entries(commit: Commit, folder: str, recursive: bool) -> list[dict[str, Any]]:
+    """What the tree of a commit holds below a folder, directories too."""
+    prefix = f"{folder.rstrip('/')}/" if folder else ""
+    found: dict[str, dict[str, Any]] = {}
+    for path, content in commit.files.items():
+        if not path.startswith(prefix):
+            continue
+        parts = path[len(prefix) :].split("/")
+        for depth in range(1, len(parts)):
+            directory = prefix + "/".join(parts[:depth])
+            found[directory] = {"type": "directory", "path": directory, "size": 0, "oid": commit.sha}
+        found[path] = {
+            "type": "file",
+            "path": path,
+            "size": content.size,
+            "oid": content.sha1,
+            **_lfs(path, content),
+        }
+    return [found[path] for path in sorted(found) if recursive or "/" not in path[len(prefix) :]]
+
+
+def _lfs(path: str, content: Content) -> dict[str, Any]:
+    if not is_lfs(path, content):
+        return {}
+    return {"lfs": {"oid": content.sha256, "sha256": content.sha256, "size": content.size, "pointerSize": 134}}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hub.repositories import Repository
 from hub.server import hub
 
 from younger_hf.statistics import measure
@@ -58,8 +59,8 @@ CALLS: dict[str, dict[str, Any]] = {
 @pytest.fixture(scope="module")
 def outcomes(release: Path, rows: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     home = str(tmp_path_factory.mktemp("home"))
-    with hub({"org/younger": release}) as endpoint:
-        settings = {"HF_ENDPOINT": endpoint, "HF_HOME": home, "HF_TOKEN": "", "HF_HUB_DISABLE_XET": "1"}
+    with hub(Repository.of_directory("org/younger", release, "datasets")) as served:
+        settings = {"HF_ENDPOINT": served.endpoint, "HF_HOME": home, "HF_TOKEN": "", "HF_HUB_DISABLE_XET": "1"}
         command = [sys.executable, "-c", PROGRAM, json.dumps(CALLS), rows[-1]["fingerprint"]]
         environment = {**os.environ, **settings}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120)
