@@ -37,6 +37,7 @@ class Hub:
 
     Attributes:
         endpoint: for `HF_ENDPOINT`.
+        cdn: where large files are, which is not the same origin.
         repositories: by id.
         users: name by token; any other token is refused.
         faults: what goes wrong.
@@ -46,7 +47,7 @@ class Hub:
     """
 
     def __init__(self, *repositories: Repository) -> None:
-        self.endpoint = ""
+        self.endpoint = self.cdn = ""
         self.repositories = {repository.id: repository for repository in repositories}
         self.users: dict[str, str] = {}
         self.faults = Faults()
@@ -157,7 +158,7 @@ class Hub:
         if not is_lfs(path, content):
             return file_answer(content, content.sha1, headers)
         headers |= {"X-Linked-Size": str(content.size), "X-Linked-ETag": f'"{content.sha256}"'}
-        where = f"{self.endpoint}/cdn/{repository.kind}/{name}/{commit.sha}/{quote(path)}"
+        where = f"{self.cdn}/cdn/{repository.kind}/{name}/{commit.sha}/{quote(path)}"
         return Answer(302, {**headers, "Location": where, "ETag": f'"{content.sha1}"'})
 
     def download(self, request: _Handler, kind: str, name: str, sha: str, path: str) -> Answer:
@@ -225,16 +226,18 @@ _POST: dict[re.Pattern[str], _Route] = {
 
 @contextmanager
 def hub(*repositories: Repository) -> Iterator[Hub]:
-    """Serve these repositories on a free port of this machine."""
+    """Serve these repositories on two free ports of this machine: the Hub, and where it sends one for large files."""
     served = Hub(*repositories)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (_Handler,), {"hub": served}))
-    served.endpoint = f"http://127.0.0.1:{server.server_port}"
-    Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    servers = [ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (_Handler,), {"hub": served})) for _ in range(2)]
+    served.endpoint, served.cdn = (f"http://127.0.0.1:{server.server_port}" for server in servers)
+    for server in servers:
+        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     try:
         yield served
     finally:
-        server.shutdown()
-        server.server_close()
+        for server in servers:
+            server.shutdown()
+            server.server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):
