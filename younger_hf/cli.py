@@ -9,11 +9,15 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from younger_hf.errors import MissingExtraError, YoungerError
+from younger_hf.choices import check_choice
+from younger_hf.errors import MissingExtraError, UsageError, YoungerError
+
+if TYPE_CHECKING:
+    from builders.convert import Outcome
 
 _FAILURES_SHOWN = 20
 
@@ -32,32 +36,89 @@ def _options(debug: Annotated[bool, typer.Option(help="Show the traceback of an 
 
 
 @app.command()
+def crawl(
+    source: Annotated[str, typer.Argument(help="A source, as for build.")],
+    work: Annotated[Path, typer.Option(help="Directory of the ledger; an interrupted crawl goes on there.")],
+    filters: Annotated[
+        list[str] | None,
+        typer.Option("--filter", help="As after the source's colon: library=timm. May be given again."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="End after so many models.")] = None,
+) -> None:
+    """List the models of a source in the ledger; no weight is fetched, nothing is converted."""
+    from builders.ledger import Ledger
+    from builders.pipeline import crawl as run
+
+    name, _, selection = source.partition(":")
+    terms = ",".join([*([selection] if selection else []), *(filters or [])])
+    with Ledger(work) as ledger:
+        listed = run(ledger, f"{name}:{terms}" if terms or ":" in source else name, limit=limit)
+    typer.echo(f"{listed:,} models of {source}; convert them with: younger-hf build --work {work}")
+
+
+@app.command()
 def build(
-    source: Annotated[
-        list[str],
-        typer.Option(help="onnx:PATH, onnx-package, torchvision[:NAME,…] or keras[:NAME,…]. May be given again."),
-    ],
     work: Annotated[Path, typer.Option(help="Directory of the ledger; what it has is not converted again.")],
+    source: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="NAME or NAME:SELECTION, may be given again: torchvision:resnet18. Left out: what was crawled."
+        ),
+    ] = None,
     output: Annotated[Path, typer.Option(help="Directory of the release; replaced in whole.")] = Path("younger"),
+    previous: Annotated[
+        str | None, typer.Option(help="The release before, a directory or Hub repository: its ids and splits stay.")
+    ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Conversions at a time.")] = 1,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many models of each source.")] = None,
+    opset: Annotated[str, typer.Option(help="Export for these opsets: 17,20. Left out, each exporter's own.")] = "",
+    retry: Annotated[
+        list[str] | None, typer.Option(help="Try conversions again that ended so: timeout. May be given again.")
+    ] = None,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds that a conversion may take.")] = 600,
     memory: Annotated[float, typer.Option(min=0.1, help="GiB of memory that a conversion may use.")] = 8,
+    seed: Annotated[int, typer.Option(help="Seed of the splits.")] = 1234,
 ) -> None:
-    """Convert models and assemble a release from all that the ledger has."""
+    """Crawl sources, convert what they list, and assemble a release from all that the ledger has."""
     from builders.ledger import Ledger
     from builders.pipeline import build as run
 
-    report = run(source, output, work, jobs=jobs, limit=limit, timeout=timeout, memory_limit=int(memory * 2**30))
+    report = run(
+        source or (),
+        output,
+        work,
+        jobs=jobs,
+        limit=limit,
+        timeout=timeout,
+        memory_limit=int(memory * 2**30),
+        opsets=_opsets(opset),
+        retry=[_outcome(name) for name in retry or ()],
+        seed=seed,
+        previous=previous,
+    )
     typer.echo(report)
     with Ledger(work, read_only=True) as ledger:
         failures = list(ledger.failures())
     if failures:
-        typer.echo(f"{len(failures)} models are not in it:", err=True)
+        typer.echo(f"{len(failures):,} models are not in it:", err=True)
     for model, outcome, message in failures[:_FAILURES_SHOWN]:
         typer.echo(f"  {model.source} {model.id}: {outcome}, {message}", err=True)
     if len(failures) > _FAILURES_SHOWN:
-        typer.echo(f"  and {len(failures) - _FAILURES_SHOWN} more", err=True)
+        typer.echo(f"  and {len(failures) - _FAILURES_SHOWN:,} more: see younger-hf status --work {work}", err=True)
+
+
+@app.command()
+def status(
+    work: Annotated[Path, typer.Option(help="Directory of the ledger; a build may be at work there.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say how far a build is: models and outcomes by source, what took longest, what was largest."""
+    from builders.ledger import Ledger
+    from builders.status import summarize
+
+    with Ledger(work, read_only=True) as ledger:
+        summary = summarize(ledger)
+    typer.echo(summary.to_json() if as_json else str(summary))
 
 
 @app.command()
@@ -94,6 +155,21 @@ def stats(
             typer.echo(f"younger-hf: no figures: {MissingExtraError(str(error.name), 'plots')}", err=True)
         for path in write(statistics, output, figures):
             typer.echo(f"wrote {path}", err=True)
+
+
+def _outcome(name: str) -> Outcome:
+    from builders.convert import Outcome
+
+    check_choice("outcome", name, map(str, Outcome))
+    return Outcome(name)
+
+
+def _opsets(text: str) -> tuple[int, ...]:
+    try:
+        opsets = tuple(dict.fromkeys(int(part) for part in text.split(",") if part.strip()))
+    except ValueError:
+        raise UsageError(f"--opset takes numbers with commas between them, as in 17,20, and got {text!r}") from None
+    return opsets or (0,)
 
 
 def _facts(model: Path, release: str | None) -> dict[str, Any]:

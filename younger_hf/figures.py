@@ -21,7 +21,8 @@ from younger_hf.graph import Operator
 from younger_hf.operator_groups import GROUPS, operator_group
 from younger_hf.plots import COLOURS
 from younger_hf.statistics import Statistics
-from younger_hf.statistics_report import TOP_OPERATORS, plain
+from younger_hf.statistics_report import TOP_OPERATORS
+from younger_hf.text import plain
 
 TOP_FAMILIES: Final = 24
 

@@ -36,6 +36,7 @@ _MODELS: Final = [
         "source": Value("string"),
         "id": Value("string"),
         "revision": Value("string"),
+        "component": Value("string"),
         "retrieved": Value("string"),
         "origin": Value("string"),
         "task": Value("string"),

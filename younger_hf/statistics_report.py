@@ -6,7 +6,7 @@ In go `Statistics`; out comes text that is a function of them alone.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -14,11 +14,11 @@ from typing import Any, Final
 from younger_hf.errors import YoungerError
 from younger_hf.schema import SCHEMA_VERSION
 from younger_hf.statistics import Distribution, SplitStatistics, Statistics
+from younger_hf.text import plain, table
 
 TOP_OPERATORS: Final = 30
 
 _TOP_NAMES: Final = 10
-_LONGEST_NAME: Final = 40
 
 
 def to_json(statistics: Statistics) -> str:
@@ -57,11 +57,11 @@ def to_text(statistics: Statistics) -> str:
     parts = [
         f"{statistics.nodes.size:,} graphs made from {statistics.models:,} models; "
         f"{len(statistics.operators):,} operator types, {statistics.variants:,} with attributes",
-        _table(
+        table(
             ["", "min", "median", "mean", "max", "total"],
             [["nodes", *_cells(statistics.nodes)], ["edges", *_cells(statistics.edges)]],
         ),
-        _table(
+        table(
             ["config", "split", "rows", "nodes: min", "median", "mean", "max", "edges: median", "mean"],
             [
                 [
@@ -77,7 +77,7 @@ def to_text(statistics: Statistics) -> str:
             text_columns=2,
         ),
         *(_catalogue(name, counts) for name, counts in statistics.catalogues.items()),
-        _table(
+        table(
             ["most frequent operators", "nodes", "share", "graphs"],
             [
                 [one.operator, _number(one.nodes), f"{one.nodes / nodes:.1%}", _number(one.graphs)]
@@ -109,12 +109,6 @@ def write(statistics: Statistics, directory: Path, figures: Mapping[str, bytes])
     return [directory / name for name in contents]
 
 
-def plain(name: str, longest: int = _LONGEST_NAME) -> str:
-    """A name from anywhere on one line: nothing that a terminal or a picture would act upon, and not too long."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in name[: 4 * longest]).split())
-    return line if len(line) <= longest else line[: longest - 1] + "…"
-
-
 def _split(split: SplitStatistics) -> dict[str, Any]:
     sizes = {"nodes": split.nodes, "edges": split.edges}
     return {"rows": split.rows, **{name: _spread(size) for name, size in sizes.items() if size.size}}
@@ -131,7 +125,7 @@ def _catalogue(name: str, counts: Mapping[str | None, int]) -> str:
         rows.append((f"{len(known) - len(rows)} more", sum(count for _, count in known[len(rows) :])))
     if None in counts:
         rows.append(("(not known)", counts[None]))
-    return _table([f"{len(known):,} {name}", "graphs"], [[label, _number(count)] for label, count in rows])
+    return table([f"{len(known):,} {name}", "graphs"], [[label, _number(count)] for label, count in rows])
 
 
 def _cells(size: Distribution) -> list[str]:
@@ -141,15 +135,3 @@ def _cells(size: Distribution) -> list[str]:
 
 def _number(value: int) -> str:
     return f"{value:,}"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], text_columns: int = 1) -> str:
-    lines = [head, *rows]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if i < text_columns else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
@@ -94,6 +94,7 @@ def render_card(report: ReleaseReport, files: Files, graphs: Sequence[Merged], v
         most_graphs=MOST_GRAPHS,
         most_neighbours=MOST_NEIGHBOURS,
         tools=_tools(),
+        exporters=_exporters(graphs),
         schema_version=SCHEMA_VERSION,
         measures=_measures(graphs),
         tables=_tables(graphs),
@@ -192,6 +193,12 @@ def _tools() -> list[dict[str, str]]:
         {"name": "younger-hf", "version": __version__},
         *({"name": package, "version": version(package)} for package in packages),
     ]
+
+
+def _exporters(graphs: Iterable[Merged]) -> list[dict[str, str]]:
+    """The packages that took part in the conversions; one that came in several versions is there with each."""
+    used = {tool for row in graphs for one in row.members for tool in one.versions.items()}
+    return [{"name": package, "version": found} for package, found in sorted(used)]
 
 
 def _measures(graphs: Sequence[Merged]) -> list[dict[str, Any]]:

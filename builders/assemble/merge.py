@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from builders.assemble.facts import Facts, Identity
@@ -25,16 +25,18 @@ class Measured:
         exporter: what made the ONNX.
         models: the models that it stands for, at least one.
         facts: what was measured on it.
+        versions: the packages that made the ONNX, and their versions.
     """
 
     number: int
     exporter: str
     models: tuple[ModelRef, ...]
     facts: Facts
+    versions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def prominent_model(self) -> ModelRef:
-        """The model with most downloads, then by (source, id, revision)."""
+        """The model with most downloads, then by (source, id, revision, component)."""
         return min(self.models, key=_prominence)
 
 
@@ -126,13 +128,13 @@ def _rows(groups: Mapping[Identity, tuple[list[Measured], tuple[Merged, ...]]]) 
     return sorted(rows, key=lambda row: row.key)
 
 
-def _prominence(model: ModelRef) -> tuple[int, str, str, str]:
+def _prominence(model: ModelRef) -> tuple[int, str, str, str, str]:
     downloads = -1 if model.downloads is None else model.downloads
     return -downloads, *_identity(model)
 
 
-def _identity(model: ModelRef) -> tuple[str, str, str]:
-    return model.source, model.id, model.revision
+def _identity(model: ModelRef) -> tuple[str, str, str, str]:
+    return model.source, model.id, model.revision, model.component
 
 
 def _pairs(counts: Iterable[int]) -> int:

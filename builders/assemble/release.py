@@ -7,7 +7,7 @@ between.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
@@ -73,7 +73,8 @@ def assemble(
                 config: {split: files.num_rows for split, files in splits.items()}
                 for config, splits in written.files.items()
             },
-            models=len({(model.source, model.id, model.revision) for one in measured for model in one.models}),
+            models=len({model for one in measured for model in one.models}),
+            conversions=ledger.count_conversions(),
             architectures=len(measured),
             skeletons=len(layout.skeletons),
             duplicates=len(measured) - len(graphs),
@@ -91,11 +92,11 @@ def assemble(
 
 def _measure_all(ledger: Ledger, spool: Path, jobs: int) -> list[Measured]:
     """The first pass: what is small is kept, the graphs go to the spool."""
-    origins: list[tuple[str, tuple[ModelRef, ...]]] = []
+    origins: list[tuple[str, Mapping[str, str], tuple[ModelRef, ...]]] = []
 
     def skeletons() -> Iterator[bytes]:
         for architecture in ledger.architectures():
-            origins.append((architecture.exporter, _public(architecture.models)))
+            origins.append((architecture.exporter, architecture.versions, _public(architecture.models)))
             yield architecture.skeleton
 
     measured: list[Measured] = []
@@ -105,11 +106,13 @@ def _measure_all(ledger: Ledger, spool: Path, jobs: int) -> list[Measured]:
             for number, result in enumerate(results):
                 # Labels come from other processes, each time as new strings.
                 variants = {intern(label): count for label, count in result.facts.variants.items()}
-                measured.append(Measured(number, *origins[number], replace(result.facts, variants=variants)))
+                exporter, versions, models = origins[number]
+                facts = replace(result.facts, variants=variants)
+                measured.append(Measured(number, exporter, models, facts, versions))
                 records.write_batch(result.graph)
                 records.write_batch(result.type_graph)
         except (YoungerError, BrokenProcessPool) as error:
-            model = origins[len(measured)][1][0]
+            model = origins[len(measured)][2][0]
             raise YoungerError(f"the skeleton of {model.source} {model.id} cannot be measured: {error}") from error
     if not measured:
         raise YoungerError("the ledger has no converted model yet: collect some with `younger-hf build`")
@@ -119,4 +122,6 @@ def _measure_all(ledger: Ledger, spool: Path, jobs: int) -> list[Measured]:
 def _public(models: Iterable[ModelRef]) -> tuple[ModelRef, ...]:
     """The models without what says where their files are, so that no path can show, not even in an order."""
     bare = {replace(model, location="", stamp="") for model in models}
-    return tuple(sorted(bare, key=lambda model: (model.source, model.id, model.revision, model.to_json())))
+    return tuple(
+        sorted(bare, key=lambda model: (model.source, model.id, model.revision, model.component, model.to_json()))
+    )

@@ -32,6 +32,7 @@ class ReleaseReport:
         output: the release directory.
         rows: the number of rows of each split of each config.
         models: the models with a skeleton.
+        conversions: those that were made for them, one for all models that share an export key.
         architectures: distinct conversions: skeletons that differ as bytes.
         skeletons: unique skeletons.
         duplicates: conversions whose graph is exactly that of another one.
@@ -47,6 +48,7 @@ class ReleaseReport:
     output: Path
     rows: Mapping[str, Mapping[str, int]]
     models: int
+    conversions: int
     architectures: int
     skeletons: int
     duplicates: int
@@ -66,7 +68,8 @@ class ReleaseReport:
             lines.append(f"{config:<{width}}" + "".join(f"{counts.get(split, 0):>12,}" for split in splits))
         return "\n".join(
             (
-                f"{self.output}: {sum(self.rows['graphs'].values()):,} architectures of {self.models:,} models",
+                f"{self.output}: {sum(self.rows['graphs'].values()):,} architectures of {self.models:,} models, "
+                f"which took {self.conversions:,} conversions",
                 *lines,
                 f"{self.skeletons:,} skeletons; {self.duplicates:,} conversions merged as exact duplicates; "
                 f"{self.wl_collisions:,} pairs that the Weisfeiler-Lehman hash would have merged wrongly; "

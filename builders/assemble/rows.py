@@ -192,6 +192,7 @@ def _model(model: ModelRef, facts: Facts) -> Row:
         "source": model.source,
         "id": model.id,
         "revision": model.revision or None,
+        "component": model.component or None,
         "retrieved": model.retrieved or None,
         "origin": model.origin,
         "task": model.task or None,

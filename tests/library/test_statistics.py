@@ -23,7 +23,7 @@ from younger_hf.errors import ReleaseError, YoungerError
 from younger_hf.operator_groups import GROUPS, operator_group
 from younger_hf.schema import features
 from younger_hf.statistics import CATALOGUES, Distribution, Statistics, measure
-from younger_hf.statistics_report import plain, to_json, to_text, write
+from younger_hf.statistics_report import to_json, to_text, write
 
 
 @pytest.fixture(scope="module")
@@ -136,11 +136,6 @@ def test_the_text_has_every_part(measured):
     assert text.startswith("120 graphs made from 210 models; ")
     for part in ("nodes ", "validation ", "image-segmentation ", "(not known) ", "bsd-3-clause ", "Conv "):
         assert f"\n{part}" in text or f" {part}" in text
-
-
-def test_a_name_cannot_act_on_a_terminal():
-    assert plain("a\x1b[31m\nb\u202e") == "a [31m b"
-    assert plain("x" * 1000) == "x" * 39 + "…"
 
 
 def copies(release: Path, directory: Path, number: int) -> Path:
