@@ -69,8 +69,8 @@ class Conversion:
         opset: the version of the default domain, 0 without a skeleton.
         skeleton: the weightless ModelProto, serialised deterministically; None unless the outcome is `ok`.
         modules: which module each node of the skeleton came from (`ModuleTree.to_json`), where the exporter knows.
-        seconds: wall-clock time of the child process, from its start.
-        peak_memory: largest resident memory of the child and its descendants, in bytes.
+        seconds: wall-clock time of the attempt.
+        peak_memory: largest resident memory of its child processes at one time, in bytes.
         bytes_fetched: bytes that came over the network for it.
         log: the end of what the child printed, for outcomes other than `ok`.
         isolated: whether the child had no network and no processes but its own.
@@ -115,11 +115,19 @@ class Export:
 
 @dataclass(frozen=True)
 class Exporter:
-    """A module with `export(request: Request) -> Export`, and the packages whose versions shape its result."""
+    """A way to convert.
+
+    Attributes:
+        name: what it is called in a result.
+        module: the name of a module with `export(request: Request) -> Export`.
+        packages: those whose versions shape its result.
+        network: whether the module has besides `fetch(request: Request) -> int`, which is run first.
+    """
 
     name: str
     module: str
     packages: tuple[str, ...]
+    network: bool = False
 
     def versions(self) -> dict[str, str]:
         """The installed versions of the packages and of younger-hf, without importing them."""
