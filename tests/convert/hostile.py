@@ -24,11 +24,12 @@ from builders.convert import ConversionError, Export, Outcome, Request
 def export(request: Request) -> Export:
     behaviour, _, argument = request.model.id.partition(":")
     globals()[behaviour](argument)
-    length = int(argument) if behaviour == "chain" else 1
+    length = int(argument) if behaviour == "chain" else int(behaviour != "trivial")
     values = ["x", *(f"y{i}" for i in range(length)), "z"]
     nodes = [helper.make_node("Relu", [a], [b]) for a, b in pairwise(values)]
     x, z = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in "xz")
-    return Export(helper.make_model(helper.make_graph(nodes, "g", [x], [z])), "hostile")
+    graph = helper.make_graph(nodes, "g", [x], [z])
+    return Export(helper.make_model(graph, opset_imports=[helper.make_opsetid("", request.opset or 20)]), "hostile")
 
 
 def behave(_: str) -> None:
@@ -37,6 +38,14 @@ def behave(_: str) -> None:
 
 def chain(_: str) -> None:
     """Give every length a graph of its own."""
+
+
+def trivial(_: str) -> None:
+    """Give a graph without a data flow."""
+
+
+def opset(_: str) -> None:
+    """Give the opset that is asked for."""
 
 
 def loop(_: str) -> None:
