@@ -11,7 +11,7 @@ import difflib
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
-from builders.crawl import keras, local, torchvision, transformers
+from builders.crawl import kaggle, keras, local, torchvision, transformers
 from builders.crawl.model_ref import Evaluation, ModelRef
 from builders.crawl.page import Page, Query
 from younger_hf.errors import UsageError
@@ -49,6 +49,8 @@ SOURCES: dict[str, Source] = {
     "keras": _registry(keras.applications),
     # transformers, transformers:MODEL_TYPE or transformers:MODEL_TYPE/TASK, and more after commas
     "transformers": _registry(transformers.model_types),
+    # kaggle, kaggle:OWNER/MODEL or kaggle:owner=NAME,search=WORDS,framework=NAME
+    "kaggle": kaggle.models,
 }
 
 
