@@ -210,11 +210,8 @@ def _with_initializers(model: onnx.ModelProto, parameters: Iterable[onnx_ir.Valu
 def _through_torchscript(build: Build, inputs: Inputs, opset: int) -> Path:
     """Trace a run with random parameters; the file, weights and all, is in the working directory."""
     module = build().eval()
+    make_distinct(module)
     with torch.no_grad():
-        # No two parameters may be equal: the exporter would merge them.
-        for tensor in (*module.parameters(), *module.buffers()):
-            if tensor.is_floating_point():
-                tensor.add_(torch.rand_like(tensor), alpha=1e-3)
         file = Path("torchscript.onnx").absolute()
         args, kwargs = _split(inputs(module))
         torch.onnx.export(
@@ -228,6 +225,14 @@ def _through_torchscript(build: Build, inputs: Inputs, opset: int) -> Path:
             training=torch.onnx.TrainingMode.PRESERVE,
         )
     return file
+
+
+def make_distinct(module: torch.nn.Module) -> None:
+    """Move every parameter a little, so that no two are equal: the TorchScript exporter would merge them."""
+    with torch.no_grad():
+        for tensor in (*module.parameters(), *module.buffers()):
+            if tensor.is_floating_point():
+                tensor.add_(torch.rand_like(tensor), alpha=1e-3)
 
 
 def _first_line(error: BaseException) -> str:
