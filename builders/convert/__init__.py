@@ -152,6 +152,8 @@ def _tf2onnx(module: str, *packages: str) -> Exporter:
 EXPORTERS: dict[str, tuple[Exporter, ...]] = {
     "onnx": (Exporter("onnx", "builders.convert.onnx", ("onnx",)),),
     "torchvision": (_torch("torchvision", "torchvision"),),
+    "timm": (_torch("timm", "timm"),),
+    "diffusers": (_torch("diffusers", "diffusers"),),
     "keras": (_tf2onnx("keras", "keras"),),
 }
 

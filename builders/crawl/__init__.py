@@ -11,7 +11,7 @@ import difflib
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
-from builders.crawl import kaggle, keras, local, torchvision, transformers
+from builders.crawl import diffusers, kaggle, keras, local, timm, torchvision, transformers
 from builders.crawl.model_ref import Evaluation, ModelRef
 from builders.crawl.page import Page, Query
 from younger_hf.errors import UsageError
@@ -46,6 +46,8 @@ SOURCES: dict[str, Source] = {
     # NAME or NAME:MODEL,MODEL
     "onnx-package": _registry(local.onnx_package),
     "torchvision": _registry(torchvision.registry),
+    "timm": _registry(timm.registry),
+    "diffusers": _registry(diffusers.registry),
     "keras": _registry(keras.applications),
     # transformers, transformers:MODEL_TYPE or transformers:MODEL_TYPE/TASK, and more after commas
     "transformers": _registry(transformers.model_types),

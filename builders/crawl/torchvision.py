@@ -6,13 +6,13 @@ functions under `@register_model` in `torchvision/models` are what `torchvision.
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
 from builders.crawl.model_ref import ModelRef
+from builders.crawl.registered_models import registered_models
 from younger_hf.errors import MissingExtraError
 
 # The Hub's name of the task by torchvision's subpackage; the Hub has none for optical flow.
@@ -38,7 +38,7 @@ def registry() -> Iterator[ModelRef]:
         raise MissingExtraError("torchvision", "torchvision")
     models = Path(package.origin).parent / "models"
     revision = version("torchvision")
-    for name, module in sorted(_registered(models)):
+    for name, module in sorted(registered_models(models)):
         group = "" if module.parent == models else module.parent.name
         yield ModelRef(
             source="torchvision",
@@ -49,16 +49,3 @@ def registry() -> Iterator[ModelRef]:
             family=module.stem,
             origin="registry",
         )
-
-
-def _registered(models: Path) -> Iterator[tuple[str, Path]]:
-    """(name, module file) of every function that `@register_model(name=...)` decorates."""
-    for module in sorted(models.rglob("*.py")):
-        for function in ast.parse(module.read_text(encoding="utf-8")).body:
-            if not isinstance(function, ast.FunctionDef):
-                continue
-            for call in function.decorator_list:
-                if isinstance(call, ast.Call) and ast.unparse(call.func).endswith("register_model"):
-                    names = [ast.literal_eval(word.value) for word in call.keywords if word.arg == "name"]
-                    names += [ast.literal_eval(value) for value in call.args]
-                    yield (names or [function.name])[0], module
