@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
 import signal
 import sqlite3
@@ -11,9 +13,9 @@ from contextlib import closing
 
 import pytest
 
-from builders.convert import Conversion, Outcome
+from builders.convert import Conversion, Outcome, Request
 from builders.crawl.model_ref import ModelRef
-from builders.ledger import Ledger, LedgerError
+from builders.ledger import Ledger, LedgerError, Progress
 
 RESNET = ModelRef("torchvision", "resnet18", "0.29", family="resnet", tags=("a",))
 VIT = ModelRef("torchvision", "vit_b_16", "0.29")
@@ -195,3 +197,102 @@ def test_a_place_that_cannot_be_a_directory_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(LedgerError, match="file/work"):
         Ledger(tmp_path / "file" / "work")
+
+
+def test_a_page_lands_with_the_cursor_behind_it(tmp_path):
+    with Ledger(tmp_path) as ledger:
+        assert ledger.progress("hub:x") == Progress()
+        ledger.record_page("hub:x", [RESNET, VIT], "second", finished=False)
+    with Ledger(tmp_path) as ledger:
+        assert ledger.progress("hub:x") == Progress("second", 2, False)
+        ledger.record_page("hub:x", [FILE], "", finished=True)
+        assert ledger.progress("hub:x") == Progress("", 3, True)
+        assert ledger.progress("hub:y") == Progress()
+        ledger.restart("hub:x")
+        assert ledger.progress("hub:x") == Progress()
+        assert len(ledger.plan()) == 3
+
+
+def bert(name, **config):
+    config = {"model_type": "bert", "architectures": ["BertModel"], "hidden_size": 32, "_name_or_path": name, **config}
+    return ModelRef("huggingface", name, "sha", library="transformers", config=json.dumps(config))
+
+
+def test_models_that_share_an_export_key_share_a_conversion(ledger):
+    twins, other = [bert("a/x"), bert("b/y")], bert("c/z", hidden_size=64)
+    ledger.record([*twins, other])
+    plan = ledger.plan()
+    assert [ledger.request(*planned) for planned in plan] == [Request(twins[0]), Request(other)]
+    ledger.finish(twins[0], good(b"small"))
+    ledger.finish(other, good(b"large"))
+    assert ledger.plan() == []
+    assert [ledger.result(model) for model in twins] == [Outcome.OK, Outcome.OK]
+    assert sorted(models_of(ledger)) == [(b"large", ["c/z"]), (b"small", ["a/x", "b/y"])]
+    assert ledger.count_conversions() == 2
+    late = bert("d/late")
+    ledger.record([late])
+    assert ledger.result(late) is Outcome.OK
+
+
+def test_a_configuration_stays_when_it_is_not_fetched_again(ledger):
+    model = bert("a/x")
+    ledger.record([model])
+    assert ledger.has_config("huggingface", "a/x", "sha")
+    assert not ledger.has_config("huggingface", "a/x", "other")
+    ledger.record([dataclasses.replace(model, config="", likes=3)])
+    assert [ledger.request(*planned).model for planned in ledger.plan()] == [dataclasses.replace(model, likes=3)]
+
+
+def test_equal_configurations_are_kept_once(ledger):
+    models = [dataclasses.replace(bert("same"), id=f"m{i}") for i in range(5)]
+    ledger.record(models)
+    with closing(sqlite3.connect(ledger.path)) as file:
+        assert file.execute("SELECT count(*) FROM contents").fetchone() == (1,)
+
+
+def test_a_plan_is_for_the_crawls_asked_for(ledger):
+    ledger.record_page("hub:x", [RESNET], "", finished=True)
+    ledger.record_page("hub:y", [VIT, RESNET], "", finished=True)
+    ledger.record([FILE])
+
+    def planned(*arguments):
+        return [ledger.request(*pair).model for pair in ledger.plan(*arguments)]
+
+    assert planned() == [RESNET, VIT, FILE]
+    assert planned(["hub:x"]) == [RESNET]
+    assert planned(["hub:y"]) == [RESNET, VIT]
+    assert planned([]) == []
+
+
+def test_each_opset_has_a_result_of_its_own(ledger):
+    ledger.record([RESNET])
+    ledger.finish(RESNET, good(b"17"), opset=17)
+    assert ledger.result(RESNET) is None
+    assert [ledger.request(*pair) for pair in ledger.plan(opsets=(17, 20))] == [Request(RESNET, 20)]
+    ledger.finish(RESNET, good(b"20"), opset=20)
+    assert sorted(models_of(ledger)) == [(b"17", ["resnet18"]), (b"20", ["resnet18"])]
+
+
+def test_several_attempts_land_together_and_the_success_counts(ledger):
+    ledger.record([RESNET])
+    ledger.finish(RESNET, bad(Outcome.UNSUPPORTED), good(exporter="optimum"))
+    assert ledger.result(RESNET) is Outcome.OK
+    (architecture,) = ledger.architectures()
+    assert (architecture.exporter, architecture.versions) == ("optimum", {"torch": "2"})
+    assert list(ledger.query("SELECT count(*) FROM attempts")) == [(2,)]
+
+
+def test_outcomes_that_are_asked_for_are_planned_again(ledger):
+    ledger.record([RESNET, VIT])
+    ledger.finish(RESNET, bad(Outcome.TIMEOUT))
+    ledger.finish(VIT, bad(Outcome.CRASHED))
+    assert ledger.plan() == []
+    assert [ledger.request(*pair).model for pair in ledger.plan(retry=[Outcome.CRASHED])] == [VIT]
+
+
+def test_a_module_tree_is_kept_beside_its_skeleton(ledger):
+    ledger.record([RESNET, VIT])
+    ledger.finish(RESNET, good())
+    assert [a.modules for a in ledger.architectures()] == [None]
+    ledger.finish(VIT, dataclasses.replace(good(), modules=b"tree"))
+    assert [a.modules for a in ledger.architectures()] == [b"tree"]

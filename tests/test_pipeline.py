@@ -14,10 +14,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from builders.convert import EXPORTERS, Exporter, Outcome
+from builders.convert import EXPORTERS, Conversion, Exporter, Outcome, Request
 from builders.crawl import SOURCES, ModelRef, Page
-from builders.ledger import Ledger, LedgerError
-from builders.pipeline import build, collect
+from builders.executor import Resources
+from builders.ledger import Ledger, LedgerError, Progress
+from builders.pipeline import _run, build, collect, crawl
 from younger_hf.errors import UsageError, YoungerError
 
 HOSTILE = str(Path(__file__).parent / "convert")
@@ -120,6 +121,101 @@ def test_a_changed_file_is_converted_again(ledger, tmp_path):
     assert collect(ledger, [f"onnx:{file}"]) == {Outcome.OK: 1}
     (after,) = ledger.architectures()
     assert after.skeleton != before.skeleton
+
+
+def pages_of(*pages, broken_before=None):
+    """A source of these pages, which breaks off before the one of that number; and the cursors it was asked for."""
+    asked = []
+
+    def source(query):
+        for number in range(int(query.cursor or 0), len(pages)):
+            asked.append(query.cursor)
+            if number == broken_before:
+                raise YoungerError("the hub does not answer")
+            models = tuple(ModelRef("hub", name, library="hostile") for name in pages[number])
+            yield Page(models, str(number + 1) if number + 1 < len(pages) else "")
+
+    return source, asked
+
+
+def test_an_interrupted_crawl_goes_on_and_a_finished_one_begins_anew(ledger, monkeypatch):
+    pages = [["a", "b"], ["c"], ["d", "e"]]
+    broken, _ = pages_of(*pages, broken_before=1)
+    monkeypatch.setitem(SOURCES, "hub", broken)
+    with pytest.raises(YoungerError, match="does not answer"):
+        crawl(ledger, "hub")
+    assert ledger.progress("hub") == Progress("1", 2, False)
+    whole, asked = pages_of(*pages)
+    monkeypatch.setitem(SOURCES, "hub", whole)
+    assert crawl(ledger, "hub") == 5
+    assert asked == ["1", "1"]
+    assert ledger.progress("hub").finished
+    shrunk, asked = pages_of(["a", "b"], ["e"])
+    monkeypatch.setitem(SOURCES, "hub", shrunk)
+    assert crawl(ledger, "hub") == 3
+    assert asked == ["", ""]
+    assert len(ledger.plan(["hub"])) == 3
+
+
+def test_a_limit_ends_a_crawl_within_a_page(ledger, monkeypatch):
+    source, asked = pages_of(["a", "b"], ["c", "d"], ["e"])
+    monkeypatch.setitem(SOURCES, "hub", source)
+    assert crawl(ledger, "hub", limit=3) == 3
+    assert len(asked) == 2
+    assert len(ledger.plan(["hub"])) == 3
+
+
+def test_what_was_crawled_before_is_converted_without_naming_a_source(ledger):
+    crawl(ledger, "hostile:chain:1,chain:2")
+    crawl(ledger, "hostile:chain:3")
+    assert collect(ledger, ["hostile:chain:3"]) == {Outcome.OK: 1}
+    assert collect(ledger) == {Outcome.OK: 2}
+
+
+def test_a_second_exporter_is_tried_where_the_first_fails(ledger, monkeypatch):
+    hostile = Exporter("hostile", "hostile", ("onnx",))
+    monkeypatch.setitem(EXPORTERS, "hostile", (Exporter("first", "not_to_be_imported", ()), hostile))
+    assert collect(ledger, ["hostile:chain:1,trivial"]) == {Outcome.OK: 1, Outcome.TRIVIAL: 1}
+    attempts = list(ledger.query("SELECT exporter, outcome FROM attempts ORDER BY attempt"))
+    assert attempts == [("first", "error"), ("hostile", "ok"), ("first", "error"), ("hostile", "trivial")]
+
+
+def test_a_first_exporter_that_settles_it_is_the_last(ledger, monkeypatch):
+    hostile = Exporter("hostile", "hostile", ("onnx",))
+    monkeypatch.setitem(EXPORTERS, "hostile", (hostile, Exporter("second", "not_to_be_imported", ())))
+    assert collect(ledger, ["hostile:chain:1,trivial"]) == {Outcome.OK: 1, Outcome.TRIVIAL: 1}
+    assert list(ledger.query("SELECT DISTINCT exporter FROM attempts")) == [("hostile",)]
+
+
+def test_each_opset_asked_for_is_converted(ledger):
+    assert collect(ledger, ["hostile:opset"], opsets=(17, 20)) == {Outcome.OK: 2}
+    assert sorted(a.models[0].id for a in ledger.architectures()) == ["opset", "opset"]
+    assert list(ledger.query("SELECT asked_opset, opset FROM attempts ORDER BY 1")) == [(17, 17), (20, 20)]
+
+
+def test_what_the_source_says_can_settle_it_without_a_child(ledger, monkeypatch):
+    models = (ModelRef("hub", "asks", library="hostile", gated=True), ModelRef("hub", "strange", library="caffe"))
+    monkeypatch.setitem(SOURCES, "hub", lambda query: [Page(models)])
+    monkeypatch.setattr("builders.pipeline.convert", None)
+    assert collect(ledger, ["hub"]) == {Outcome.GATED: 1, Outcome.UNSUPPORTED: 1}
+    assert "caffe" in next(message for _, outcome, message in ledger.failures() if outcome is Outcome.UNSUPPORTED)
+
+
+def test_no_more_requests_are_held_than_keep_the_jobs_busy(ledger, monkeypatch):
+    """A hub has more models than memory has room for."""
+    taken, ended = [], []
+
+    def task(request, cancelled):
+        ended.append(request)
+        return (Conversion(Outcome.TRIVIAL),)
+
+    def requests():
+        for number in range(50):
+            taken.append(number)
+            assert len(taken) - len(ended) <= 5
+            yield Request(ModelRef("s", str(number)))
+
+    assert len(list(_run(task, requests(), 2, Resources()))) == 50
 
 
 def test_the_limits_reach_the_child(ledger):
