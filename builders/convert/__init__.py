@@ -148,12 +148,19 @@ def _tf2onnx(module: str, *packages: str) -> Exporter:
     )
 
 
+_TRANSFORMERS = (
+    _torch("transformers", "transformers", "optimum-onnx"),
+    Exporter("optimum", "builders.convert.optimum", ("optimum", "optimum-onnx", "transformers", "torch", "onnx")),
+)
+
 # By library: what is tried, in this order, until one succeeds.
 EXPORTERS: dict[str, tuple[Exporter, ...]] = {
     "onnx": (Exporter("onnx", "builders.convert.onnx", ("onnx",)),),
     "torchvision": (_torch("torchvision", "torchvision"),),
     "timm": (_torch("timm", "timm"),),
     "diffusers": (_torch("diffusers", "diffusers"),),
+    "transformers": _TRANSFORMERS,
+    "sentence-transformers": _TRANSFORMERS,
     "keras": (_tf2onnx("keras", "keras"),),
 }
 
