@@ -11,7 +11,7 @@ import difflib
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
-from builders.crawl import diffusers, kaggle, keras, local, timm, torchvision, transformers
+from builders.crawl import diffusers, huggingface, kaggle, keras, local, onnx_model_zoo, timm, torchvision, transformers
 from builders.crawl.model_ref import Evaluation, ModelRef
 from builders.crawl.page import Page, Query
 from younger_hf.errors import UsageError
@@ -51,6 +51,10 @@ SOURCES: dict[str, Source] = {
     "keras": _registry(keras.applications),
     # transformers, transformers:MODEL_TYPE or transformers:MODEL_TYPE/TASK, and more after commas
     "transformers": _registry(transformers.model_types),
+    # huggingface, huggingface:ORG/NAME or huggingface:task=NAME,library=NAME,author=NAME,license=NAME,search=WORDS,TAG
+    "huggingface": huggingface.models,
+    # onnx-model-zoo or onnx-model-zoo:NAME
+    "onnx-model-zoo": onnx_model_zoo.models,
     # kaggle, kaggle:OWNER/MODEL or kaggle:owner=NAME,search=WORDS,framework=NAME
     "kaggle": kaggle.models,
 }

@@ -1,0 +1,189 @@
+"""The Hugging Face Hub: what its API says of every model, and the configurations; nothing else is fetched.
+
+In: `huggingface`, for every repository of the libraries that something here converts and every one with ONNX files; or
+`huggingface:TERM,TERM`, where a term is a repository (`org/name`), a filter (`task=fill-mask`, `library=timm`,
+`author=`, `license=`, `search=`, `tag=`), or a tag by itself; the filters hold together. Out: a page of `ModelRef` for
+each page of the Hub's listings, most downloaded first, so that a limited crawl has the models that are used. One whose
+downloads change meanwhile may come twice, or only in the next crawl.
+
+The listings stand in a fixed order, and a repository belongs to the first that has it. The cursor is the name of a
+listing and the Hub's own cursor in it. Configurations are read at the commit that the listing names.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from typing import Any, Final
+
+from huggingface_hub import get_token
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+
+from builders.crawl.hub_client import HubClient, RefusedError
+from builders.crawl.hub_repository import EXPAND, LIBRARIES, Repository, parse
+from builders.crawl.model_ref import ModelRef
+from builders.crawl.page import Page, Query
+from younger_hf.errors import UsageError, YoungerError
+
+PAGE_SIZE: Final = 100  # repositories
+MAX_CONFIG: Final = 1 << 20  # bytes
+THREADS: Final = 8
+
+# What the API calls a filter, and what it puts before the value.
+_FILTERS: Final = {
+    "author": ("author", ""),
+    "library": ("filter", ""),
+    "license": ("filter", "license:"),
+    "search": ("search", ""),
+    "tag": ("filter", ""),
+    "task": ("pipeline_tag", ""),
+}
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One of the lists that a crawl goes through.
+
+    Attributes:
+        name: in cursors; of a single repository its id.
+        filters: what the API is asked for; None for a single repository.
+    """
+
+    name: str
+    filters: Mapping[str, list[str]] | None
+
+
+def models(query: Query) -> Iterator[Page]:
+    """The models that are selected, or all that can be converted, page by page.
+
+    Raises:
+        UsageError: a term that is none, or a repository that the Hub does not have.
+        YoungerError: the Hub does not answer, or its pages go round in circles; what came before stands.
+    """
+    yield from crawl(query, _listings(query))
+
+
+def crawl(query: Query, listings: list[Listing]) -> Iterator[Page]:
+    """The models in some listings of the Hub, from the query's cursor on.
+
+    Raises:
+        YoungerError: as `models`.
+    """
+    names = [listing.name for listing in listings]
+    first, after = _parse_cursor(query, names)
+    with HubClient() as hub, _pool() as pool:
+        for i in range(first, len(listings)):
+            following = _cursor(names[i + 1]) if i + 1 < len(names) else ""
+            for entries, cursor in _pages(hub, listings[i], after if i == first else ""):
+                repositories = [
+                    repository
+                    for entry in entries
+                    if (repository := parse(entry, query.source, datetime.now(timezone.utc).date().isoformat()))
+                    and not any(repository.listed_under(earlier) for earlier in names[:i])
+                ]
+                found = pool.map(lambda repository: _models(hub, repository, query), repositories)
+                page = tuple(model for models in found for model in models)
+                yield Page(page, _cursor(names[i], cursor) if cursor else following)
+
+
+@contextmanager
+def _pool() -> Iterator[ThreadPoolExecutor]:
+    """Threads that begin nothing more once one has failed."""
+    pool = ThreadPoolExecutor(THREADS)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _listings(query: Query) -> list[Listing]:
+    """What the terms of a query ask for."""
+    if not query.terms:
+        return [Listing(tag, {"filter": [tag]}) for tag in (*LIBRARIES, "onnx")]
+    repositories: list[Listing] = []
+    filters: dict[str, list[str]] = {}
+    for term in dict.fromkeys(query.terms):
+        key, equals, value = term.partition("=")
+        if not equals and "/" in term:
+            repositories.append(Listing(_checked(query, term), None))
+        elif not equals:
+            filters.setdefault("filter", []).append(term)
+        elif key in _FILTERS and value:
+            parameter, prefix = _FILTERS[key]
+            filters.setdefault(parameter, []).append(prefix + value)
+        else:
+            known = ", ".join(f"{name}=…" for name in _FILTERS)
+            raise UsageError(f"{query.source} does not know {term!r}: it takes org/name, a tag, or {known}")
+    return [*repositories, *([Listing("", filters)] if filters else [])]
+
+
+def _checked(query: Query, name: str) -> str:
+    try:
+        validate_repo_id(name)
+    except HFValidationError:
+        raise UsageError(f"{query.source} cannot have a repository {name!r}: a name is org/name") from None
+    return name
+
+
+def _pages(hub: HubClient, listing: Listing, cursor: str) -> Iterator[tuple[list[Any], str]]:
+    """(entries, the Hub's cursor of the page after) for each page of a listing from `cursor` on."""
+    if listing.filters is None:
+        try:
+            yield [hub.model(listing.name, {"expand": EXPAND})], ""
+        except RefusedError as error:
+            raise UsageError(f"the Hub has no model {listing.name}, or not for this user") from error
+        return
+    parameters = {**listing.filters, "expand": EXPAND, "limit": str(PAGE_SIZE), "sort": "downloads", "direction": "-1"}
+    seen = {cursor}
+    while True:
+        page = hub.models({**parameters, "cursor": cursor} if cursor else parameters)
+        if page.cursor in seen - {""}:
+            raise YoungerError("the Hub's listing of models does not end: a page leads back to one before it")
+        yield page.entries, page.cursor
+        cursor = page.cursor
+        if not cursor:
+            return
+        seen.add(cursor)
+
+
+def _models(hub: HubClient, repository: Repository, query: Query) -> list[ModelRef]:
+    """Everything in a repository that can be converted, with the configurations that are not on record yet."""
+    name, revision, gated = repository.model.id, repository.model.revision, repository.model.gated
+    may_read = not gated or get_token() is not None
+
+    def read(path: str) -> str:
+        nonlocal gated
+        if not may_read:
+            return ""
+        try:
+            content = hub.file(name, revision, path, MAX_CONFIG).decode()
+            return content if isinstance(json.loads(content), dict) else ""
+        except RefusedError as error:  # gone or hidden since it was listed, too large, or not for this user
+            gated |= error.code == "GatedRepo"
+        except (ValueError, RecursionError):
+            pass
+        return ""
+
+    known = query.known(name, revision)
+    found = list(repository.models((lambda _: "") if known else read, read))
+    return [replace(model, gated=gated) for model in found]
+
+
+def _cursor(listing: str, cursor: str = "") -> str:
+    return json.dumps([listing, cursor])
+
+
+def _parse_cursor(query: Query, names: Iterable[str]) -> tuple[int, str]:
+    """The number of the listing where a crawl goes on, and the Hub's cursor in it."""
+    if not query.cursor:
+        return 0, ""
+    try:
+        listing, cursor = json.loads(query.cursor)
+        return list(names).index(listing), str(cursor)
+    except (ValueError, TypeError):
+        raise YoungerError(f"no crawl of {query.source} left the cursor {query.cursor!r}: crawl it anew") from None
