@@ -14,6 +14,7 @@ A model without a configuration has a key of its own.
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -54,24 +55,24 @@ IRRELEVANT: Final[dict[str, frozenset[str]]] = {
 
 def export_key(model: ModelRef) -> str:
     """The key of a model, 128 bits in hex."""
-    config = _configuration(model)
-    if config is None:
-        parts = [model.source, model.id, model.revision, model.component, model.location, model.stamp, model.gated]
-    else:
-        named = config.get("architectures") or config.get("_class_name") or config.get("architecture")
-        parts = [model.library, "" if named else model.task, _relevant(config, IRRELEVANT[model.library])]
-    return blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=16).hexdigest()
+    decisive = _decisive(model)
+    if decisive is None:
+        named = (model.source, model.id, model.revision, model.component, model.location, model.stamp, model.gated)
+        decisive = json.dumps(named)
+    return blake2b(decisive.encode(), digest_size=16).hexdigest()
 
 
-def _configuration(model: ModelRef) -> dict[str, Any] | None:
-    """The configuration, None where there is none or where it is not known to decide the graph."""
+def _decisive(model: ModelRef) -> str | None:
+    """What decides the graph, as JSON; None where there is no configuration, or none that is known to decide it."""
     if not model.config or model.library not in IRRELEVANT:
         return None
-    try:
+    with suppress(ValueError, RecursionError):
         config = json.loads(model.config)
-    except (ValueError, RecursionError):
-        return None
-    return config if isinstance(config, dict) else None
+        if isinstance(config, dict):
+            named = config.get("architectures") or config.get("_class_name") or config.get("architecture")
+            parts = [model.library, "" if named else model.task, _relevant(config, IRRELEVANT[model.library])]
+            return json.dumps(parts, sort_keys=True)
+    return None
 
 
 def _relevant(value: Any, irrelevant: frozenset[str]) -> Any:

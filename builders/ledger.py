@@ -400,7 +400,9 @@ class Ledger:
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """The rows of a SELECT over the tables above."""
         with self._clearly():
-            yield from self._connection.execute(sql, parameters)
+            # Not `yield from`, which would close the cursor of a generator that is dropped after the file was closed.
+            for row in self._connection.execute(sql, parameters):  # noqa: UP028
+                yield row
 
     def _content(self, digest: str) -> bytes:
         with self._clearly():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from dataclasses import dataclass
 from typing import Literal
@@ -70,7 +69,9 @@ class ModelRef:
 
     def to_json(self) -> str:
         """The reference as one line of ASCII JSON."""
-        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+        # Not dataclasses.asdict, which copies every value: a hub has millions of these.
+        fields = {**vars(self), "evaluations": [vars(result) for result in self.evaluations]}
+        return json.dumps(fields, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> ModelRef:
