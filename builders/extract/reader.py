@@ -1,9 +1,10 @@
 """Read an ONNX file without its weights: `read_structure`.
 
-In: a file of any size. Out: a `ModelProto` with the structure (graphs, nodes, attributes, functions, the inputs and
-outputs of the graphs, opsets; of a tensor the name, dims and type) and with only those tensor values that could be
-structure: inline, at most 64 elements. The walk steps over every other payload; external data is neither opened nor
-named in the result. Everything that is kept is checked, so that an error names the byte where it occurs.
+In: a file of any size, here or on a web server. Out: a `ModelProto` with the structure (graphs, nodes, attributes,
+functions, the inputs and outputs of the graphs, opsets; of a tensor the name, dims and type) and with only those tensor
+values that could be structure: inline, at most 64 elements. The walk steps over every other payload; external data is
+neither opened nor named in the result. Everything that is kept is checked, so that an error names the byte where it
+occurs.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ def read_structure(path: str | os.PathLike[str]) -> onnx.ModelProto:
     """Read an ONNX file without its weights.
 
     Args:
-        path: a local file. It is mapped into memory; of its large tensors only the headers are touched.
+        path: a local file, which is mapped into memory, or an http(s) URL, which is read by range requests. Of large
+            tensors only the headers are touched.
 
     Returns:
         What `onnx.load(path, load_external_data=False)` returns, without doc strings, metadata_props, producer,
@@ -54,7 +56,7 @@ def read_structure(path: str | os.PathLike[str]) -> onnx.ModelProto:
 
     Raises:
         InvalidModelError: the file is no ONNX model, from the byte on that the error names.
-        YoungerError: there is no such file, or it cannot be read.
+        YoungerError: there is no such file, or it cannot be read; a `RemoteError` for a URL.
     """
     model = load_weightless(path)
     clear_values(model, os.fspath(path))
@@ -69,6 +71,11 @@ def load_weightless(path: str | os.PathLike[str]) -> onnx.ModelProto:
         YoungerError: as `read_structure`.
     """
     name = os.fspath(path)
+    if name.lower().startswith(("http://", "https://")):
+        from builders.extract.remote import RemoteFile  # who reads local files needs no HTTP client
+
+        with RemoteFile(name) as remote:
+            return parse_weightless(remote, remote.name)
     try:
         mode = Path(path).stat().st_mode
         if stat.S_ISDIR(mode):
