@@ -291,7 +291,7 @@ class _Handler(BaseHTTPRequestHandler):
         start, end = answer.part("" if fault.ignore_range else exchange.range)
         exchange.status = answer.status
         self.send_response(answer.status)
-        for name, value in {**answer.headers, "Content-Length": str(end - start)}.items():
+        for name, value in {**answer.headers, "Content-Length": str(end - start), **fault.headers}.items():
             self.send_header(name, value)
         self.end_headers()
         if self.command == "HEAD":
