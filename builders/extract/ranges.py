@@ -8,6 +8,7 @@ costs bounded time and not many more bytes than it has. Requests are anonymous.
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Mapping
@@ -16,11 +17,12 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from types import TracebackType
 from typing import Final, Literal, NoReturn
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 from urllib.request import getproxies, proxy_bypass
 
 from urllib3 import BaseHTTPResponse, PoolManager, ProxyManager, Retry, Timeout
 from urllib3.exceptions import HTTPError, InvalidHeader, LocationValueError
+from urllib3.util import parse_url
 
 from younger_hf.errors import YoungerError
 
@@ -28,6 +30,7 @@ MAX_WHOLE: Final = 4 << 20  # bytes of a body that is taken though a range of it
 MAX_FETCHED: Final = 1 << 29  # bytes of one file
 
 _MAX_REDIRECTS: Final = 5
+_ANSWERS: Final = {200, 206, 416}
 _REDIRECTS: Final = {301, 302, 303, 307, 308}
 _TRANSIENT: Final = {408, 425, 429, 500, 502, 503, 504}
 _CONTENT_RANGE: Final = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
@@ -91,7 +94,10 @@ class RangedFile:
         self._tag: str | None = None  # the version, as that place names it
         self._linked_tag = ""  # the version, as a redirect of the Hub names it
         self._headers = {"Accept-Encoding": "identity", "User-Agent": f"younger-hf/{version('younger-hf')}"}
-        self._pool = _pool(url, self._patience)
+        try:
+            self._pool = _pool(url, self._patience)
+        except HTTPError as error:
+            self._fail(f"its address, or that of the proxy, makes no sense ({error})")
 
     def __enter__(self) -> RangedFile:
         return self
@@ -133,17 +139,16 @@ class RangedFile:
         except LocationValueError as error:
             self._fail(f"its address makes no sense ({error})")
         except HTTPError as error:
-            self._place = ""  # a redirect may lead to another server now
+            self._place = ""  # the redirects may lead to another server now
             raise _TransientError(f"the connection fails ({type(error).__name__})") from error
 
     def _answer(self, start: int, stop: int) -> BaseHTTPResponse:
         """The answer to the request for a range, from where the redirects lead."""
         if self._place:
             response = self._get(self._place, start, stop)
-            if self._place == self._url or response.status < 400 or response.status in (*_TRANSIENT, 416):
+            if response.status in _ANSWERS or response.status in _TRANSIENT:
                 return response
-            response.close()  # the signed URL has expired
-            self._place = ""
+            response.close()  # a signed URL has expired
         url, linked_tag = self._url, ""
         for _ in range(_MAX_REDIRECTS + 1):
             response = self._get(url, start, stop)
@@ -154,11 +159,12 @@ class RangedFile:
             url = self._redirected(url, response.headers.get("Location", ""))
         else:
             self._fail(f"it is redirected more than {_MAX_REDIRECTS} times")
-        if self._linked_tag and linked_tag:
-            if linked_tag != self._linked_tag:
-                self._changed()
-            self._tag = None  # another place may have another name for the same version
-        self._place, self._linked_tag = url, linked_tag or self._linked_tag
+        if response.status in _ANSWERS:
+            if self._linked_tag and linked_tag:
+                if linked_tag != self._linked_tag:
+                    self._changed()
+                self._tag = None  # another place may have another name for the same version
+            self._place, self._linked_tag = url, linked_tag or self._linked_tag
         return response
 
     def _get(self, url: str, start: int, stop: int) -> BaseHTTPResponse:
@@ -169,10 +175,11 @@ class RangedFile:
         )
 
     def _redirected(self, url: str, location: str) -> str:
-        target = urljoin(url, location)
-        schemes = {"https"} if url.startswith("https:") else {"http", "https"}
-        if not location or urlsplit(target).scheme not in schemes:
-            self._fail(f"it is redirected to {target.partition('?')[0]!r}, which is not followed")
+        target = ""
+        with suppress(ValueError):  # what is no address
+            target = urljoin(url, location)
+        if not location or not target.startswith("https:" if url.lower().startswith("https:") else ("http:", "https:")):
+            self._fail(f"it is redirected to {location.partition('?')[0]!r}, which is not followed")
         return target
 
     def _content(self, response: BaseHTTPResponse, start: int, stop: int) -> bytes:
@@ -270,8 +277,9 @@ def _asked_pause(response: BaseHTTPResponse) -> float | None:
 def _pool(url: str, patience: Patience) -> PoolManager:
     """Kept connections, by way of the proxy that the environment names."""
     timeout = Timeout(connect=patience.connect, read=patience.silence)
-    place = urlsplit(url)
-    proxy = getproxies().get(place.scheme)
-    if proxy and not proxy_bypass(place.hostname or ""):
-        return ProxyManager(proxy, timeout=timeout)
-    return PoolManager(timeout=timeout)
+    certificates = os.environ.get("REQUESTS_CA_BUNDLE")  # as those expect who have set it for huggingface_hub
+    parts = parse_url(url)
+    proxy = getproxies().get(parts.scheme or "") or getproxies().get("all")
+    if proxy and not proxy_bypass(parts.host or ""):
+        return ProxyManager(proxy, timeout=timeout, ca_certs=certificates)
+    return PoolManager(timeout=timeout, ca_certs=certificates)
