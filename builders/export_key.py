@@ -31,11 +31,10 @@ _TRANSFORMERS: Final = frozenset(
     "dropout hidden_dropout hidden_dropout_prob attention_dropout attention_probs_dropout_prob activation_dropout "
     "classifier_dropout classifier_dropout_prob resid_pdrop embd_pdrop attn_pdrop summary_first_dropout dropout_rate "
     "layerdrop encoder_layerdrop decoder_layerdrop drop_path_rate "
-    # generation: an export is one forward pass
-    "use_cache max_length min_length do_sample early_stopping num_beams num_beam_groups diversity_penalty temperature "
-    "top_k top_p typical_p repetition_penalty length_penalty no_repeat_ngram_size encoder_no_repeat_ngram_size "
-    "num_return_sequences bad_words_ids prefix suffix begin_suppress_tokens suppress_tokens forced_bos_token_id "
-    "forced_eos_token_id".split()
+    # generation: an export is one forward pass. Not max_length, prefix or temperature, by which some types mean more.
+    "use_cache do_sample early_stopping num_beam_groups diversity_penalty top_k top_p typical_p repetition_penalty "
+    "length_penalty no_repeat_ngram_size encoder_no_repeat_ngram_size num_return_sequences bad_words_ids "
+    "begin_suppress_tokens suppress_tokens forced_bos_token_id forced_eos_token_id".split()
 )
 _DIFFUSERS: Final = frozenset("_name_or_path _diffusers_version".split())
 # Of the preprocessing that timm keeps beside an architecture only the size of the input reaches the graph.
