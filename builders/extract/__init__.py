@@ -3,6 +3,7 @@
 The rooms, in the order in which a model passes through them:
 
     reader, layout, wire       a file's bytes -> ModelProto, stepping over tensor payloads
+    remote, ranges             a file on a web server as bytes for the reader, by HTTP range requests
     flatten                    ModelProto -> FlatModel: functions inlined, names resolved, bodies linked
     operators, operator_rules  NodeProto <-> Operator: attributes completed, stripped, canonical; the tables
     constants                  which tensors are structure and keep their values
@@ -20,7 +21,7 @@ from onnx import ModelProto
 from builders.extract.errors import InvalidModelError
 from builders.extract.flatten import FlatModel, flatten
 from builders.extract.operator_graph import annotated_graph, operator_graph
-from builders.extract.reader import load_weightless, read_structure
+from builders.extract.reader import load_weightless, read_structure, shown
 from builders.extract.skeleton import skeleton
 from younger_hf.graph import OperatorGraph
 
@@ -33,7 +34,8 @@ def extract(model_or_path: ModelOrPath) -> OperatorGraph:
     """The operator graph of a model, nodes in topological order.
 
     Args:
-        model_or_path: a ModelProto, with or without weights, or an ONNX file of any size, read weightlessly.
+        model_or_path: a ModelProto, with or without weights, or an ONNX file of any size, here or at an http(s) URL,
+            read weightlessly.
 
     Raises:
         InvalidModelError: the file does not parse, or the model is not structurally sound. The ONNX checker is no
@@ -67,4 +69,4 @@ def annotate(model_or_path: ModelOrPath) -> OperatorGraph:
 def _flat(model_or_path: ModelOrPath) -> FlatModel:
     if isinstance(model_or_path, ModelProto):
         return flatten(model_or_path)
-    return flatten(load_weightless(model_or_path), Path(model_or_path).name)
+    return flatten(load_weightless(model_or_path), Path(shown(model_or_path)).name)

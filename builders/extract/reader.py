@@ -59,7 +59,7 @@ def read_structure(path: str | os.PathLike[str]) -> onnx.ModelProto:
         YoungerError: there is no such file, or it cannot be read; a `RemoteError` for a URL.
     """
     model = load_weightless(path)
-    clear_values(model, os.fspath(path))
+    clear_values(model, shown(path))
     return model
 
 
@@ -71,11 +71,11 @@ def load_weightless(path: str | os.PathLike[str]) -> onnx.ModelProto:
         YoungerError: as `read_structure`.
     """
     name = os.fspath(path)
-    if name.lower().startswith(("http://", "https://")):
+    if _is_url(name):
         from builders.extract.remote import RemoteFile  # who reads local files needs no HTTP client
 
         with RemoteFile(name) as remote:
-            return parse_weightless(remote, remote.name)
+            return parse_weightless(remote, shown(name))
     try:
         mode = Path(path).stat().st_mode
         if stat.S_ISDIR(mode):
@@ -92,6 +92,16 @@ def load_weightless(path: str | os.PathLike[str]) -> onnx.ModelProto:
         raise YoungerError(f"{name} does not exist: name a model file") from None
     except OSError as error:
         raise YoungerError(f"{name} cannot be read: {error.strerror}") from error
+
+
+def shown(path: str | os.PathLike[str]) -> str:
+    """What an error calls a file: its path, or its URL without the query, which may hold a signature."""
+    name = os.fspath(path)
+    return name.partition("?")[0] if _is_url(name) else name
+
+
+def _is_url(name: str) -> bool:
+    return name.lower().startswith(("http://", "https://"))
 
 
 def parse_weightless(source: Source, name: str, release: Callable[[], None] = lambda: None) -> onnx.ModelProto:
