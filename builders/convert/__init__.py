@@ -155,7 +155,7 @@ _TRANSFORMERS = (
 
 # By library: what is tried, in this order, until one succeeds.
 EXPORTERS: dict[str, tuple[Exporter, ...]] = {
-    "onnx": (Exporter("onnx", "builders.convert.onnx", ("onnx",)),),
+    "onnx": (Exporter("onnx", "builders.convert.onnx", ("onnx",), network=True),),
     "torchvision": (_torch("torchvision", "torchvision"),),
     "timm": (_torch("timm", "timm"),),
     "diffusers": (_torch("diffusers", "diffusers"),),

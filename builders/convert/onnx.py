@@ -1,11 +1,15 @@
 """ONNX files that exist already: nothing is converted, the file is read without its weights.
 
+A file on a hub is read through range requests, so that a small part of it comes over the network; `fetch` leaves its
+structure behind for `export`. External data that lies beside a file is never asked for.
+
 The zoo models of the onnx package stand for their weights with a ConstantOfShape on an initializer that holds the
 weight's shape; here these become what they stand for, an initializer of that shape.
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -15,19 +19,67 @@ from builders.convert import ConversionError, Export, Outcome, Request
 from builders.crawl.local import zoo_files
 from builders.extract import read_structure
 
+# The sources whose models are repositories of the Hugging Face Hub, with the file as their component.
+_HUGGING_FACE = ("huggingface", "onnx-model-zoo")
+
+
+def fetch(request: Request) -> int:
+    """Read the structure of a published file into `model.onnx`; nothing of a file that is on this machine.
+
+    Returns:
+        The bytes that came over the network.
+
+    Raises:
+        ConversionError: the file is not there (`not_found`), is not given to everyone (`gated`), would take too many
+            bytes (`too_large`), or the network failed (`error`).
+        InvalidModelError: it is no ONNX model.
+    """
+    model = request.model
+    if model.source not in _HUGGING_FACE:
+        return 0
+    if not model.component:
+        raise ConversionError(Outcome.NOT_FOUND, f"{model.id} is a repository: its component names no file in it")
+    from huggingface_hub import hf_hub_url
+
+    endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
+    return _fetch(hf_hub_url(model.id, model.component, revision=model.revision or None, endpoint=endpoint), request)
+
+
+def _fetch(url: str, request: Request) -> int:
+    from builders.extract.ranges import RemoteError
+    from builders.extract.reader import parse_weightless
+    from builders.extract.remote import RemoteFile
+
+    try:
+        with RemoteFile(url) as remote:
+            structure = parse_weightless(remote, remote.name)
+            request.files.mkdir(parents=True, exist_ok=True)
+            _fetched(request).write_bytes(structure.SerializeToString())
+            return remote.fetched
+    except RemoteError as error:
+        raise ConversionError(Outcome(error.kind), str(error)) from error
+
+
+def _fetched(request: Request) -> Path:
+    return request.files / "model.onnx"
+
 
 def export(request: Request) -> Export:
-    """The model's file, or the zoo model with its parameters.
+    """The model's file, what was fetched of it, or the zoo model with its parameters.
 
     Raises:
         ConversionError: there is no such file any more (`not_found`).
     """
     model = request.model
-    zoo = model.source == "onnx-package"
-    file = zoo_files().get(model.id) if zoo else Path(model.location)
-    if file is None or not file.exists():
-        raise ConversionError(Outcome.NOT_FOUND, f"there is no file {file or model.id}")
-    return Export(with_parameters(read_structure(file)) if zoo else file, "onnx")
+    if model.source == "onnx-package":
+        zoo = zoo_files().get(model.id)
+        if zoo is None:
+            raise ConversionError(Outcome.NOT_FOUND, f"the onnx package has no model {model.id}")
+        return Export(with_parameters(read_structure(zoo)), "onnx")
+    file = Path(model.location) if model.location else _fetched(request)
+    if not file.exists():
+        raise ConversionError(Outcome.NOT_FOUND, f"there is no file {model.location or model.component or model.id}")
+    return Export(file, "onnx")
 
 
 def with_parameters(model: ModelProto) -> ModelProto:
