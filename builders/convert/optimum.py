@@ -44,7 +44,8 @@ def export(request: Request) -> Export:
             f" at most {_MAX_PARAMETERS:,}",
         )
     torch.manual_seed(0)
-    module = models.build(chosen, config).eval()
+    module = models.build(chosen, config)
+    module.eval()  # type: ignore[no-untyped-call]
     make_distinct(module)
     file = Path("optimum.onnx").absolute()
     try:

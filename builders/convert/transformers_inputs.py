@@ -11,14 +11,14 @@ from builders.convert.transformers_models import parts  # first, since it says h
 # isort: split
 import inspect
 import random
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import optimum.exporters.onnx.model_configs  # noqa: F401  # fills the table
 import torch
 from optimum.exporters.onnx import OnnxConfig
 from optimum.exporters.tasks import TasksManager
-from transformers import PretrainedConfig, PreTrainedModel
+from transformers import PretrainedConfig
 
 # One example in a batch: a classifier of text takes more only if it has a padding token.
 _BATCH: Final = 1
@@ -61,12 +61,12 @@ def onnx_config(config: PretrainedConfig, task: str) -> OnnxConfig | None:
     return described
 
 
-def example_inputs(module: PreTrainedModel, task: str) -> dict[str, Any]:
-    """Inputs for the module by name, the same at every call, in the order of its signature."""
+def example_inputs(module: torch.nn.Module, task: str) -> dict[str, Any]:
+    """Inputs for a model of transformers by name, the same at every call, in the order of its signature."""
     random.seed(0)
     np.random.seed(0)  # optimum's generators draw from it
     torch.manual_seed(0)
-    config: PretrainedConfig = module.config
+    config = cast(PretrainedConfig, module.config)
     arguments = inspect.signature(module.forward).parameters
     described = onnx_config(config, task)
     made: dict[str, Any] = {}
