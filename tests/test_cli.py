@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import onnx
@@ -117,3 +119,56 @@ def test_debug_shows_the_traceback(directory: Path) -> None:
 
 def test_wrong_usage_ends_with_2() -> None:
     assert younger_hf("inspekt").returncode == 2
+
+
+def test_a_crawl_is_converted_by_a_build_that_names_no_source(tmp_path: Path) -> None:
+    done = younger_hf("crawl", "onnx-package", "--filter", "zfnet512", "--filter", "vgg19", "--work", "w", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "2 models of onnx-package; convert them with: younger-hf build --work w\n"
+    assert "onnx-package  untried       2" in younger_hf("status", "--work", "w", cwd=tmp_path).stdout
+    done = younger_hf("build", "--work", "w", cwd=tmp_path)
+    assert done.stdout.startswith("younger: 2 architectures of 2 models, which took 2 conversions\n")
+    status = json.loads(younger_hf("status", "--work", "w", "--json", cwd=tmp_path).stdout)
+    assert [(ending["outcome"], ending["models"]) for ending in status["endings"]] == [("ok", 2)]
+
+
+def test_a_build_upon_a_release_keeps_what_that_promised(tmp_path: Path) -> None:
+    """Alone, the model of the second build would number its operators in another order."""
+    build(["onnx-package:bvlc_alexnet"], tmp_path / "first", tmp_path / "w1")
+    arguments = ("--source", "onnx-package:shufflenet", "--work", "w2", "--previous", "first", "--output", "second")
+    assert younger_hf("build", *arguments, cwd=tmp_path).returncode == 0
+    first, second = (
+        [(row["kind"], row["id"], row["label"]) for row in load("operators", "train", tmp_path / name)]
+        for name in ("first", "second")
+    )
+    assert set(first) < set(second)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--retry", "timeouts"), "no outcome 'timeouts': did you mean timeout?"),
+        (("--opset", "new"), "--opset takes numbers with commas between them, as in 17,20, and got 'new'"),
+        (("--source", "onnx-packages"), "no source 'onnx-packages'; did you mean onnx-package"),
+    ],
+)
+def test_wrong_options_of_a_build_are_one_sentence(tmp_path: Path, arguments: tuple[str, str], sentence: str) -> None:
+    done = younger_hf("build", "--work", "w", *arguments, cwd=tmp_path)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert sentence in done.stderr
+
+
+def test_the_status_of_nothing_is_one_sentence(tmp_path: Path) -> None:
+    done = younger_hf("status", "--work", "w", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (1, "younger-hf: there is no ledger in w\n")
+
+
+def test_an_interrupted_build_says_so(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "younger_hf.cli", "build", "--source", "torchvision:vit_b_16", "--work", "w"]
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+    while not (tmp_path / "w" / "scratch").exists():
+        assert running.poll() is None
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    _, errors = running.communicate(timeout=30)
+    assert (running.returncode, errors) == (130, "younger-hf: interrupted; what was finished is kept\n")

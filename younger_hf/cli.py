@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from builders.convert import Outcome
 
 _FAILURES_SHOWN = 20
+_INTERRUPTED = 130  # as shells have it: 128 and the signal's number
 
 app = typer.Typer(
     name="younger-hf",
@@ -230,6 +231,10 @@ def main() -> None:
             raise
         typer.echo(f"younger-hf: {MissingExtraError(error.name, 'build')}", err=True)
         sys.exit(MissingExtraError.exit_code)
+    except SystemExit as end:
+        if end.code == _INTERRUPTED:  # typer's answer to Ctrl-C, and all that it says
+            typer.echo("younger-hf: interrupted; what was finished is kept", err=True)
+        raise
 
 
 if __name__ == "__main__":
