@@ -208,10 +208,10 @@ class RangedFile:
 
     def _whole(self, response: BaseHTTPResponse, start: int) -> bytes:
         """The whole file, from a server that does not know ranges, if it is small."""
-        announced = response.headers.get("Content-Length", "")
-        size = int(announced) if announced.isdecimal() else None
-        body = b"" if (size or 0) > MAX_WHOLE else self._body(response, size, MAX_WHOLE + 1)
-        if len(body) > MAX_WHOLE or (size or 0) > MAX_WHOLE:
+        size = response.length_remaining
+        announced_too_large = size is not None and size > MAX_WHOLE
+        body = b"" if announced_too_large else self._body(response, size, MAX_WHOLE + 1)
+        if announced_too_large or len(body) > MAX_WHOLE:
             self._fail(
                 f"the server does not answer range requests, and it has more than {MAX_WHOLE >> 20} MiB; download it",
                 "too_large",
@@ -266,10 +266,10 @@ class _TransientError(Exception):
 
 def _asked_pause(response: BaseHTTPResponse) -> float | None:
     """Seconds that the server wants to be left alone, as Retry-After or RateLimit says."""
-    with suppress(InvalidHeader):
+    with suppress(InvalidHeader, ValueError, OverflowError):
         pause = Retry().get_retry_after(response)
         if pause is not None:
-            return pause
+            return min(pause, 1e9)
     reset = _RATE_LIMIT_RESET.search(response.headers.get("RateLimit", ""))
     return float(reset[1]) if reset and response.status == 429 else None
 

@@ -66,11 +66,13 @@ class RemoteFile:
         if isinstance(index, slice):
             start, stop, _ = index.indices(len(self))
             return self._slice(start, stop)
-        try:
-            return self._pages[index >> _PAGE_BITS][index & (_PAGE - 1)]
-        except KeyError:
+        page = self._pages.get(index >> _PAGE_BITS)
+        if page is None:
+            if not 0 <= index < len(self):
+                raise IndexError(f"byte {index} of {len(self)}")
             self._fetch(index >> _PAGE_BITS, index >> _PAGE_BITS)
-            return self._pages[index >> _PAGE_BITS][index & (_PAGE - 1)]
+            page = self._pages[index >> _PAGE_BITS]
+        return page[index & (_PAGE - 1)]
 
     @property
     def fetched(self) -> int:

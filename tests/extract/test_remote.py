@@ -159,6 +159,9 @@ def test_any_part_of_a_remote_file_is_that_of_the_file(tmp_path: Path) -> None:
         asked = remote.requests
         assert remote[:] == content
         assert remote.requests == asked
+        for outside in (-1, len(content)):
+            with pytest.raises(IndexError):
+                remote[outside]
 
 
 def test_bytes_and_requests_are_counted_as_the_server_counts_them(resnet34: Path) -> None:
