@@ -108,11 +108,16 @@ class RangedFile:
     def read(self, start: int, stop: int, tries: int = 0) -> bytes:
         """The bytes from `start` to `stop`: less where the file ends before, more where the server gave all of it.
 
+        Args:
+            start: the first of them.
+            stop: the first behind them.
+            tries: how many have failed already.
+
         Raises:
             RemoteError: they cannot be had.
         """
         if self.fetched + stop - start > MAX_FETCHED:
-            self._fail(f"its structure takes more than {MAX_FETCHED >> 20} MiB of it", "too_large")
+            self._fail(f"more than {MAX_FETCHED >> 20} MiB of it would have to be fetched", "too_large")
         try:
             return self._try(start, stop)
         except _TransientError as trouble:
@@ -226,7 +231,7 @@ class RangedFile:
         while chunk := response.read1((limit if size is None else size) - len(content), decode_content=False):
             content += chunk
             self.fetched += len(chunk)
-            if time.monotonic() > latest:
+            if len(content) != size and time.monotonic() > latest:
                 raise _TransientError(f"a range takes longer than {self._patience.request:g} seconds")
         if size is not None and len(content) < size:
             raise _TransientError("the server sends less than it has announced")

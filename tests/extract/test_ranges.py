@@ -156,6 +156,12 @@ def test_a_server_that_stays_stalled_is_given_up(served: Hub, pauses: list[float
     assert "the connection fails (ReadTimeoutError), 3 times" in str(refusal(remote(served)))
 
 
+def test_a_server_that_drips_is_given_up(served: Hub, pauses: list[float]) -> None:
+    file = RangedFile(address(served, "large.onnx"), Patience(tries=3, request=0.0))
+    assert "a range takes longer than 0 seconds, 3 times" in str(refusal(file, 0, len(LARGE)))
+    assert file.fetched < len(LARGE)
+
+
 @pytest.mark.parametrize("cut", [0, 50])
 def test_a_short_body_is_asked_for_again(served: Hub, pauses: list[float], cut: int) -> None:
     file = remote(served)
@@ -326,3 +332,12 @@ def test_an_address_that_is_none_is_refused_at_once(url: str, pauses: list[float
     with pytest.raises(RemoteError, match=r"cannot be read: its address.* makes no sense"):
         RangedFile(url, PATIENCE).read(0, 1)
     assert pauses == []
+
+
+def test_the_proxy_of_the_environment_is_asked(served: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", served.endpoint)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    assert remote(served).read(10, 20) == CONTENT[10:20]
+    served.log.clear()
+    refusal(RangedFile("http://hub.example/model.onnx", PATIENCE))
+    assert [exchange.request for exchange in served.log] == ["GET http://hub.example/model.onnx"]
