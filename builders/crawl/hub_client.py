@@ -9,6 +9,7 @@ token goes to the Hub alone, and into no answer, cursor or message.
 from __future__ import annotations
 
 import json
+import logging
 import random
 import re
 import time
@@ -24,7 +25,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
-from huggingface_hub.utils import build_hf_headers, get_session  # type: ignore[attr-defined]
+from huggingface_hub.utils import build_hf_headers, fix_hf_endpoint_in_url, get_session  # type: ignore[attr-defined]
 
 from younger_hf.errors import YoungerError
 
@@ -40,6 +41,8 @@ _UNREACHABLE: Final = (cast(type[Exception], HfHubHTTPError.__mro__[1]), OSError
 
 Parameters = Mapping[str, "str | Sequence[str]"]
 _Value = TypeVar("_Value")
+
+_log = logging.getLogger(__name__)
 
 
 class RefusedError(YoungerError):
@@ -100,16 +103,10 @@ class HubClient:
         """A page of the listing.
 
         Raises:
-            YoungerError: the Hub does not answer, or says that the next page is at another place.
+            YoungerError: the Hub does not answer, or says that the next page is at another place than its own.
         """
         entries, answer = self._get("/api/models", partial(_parse_json, list), parameters)
-        if not answer.next_page:
-            return Entries(entries, "")
-        link, here = urlsplit(answer.next_page), urlsplit(f"{self.endpoint}/api/models")
-        cursor = parse_qs(link.query).get("cursor", [""])[0]
-        if (link.scheme, link.netloc, link.path) != here[:3] or not cursor:
-            raise YoungerError(f"the Hub at {self.endpoint} says that its next page is elsewhere: it is not asked for")
-        return Entries(entries, cursor)
+        return Entries(entries, self._cursor(answer.next_page) if answer.next_page else "")
 
     def file(self, name: str, revision: str, path: str, limit: int) -> bytes:
         """The content of a small file.
@@ -137,17 +134,14 @@ class HubClient:
             try:
                 answer = _ask(self.endpoint + path, parameters, limit)
                 if answer.status == 200:
-                    self._hold(quota, _window(answer.headers, spent=True) or 0.0)
+                    if (rest := _window(answer.headers, spent=True)) is not None:
+                        _log.info("the Hub wants no more requests for %.0f seconds", rest)
+                        self._hold(quota, min(rest, MAX_WAIT))
                     return parse(answer.body), answer
                 if answer.status not in _FOR_NOW:
-                    code = answer.headers.get("X-Error-Code", "")
-                    told = f"status {answer.status}{f', {code}' if code else ''}"
-                    raise RefusedError(f"the Hub does not give {path} ({told})", answer.status, code)
+                    raise _refusal(path, answer)
                 reason = f"it answers with status {answer.status}"
-                asked = _retry_after(answer.headers)
-                if asked is None and answer.status == 429:
-                    asked = _window(answer.headers)
-                wait = wait if asked is None else asked
+                wait = max(wait, _asked_for(answer))
             except OfflineModeIsEnabled:
                 raise YoungerError("HF_HUB_OFFLINE is set: unset it to crawl the Hub") from None
             except _UNREACHABLE as error:
@@ -157,8 +151,21 @@ class HubClient:
             if wait > MAX_WAIT:
                 raise YoungerError(f"the Hub wants no requests for {wait:.0f} seconds: run this again after that")
             if attempt < RETRIES:
+                _log.info("the Hub does not give %s: %s; in %.0f seconds again", path, reason, wait)
                 self._hold(quota, wait)
         raise YoungerError(f"the Hub at {self.endpoint} does not give {path}: {reason}; run this again later")
+
+    def _cursor(self, link: str) -> str:
+        """The cursor in the address of the next page, which is not followed."""
+        here = urlsplit(f"{self.endpoint}/api/models")
+        try:
+            next_page = urlsplit(fix_hf_endpoint_in_url(link, self.endpoint))  # a mirror may name what it mirrors
+            (cursor,) = parse_qs(next_page.query)["cursor"]
+        except (ValueError, KeyError):
+            cursor = ""
+        if not cursor or next_page[:3] != here[:3]:
+            raise YoungerError(f"the Hub at {self.endpoint} says that its next page is elsewhere: it is not asked for")
+        return cursor
 
     def _hold(self, quota: str, seconds: float) -> None:
         """Ask for nothing more under this quota for so long, in any thread."""
@@ -188,6 +195,21 @@ def _stream(url: str, parameters: Parameters | None) -> Iterator[tuple[Any, Iter
     else:
         with session.get(url, stream=True, **options) as response:
             yield response, response.iter_content(1 << 16)
+
+
+def _refusal(path: str, answer: _Answer) -> RefusedError:
+    code = answer.headers.get("X-Error-Code", "")
+    told = code or ("is the token still valid?" if answer.status == 401 else "")
+    message = f"the Hub does not give {path}: status {answer.status}{f', {told}' if told else ''}"
+    return RefusedError(message, answer.status, code)
+
+
+def _asked_for(answer: _Answer) -> float:
+    """Seconds without requests that a refusal asks for."""
+    asked = _retry_after(answer.headers)
+    if asked is None and answer.status == 429:
+        asked = _window(answer.headers)
+    return asked or 0.0
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

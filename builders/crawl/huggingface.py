@@ -80,10 +80,11 @@ def crawl(query: Query, listings: list[Listing]) -> Iterator[Page]:
         for i in range(first, len(listings)):
             following = _cursor(names[i + 1]) if i + 1 < len(names) else ""
             for entries, cursor in _pages(hub, listings[i], after if i == first else ""):
+                today = datetime.now(timezone.utc).date().isoformat()
                 repositories = [
                     repository
                     for entry in entries
-                    if (repository := parse(entry, query.source, datetime.now(timezone.utc).date().isoformat()))
+                    if (repository := parse(entry, query.source, today))
                     and not any(repository.listed_under(earlier) for earlier in names[:i])
                 ]
                 found = pool.map(lambda repository: _models(hub, repository, query), repositories)
@@ -138,7 +139,7 @@ def _pages(hub: HubClient, listing: Listing, cursor: str) -> Iterator[tuple[list
         except RefusedError as error:
             raise UsageError(f"the Hub has no model {listing.name}, or not for this user") from error
         return
-    parameters = {**listing.filters, "expand": EXPAND, "limit": str(PAGE_SIZE), "sort": "downloads", "direction": "-1"}
+    parameters = {**listing.filters, "expand": EXPAND, "limit": str(PAGE_SIZE), "sort": "downloads"}
     seen = {cursor}
     while True:
         page = hub.models({**parameters, "cursor": cursor} if cursor else parameters)

@@ -416,6 +416,7 @@ def test_pages_that_go_round_in_circles_end_the_crawl(served, to):
         "https://elsewhere.example/api/models?cursor=abc",
         "{endpoint}/api/datasets?cursor=abc",
         "{endpoint}/api/models?p=2",
+        "http://[nonsense/api/models?cursor=abc",
     ],
 )
 def test_a_next_page_elsewhere_is_not_asked_for(served, link):
@@ -423,6 +424,22 @@ def test_a_next_page_elsewhere_is_not_asked_for(served, link):
     with pytest.raises(YoungerError, match="its next page is elsewhere"):
         list(list_pages("huggingface:author=acme"))
     assert len(served.log) == 1
+
+
+def test_a_mirror_may_name_the_hub_that_it_mirrors(served):
+    whole = list(list_pages("huggingface:author=acme"))
+    back = json.loads(whole[0].cursor)[1]
+    link = f'<https://huggingface.co/api/models?author=acme&cursor={back}>; rel="next"'
+    served.faults.add(LIST, Fault(headers={"Link": link}))
+    assert list(list_pages("huggingface:author=acme")) == whole
+
+
+def test_a_token_that_is_no_more_is_said(served):
+    served.faults.add(LIST, Fault(status=401))
+    with pytest.raises(
+        YoungerError, match=r"^the Hub does not give /api/models: status 401, is the token still valid\?$"
+    ):
+        list(list_pages("huggingface"))
 
 
 # What publishers write
