@@ -57,6 +57,7 @@ class Exchange:
         authorization: its Authorization header.
         status: of the answer; 0 until it is sent.
         sent: bytes of the body that were sent so far.
+        received: bytes of the request's own body.
     """
 
     request: str
@@ -64,6 +65,7 @@ class Exchange:
     authorization: str = ""
     status: int = 0
     sent: int = 0
+    received: int = 0
 
 
 def json_answer(value: Any) -> Answer:

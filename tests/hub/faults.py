@@ -13,11 +13,13 @@ class Fault:
     """How an answer is spoilt; what is not given stays as it was.
 
     Attributes:
-        status: sent instead, with `headers` and no body but `body`.
+        status: sent instead, with `headers` and no body but `body`; what a request was to write is not written.
         headers: sent besides, in place of those of the same name.
         body: sent instead of the true one: malformed JSON, a page of a proxy.
         stall: seconds for which nothing is sent.
         cut: the connection ends after so many bytes of the body, whatever Content-Length has promised.
+        cut_request: the connection ends once so many bytes of the request's own body have come, and nothing is written.
+        lose_answer: what was asked for is done, and the connection ends without a word.
         ignore_range: the whole file is sent to one who asked for a part.
         then: called once the answer is made and before it is sent: a commit, so that the next read sees another.
     """
@@ -27,6 +29,8 @@ class Fault:
     body: bytes | None = None
     stall: float = 0.0
     cut: int | None = None
+    cut_request: int | None = None
+    lose_answer: bool = False
     ignore_range: bool = False
     then: Callable[[], object] = lambda: None
 
@@ -59,12 +63,18 @@ class Faults:
         self._planned.clear()
 
     def take(self, request: str, has_body: bool) -> Fault:
-        """The fault that this request meets; one without effect if it meets none."""
+        """The fault that the answer to this request meets; one without effect if it meets none."""
+        return self._take(request, lambda fault: has_body or not fault.spoils_a_body)
+
+    def take_refusal(self, request: str) -> Fault:
+        """The fault for which this request is not even carried out; one without effect if it meets none."""
+        reads = request.startswith(("GET ", "HEAD "))
+        return self._take(request, lambda fault: fault.cut_request is not None or bool(fault.status and not reads))
+
+    def _take(self, request: str, fits: Callable[[Fault], bool]) -> Fault:
         with self._lock:
             for planned in self._planned:
-                if not planned.times or not fnmatchcase(request, planned.pattern):
-                    continue
-                if planned.fault.spoils_a_body and not has_body:
+                if not planned.times or not fnmatchcase(request, planned.pattern) or not fits(planned.fault):
                     continue
                 if planned.after:
                     planned.after -= 1

@@ -25,7 +25,7 @@ from urllib.parse import quote, unquote
 
 from hub.answers import Answer, file_answer, json_answer
 from hub.repositories import Content
-from hub.server import Hub, _Handler
+from hub.server import Hub, Request
 
 PORT = 7777  # of kagglesdk's TEST environment
 PATIENCE = 300.0  # seconds in which another test gives the port free
@@ -84,7 +84,7 @@ class Kaggle(Hub):
         self.endpoint = f"http://localhost:{PORT}"
         self.models = {model.ref: model for model in models}
 
-    def post(self, handler: _Handler) -> Answer:
+    def post(self, handler: Request) -> Answer:
         call = handler.path_only.removeprefix("/api/v1/models.ModelApiService/")
         asked = json.loads(handler.body or b"{}")
         if call == "ListModels":
@@ -111,7 +111,7 @@ class Kaggle(Hub):
             return Answer(302, {"Location": f"{self.endpoint}/storage/{quote(place)}?X-Goog-Signature=a%2Fb"})
         return _refusal(404, "no such call")
 
-    def get(self, handler: _Handler) -> Answer:
+    def get(self, handler: Request) -> Answer:
         """A file as Kaggle's storage gives it; its addresses are signed, so that nobody is asked for a token."""
         owner, name, framework, slug, path = unquote(handler.path_only).removeprefix("/storage/").split("/", 4)
         model = self.models[f"{owner}/{name}"]
@@ -147,7 +147,7 @@ class Kaggle(Hub):
 def kaggle(*models: Model) -> Iterator[Kaggle]:
     """Serve these models where the clients look for them."""
     served = Kaggle(*models)
-    server = _bound(type("Bound", (_Handler,), {"hub": served}))
+    server = _bound(type("Bound", (Request,), {"hub": served}))
     Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     try:
         yield served
@@ -156,7 +156,7 @@ def kaggle(*models: Model) -> Iterator[Kaggle]:
         server.server_close()
 
 
-def _bound(handler: type[_Handler]) -> ThreadingHTTPServer:
+def _bound(handler: type[Request]) -> ThreadingHTTPServer:
     """A server on the one port, as soon as nobody else has it."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:

@@ -64,11 +64,12 @@ class Content:
 
 @dataclass(frozen=True)
 class Commit:
-    """A state of a repository."""
+    """A state of a repository, and the sha of the one before it."""
 
     sha: str
     title: str
     files: Mapping[str, Content]
+    parent: str = ""
 
 
 @dataclass
@@ -85,6 +86,7 @@ class Repository:
         commits: by sha, in the order they were made.
         branches: sha by name.
         tags: sha by name.
+        objects: what was uploaded by its SHA-256, in a commit or not yet.
     """
 
     id: str
@@ -96,6 +98,7 @@ class Repository:
     commits: dict[str, Commit] = field(default_factory=dict)
     branches: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
+    objects: dict[str, Content] = field(default_factory=dict)
 
     @classmethod
     def of_directory(cls, id: str, directory: Path, kind: Kind = "models", **fields: Any) -> Repository:  # noqa: A002
@@ -105,7 +108,9 @@ class Repository:
         repository.commit({path.relative_to(directory).as_posix(): path for path in files})
         return repository
 
-    def commit(self, changes: Mapping[str, bytes | Path | None], branch: str = "main", title: str = "a commit") -> str:
+    def commit(
+        self, changes: Mapping[str, bytes | Path | Content | None], branch: str = "main", title: str = "a commit"
+    ) -> str:
         """Add or replace files (None: delete) upon a branch, which is made if need be; gives the new sha."""
         parent = self.branches.get(branch, "")
         files = dict(self.commits[parent].files) if parent else {}
@@ -113,16 +118,28 @@ class Repository:
             if source is None:
                 del files[path]
             else:
-                files[path] = Content(source)
+                files[path] = source if isinstance(source, Content) else Content(source)
         state = [self.id, parent, title, len(self.commits)]
         sha = hashlib.sha1(json.dumps(state).encode()).hexdigest()
-        self.commits[sha] = Commit(sha, title, dict(sorted(files.items())))
+        self.commits[sha] = Commit(sha, title, dict(sorted(files.items())), parent)
         self.branches[branch] = sha
         return sha
 
     @property
     def sha(self) -> str:
         return self.branches["main"]
+
+    def stored(self, oid: str) -> Content | None:
+        """The large file with this SHA-256, uploaded or in a commit."""
+        committed = (file for commit in self.commits.values() for file in commit.files.items() if is_lfs(*file))
+        return self.objects.get(oid) or next((content for _, content in committed if content.sha256 == oid), None)
+
+    def merge(self, number: int) -> str:
+        """Bring what a pull request changes to `main`, as the Hub's button does; gives the new sha."""
+        opened = self.commits[self.branches[f"refs/pr/{number}"]]
+        before, after = self.commits[opened.parent].files, opened.files
+        changes = {path: after.get(path) for path in before | after if before.get(path) != after.get(path)}
+        return self.commit(changes, title=f"merge of pull request {number}")
 
     def at(self, revision: str) -> Commit | None:
         """The commit that a branch, a tag or a sha names."""

@@ -4,7 +4,7 @@
         ...  # HF_ENDPOINT=served.endpoint
         served.repositories["org/younger"].commit({"README.md": b"new"})
         served.faults.add("GET */config.json", Fault(status=503), times=2)
-        served.sent("GET *.onnx")  # bytes of bodies
+        served.sent("GET *.onnx")  # bytes of bodies, as served.received("PUT *") are of what was uploaded
 
 `repositories` says what it holds, `faults` how it fails, `answers` what an answer is; here are the routes.
 """
@@ -14,6 +14,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -24,6 +25,7 @@ from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
+from hub import writing
 from hub.answers import Answer, Exchange, failure, file_answer, json_answer
 from hub.faults import Fault, Faults
 from hub.quota import Quota
@@ -40,6 +42,8 @@ class Hub:
         cdn: where large files are, which is not the same origin.
         repositories: by id.
         users: name by token; any other token is refused.
+        read_only: those of the tokens that may not write.
+        organisations: where every user may write, as in a namespace of their own.
         faults: what goes wrong.
         quotas: the rate limits of the API and of the files.
         page_size: entries on a page of a list, at most.
@@ -50,6 +54,8 @@ class Hub:
         self.endpoint = self.cdn = ""
         self.repositories = {repository.id: repository for repository in repositories}
         self.users: dict[str, str] = {}
+        self.read_only: set[str] = set()
+        self.organisations = {"org"}
         self.faults = Faults()
         self.quotas = {name: Quota(name) for name in ("api", "resolvers")}
         self.page_size = 1000
@@ -63,26 +69,36 @@ class Hub:
         """Bytes of the bodies that were sent in answer to these requests."""
         return sum(exchange.sent for exchange in self.requests(pattern))
 
-    def get(self, handler: _Handler) -> Answer:
-        for route, answer in _GET.items():
-            if match := route.fullmatch(handler.path_only):
-                return answer(self, handler, *(unquote(part) if part else "" for part in match.groups()))
-        return failure(404, "", "no such route")
+    def received(self, pattern: str = "*") -> int:
+        """Bytes of the bodies of these requests."""
+        return sum(exchange.received for exchange in self.requests(pattern))
 
-    def post(self, handler: _Handler) -> Answer:
-        for route, answer in _POST.items():
-            if match := route.fullmatch(handler.path_only):
-                return answer(self, handler, *(unquote(part) if part else "" for part in match.groups()))
+    def get(self, request: Request) -> Answer:
+        return self._answer(request, _GET)
+
+    def post(self, request: Request) -> Answer:
+        return self._answer(request, _POST)
+
+    def put(self, request: Request) -> Answer:
+        return self._answer(request, _PUT)
+
+    def _answer(self, request: Request, routes: dict[re.Pattern[str], _Route]) -> Answer:
+        for route, answer in routes.items():
+            if match := route.fullmatch(request.path_only):
+                return answer(self, request, *(unquote(part) if part else "" for part in match.groups()))
         return failure(404, "", "no such route")
 
     # Routes of the API
 
-    def whoami(self, request: _Handler) -> Answer:
+    def whoami(self, request: Request) -> Answer:
         if request.user is None:
             return failure(401, "", "Invalid username or password.")
-        return json_answer({"type": "user", "name": request.user, "orgs": [], "auth": {"type": "access_token"}})
+        token = {"displayName": "tests", "role": "read" if request.token in self.read_only else "write"}
+        orgs = [{"type": "org", "name": name} for name in sorted(self.organisations)]
+        auth = {"type": "access_token", "accessToken": token}
+        return json_answer({"type": "user", "name": request.user, "orgs": orgs, "auth": auth})
 
-    def list(self, request: _Handler, kind: str) -> Answer:
+    def list(self, request: Request, kind: str) -> Answer:
         asked = request.query
         rows = [
             repository.described(repository.commits[repository.sha]) | {"id": repository.id}
@@ -96,8 +112,8 @@ class Hub:
         keys = [(row[sort], row["id"]) for row in found]
         return self._paged(request, found, keys, descending=True, show=lambda row: _shown(row, asked))
 
-    def info(self, request: _Handler, kind: str, name: str, revision: str) -> Answer:
-        place = self._find(request, kind, name, revision or "main")
+    def info(self, request: Request, kind: str, name: str, revision: str) -> Answer:
+        place = self.find(request, kind, name, revision or "main")
         if isinstance(place, Answer):
             return place
         repository, commit = place
@@ -110,24 +126,28 @@ class Hub:
         expand = request.query.get("expand")
         return json_answer({"id": row["id"], **{name: row.get(name) for name in expand}} if expand else row)
 
-    def refs(self, request: _Handler, kind: str, name: str) -> Answer:
-        place = self._find(request, kind, name)
+    def refs(self, request: Request, kind: str, name: str) -> Answer:
+        place = self.find(request, kind, name)
         if isinstance(place, Answer):
             return place
         repository, _ = place
+        pulls = {name: sha for name, sha in repository.branches.items() if name.startswith(writing.PULL)}
+        branches = {name: sha for name, sha in repository.branches.items() if name not in pulls}
+        groups = {
+            "branches": ("refs/heads/", branches),
+            "tags": ("refs/tags/", repository.tags),
+            "converts": ("refs/convert/", {}),
+            **({"pullRequests": ("", pulls)} if "include_prs" in request.query else {}),
+        }
         return json_answer(
             {
-                group: [{"name": ref, "ref": f"refs/{prefix}/{ref}", "targetCommit": sha} for ref, sha in refs.items()]
-                for group, prefix, refs in (
-                    ("branches", "heads", repository.branches),
-                    ("tags", "tags", repository.tags),
-                    ("converts", "convert", {}),
-                )
+                group: [{"name": ref, "ref": prefix + ref, "targetCommit": sha} for ref, sha in refs.items()]
+                for group, (prefix, refs) in groups.items()
             }
         )
 
-    def tree(self, request: _Handler, kind: str, name: str, revision: str, folder: str) -> Answer:
-        place = self._find(request, kind, name, revision)
+    def tree(self, request: Request, kind: str, name: str, revision: str, folder: str) -> Answer:
+        place = self.find(request, kind, name, revision)
         if isinstance(place, Answer):
             return place
         entries = _entries(place[1], folder, recursive=request.one("recursive").lower() in ("true", "1"))
@@ -135,8 +155,8 @@ class Hub:
             return failure(404, "EntryNotFound", f"{folder} does not exist on {revision}")
         return self._paged(request, entries, [entry["path"] for entry in entries])
 
-    def paths_info(self, request: _Handler, kind: str, name: str, revision: str) -> Answer:
-        place = self._find(request, kind, name, revision)
+    def paths_info(self, request: Request, kind: str, name: str, revision: str) -> Answer:
+        place = self.find(request, kind, name, revision)
         if isinstance(place, Answer):
             return place
         known = {entry["path"]: entry for entry in _entries(place[1], "", recursive=True)}
@@ -144,8 +164,8 @@ class Hub:
 
     # Files
 
-    def resolve(self, request: _Handler, kind: str, name: str, revision: str, path: str) -> Answer:
-        place = self._find(request, kind.rstrip("/") or "models", name, revision)
+    def resolve(self, request: Request, kind: str, name: str, revision: str, path: str) -> Answer:
+        place = self.find(request, kind.rstrip("/") or "models", name, revision)
         if isinstance(place, Answer):
             return place
         repository, commit = place
@@ -161,18 +181,18 @@ class Hub:
         where = f"{self.cdn}/cdn/{repository.kind}/{name}/{commit.sha}/{quote(path)}"
         return Answer(302, {**headers, "Location": where, "ETag": f'"{content.sha1}"'})
 
-    def download(self, request: _Handler, kind: str, name: str, sha: str, path: str) -> Answer:
+    def download(self, request: Request, kind: str, name: str, sha: str, path: str) -> Answer:
         """What the Hub's content delivery network answers; its URLs are signed, so that nobody is asked for a token."""
         content = self.repositories[name].commits[sha].files[path]
         return file_answer(content, content.sha256, {})
 
     # What the routes share
 
-    def _visible(self, repository: Repository, request: _Handler) -> bool:
+    def _visible(self, repository: Repository, request: Request) -> bool:
         return not repository.private or request.user in repository.readers
 
-    def _find(
-        self, request: _Handler, kind: str, name: str, revision: str = "main"
+    def find(
+        self, request: Request, kind: str, name: str, revision: str = "main"
     ) -> tuple[Repository, Commit] | Answer:
         repository = self.repositories.get(name)
         if repository is None or repository.kind != kind or not self._visible(repository, request):
@@ -185,7 +205,7 @@ class Hub:
 
     def _paged(
         self,
-        request: _Handler,
+        request: Request,
         items: list[dict[str, Any]],
         keys: list[Any],
         descending: bool = False,
@@ -221,6 +241,16 @@ _GET: dict[re.Pattern[str], _Route] = {
 }
 _POST: dict[re.Pattern[str], _Route] = {
     re.compile(f"/api/{_T}/{_ID}/paths-info/([^/]+)"): Hub.paths_info,
+    re.compile("/api/repos/create"): writing.create,
+    re.compile("/api/validate-yaml"): writing.validate,
+    re.compile(f"/api/{_T}/{_ID}/preupload/([^/]+)"): writing.preupload,
+    re.compile(f"/api/{_T}/{_ID}/commit/([^/]+)"): writing.commit,
+    re.compile(f"/api/{_T}/{_ID}/branch/([^/]+)"): writing.branch,
+    re.compile(f"/api/{_T}/{_ID}/tag/([^/]+)"): writing.tag,
+    re.compile(rf"/(datasets/|){_ID}\.git/info/lfs/objects/batch"): writing.batch,
+}
+_PUT: dict[re.Pattern[str], _Route] = {
+    re.compile(f"/upload/{_ID}/([0-9a-f]+)"): writing.upload,
 }
 
 
@@ -228,7 +258,7 @@ _POST: dict[re.Pattern[str], _Route] = {
 def hub(*repositories: Repository) -> Iterator[Hub]:
     """Serve these repositories on two free ports of this machine: the Hub, and where it sends one for large files."""
     served = Hub(*repositories)
-    servers = [ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (_Handler,), {"hub": served})) for _ in range(2)]
+    servers = [ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Request,), {"hub": served})) for _ in range(2)]
     served.endpoint, served.cdn = (f"http://127.0.0.1:{server.server_port}" for server in servers)
     for server in servers:
         Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
@@ -240,7 +270,7 @@ def hub(*repositories: Repository) -> Iterator[Hub]:
             server.server_close()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Request(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     hub: Hub
@@ -253,30 +283,48 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._handle(self.hub.post)
 
+    def do_PUT(self) -> None:
+        self._handle(self.hub.put)
+
+    @property
+    def token(self) -> str:
+        return self.headers.get("Authorization", "").removeprefix("Bearer ")
+
     @property
     def user(self) -> str | None:
         """The user whose token came with the request."""
-        return self.hub.users.get(self.headers.get("Authorization", "").removeprefix("Bearer "))
+        return self.hub.users.get(self.token)
 
     def one(self, name: str) -> str:
         """The last value of a query parameter, "" without one."""
         return self.query.get(name, [""])[-1]
 
-    def _handle(self, route: Callable[[_Handler], Answer]) -> None:
+    def _handle(self, route: Callable[[Request], Answer]) -> None:
         parts = urlsplit(self.path)
         self.path_only, self.query = parts.path, parse_qs(parts.query)
-        self.body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         exchange = Exchange(
             f"{self.command} {unquote(self.path)}",
             range=self.headers.get("Range", ""),
             authorization=self.headers.get("Authorization", ""),
         )
         self.hub.log.append(exchange)
+        refused = self.hub.faults.take_refusal(exchange.request)
+        self.body = self._read(refused.cut_request)
+        exchange.received = len(self.body)
+        if refused.cut_request is not None:
+            self._hang_up()
+            return
         allowed, limits = self.hub.quotas["api" if parts.path.startswith("/api/") else "resolvers"].take()
-        answer = route(self) if allowed else failure(429, "", "Too many requests")
+        if refused.status:
+            answer, fault = Answer(refused.status), refused
+        else:
+            answer = route(self) if allowed else failure(429, "", "Too many requests")
+            fault = self.hub.faults.take(exchange.request, has_body=answer.status == 200)
         answer.headers.update(limits)
-        fault = self.hub.faults.take(exchange.request, has_body=answer.status == 200)
         fault.then()
+        if fault.lose_answer:
+            self._hang_up()
+            return
         if fault.status:
             answer = Answer(fault.status, {**limits, "Content-Type": "text/plain"})
         if fault.body is not None:
@@ -286,6 +334,24 @@ class _Handler(BaseHTTPRequestHandler):
         # A client that has had enough, or that has waited long enough, hangs up.
         with suppress(BrokenPipeError, ConnectionResetError):
             self._send(answer, exchange, fault)
+
+    def _read(self, limit: int | None) -> bytes:
+        """The body of the request, or so many bytes of it."""
+        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
+            size = int(self.headers.get("Content-Length", 0))
+            return self.rfile.read(size if limit is None else min(size, limit))
+        body = bytearray()
+        while (limit is None or len(body) < limit) and (size := int(self.rfile.readline(), 16)):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        if limit is None:
+            self.rfile.readline()
+        return bytes(body)
+
+    def _hang_up(self) -> None:
+        self.close_connection = True
+        with suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)
 
     def _send(self, answer: Answer, exchange: Exchange, fault: Fault) -> None:
         start, end = answer.part("" if fault.ignore_range else exchange.range)
