@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any, Final
 
 from huggingface_hub import get_token
@@ -87,7 +88,9 @@ def crawl(query: Query, listings: list[Listing]) -> Iterator[Page]:
                     if (repository := parse(entry, query.source, today))
                     and not any(repository.listed_under(earlier) for earlier in names[:i])
                 ]
-                found = pool.map(lambda repository: _models(hub, repository, query), repositories)
+                # Asked here, since a ledger answers only the thread that opened it.
+                known = [query.known(repository.model.id, repository.model.revision) for repository in repositories]
+                found = pool.map(partial(_models, hub), repositories, known)
                 page = tuple(model for models in found for model in models)
                 yield Page(page, _cursor(names[i], cursor) if cursor else following)
 
@@ -152,8 +155,8 @@ def _pages(hub: HubClient, listing: Listing, cursor: str) -> Iterator[tuple[list
         seen.add(cursor)
 
 
-def _models(hub: HubClient, repository: Repository, query: Query) -> list[ModelRef]:
-    """Everything in a repository that can be converted, with the configurations that are not on record yet."""
+def _models(hub: HubClient, repository: Repository, known: bool) -> list[ModelRef]:
+    """Everything in a repository that can be converted; its configurations are read unless they are known."""
     name, revision, gated = repository.model.id, repository.model.revision, repository.model.gated
     may_read = not gated or get_token() is not None
 
@@ -170,7 +173,6 @@ def _models(hub: HubClient, repository: Repository, query: Query) -> list[ModelR
             pass
         return ""
 
-    known = query.known(name, revision)
     found = list(repository.models((lambda _: "") if known else read, read))
     return [replace(model, gated=gated) for model in found]
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
+from threading import get_ident
 from typing import Any
 
 import pytest
@@ -235,9 +236,12 @@ def test_configurations_on_record_are_not_fetched_again(served):
     assert list(again) == list(whole)
     assert not served.requests(CONFIG)
     assert {model.config for model in again.values()} == {""}
-    asked: list[tuple[str, str]] = []
-    list(list_pages("huggingface:google/bert-tiny", known=lambda *key: asked.append(key) or False))
-    assert asked == [("google/bert-tiny", served.repositories["google/bert-tiny"].sha)]
+
+
+def test_what_is_known_is_asked_by_id_and_commit_in_the_thread_of_the_crawl(served):
+    asked = []
+    list(list_pages("huggingface:google/bert-tiny", known=lambda *key: bool(asked.append((*key, get_ident())))))
+    assert asked == [("google/bert-tiny", served.repositories["google/bert-tiny"].sha, get_ident())]
 
 
 def test_a_configuration_is_of_the_commit_that_was_listed(served):
