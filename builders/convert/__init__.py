@@ -144,7 +144,10 @@ def _torch(module: str, *packages: str) -> Exporter:
 
 def _tf2onnx(module: str, *packages: str) -> Exporter:
     return Exporter(
-        "tf2onnx", f"builders.convert.{module}", (*packages, "tensorflow", "tensorflow-cpu", "tf2onnx", "onnx")
+        "tf2onnx",
+        f"builders.convert.{module}",
+        (*packages, "tensorflow", "tensorflow-cpu", "tf2onnx", "onnx"),
+        network=True,
     )
 
 
@@ -162,6 +165,8 @@ EXPORTERS: dict[str, tuple[Exporter, ...]] = {
     "transformers": _TRANSFORMERS,
     "sentence-transformers": _TRANSFORMERS,
     "keras": (_tf2onnx("keras", "keras"),),
+    "tensorflow": (_tf2onnx("tensorflow"),),
+    "tflite": (_tf2onnx("tensorflow"),),
 }
 
 

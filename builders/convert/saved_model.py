@@ -1,0 +1,113 @@
+"""A SavedModel to ONNX without its variables, and without running anything of it.
+
+Beside its functions a SavedModel holds a graph for TensorFlow 1, in which the served function is called on variables
+that have a name, a type and a shape. That graph is imported, its variables get values of our own in place of the
+checkpoint's, and become constants. TensorFlow's own loader would instead run what the publisher wants to be run at
+loading, which may read and write files.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from builders.convert import ConversionError, Export, Outcome, through_tf2onnx  # isort: split
+
+import numpy as np
+import tensorflow as tf
+import tf2onnx
+from google.protobuf.message import DecodeError
+from tensorflow.core.framework.graph_pb2 import GraphDef
+from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef, SignatureDef
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+MAX_PARAMETERS: Final = 2 << 30  # bytes: those of a protobuf message
+
+_SERVING: Final = "serving_default"
+# Variables of TensorFlow 1, and hash tables, whose values stand in other files.
+_UNSUPPORTED: Final = {"Variable", "VariableV2", "HashTable", "HashTableV2", "MutableHashTableV2"}
+
+
+def export(file: Path, opset: int) -> Export:
+    """Export the function that a SavedModel serves.
+
+    Args:
+        file: its `saved_model.pb`.
+        opset: version of the default domain, tf2onnx' newest if 0.
+
+    Raises:
+        ConversionError: it is no SavedModel, serves nothing, or holds what cannot be translated (`unsupported`), or its
+            parameters are too many (`too_large`).
+    """
+    graph = _meta_graph(file)
+    signature = _signature(graph)
+    inputs = {info.name: _spec(info) for info in signature.inputs.values() if info.name}
+    outputs = [info.name for info in signature.outputs.values() if info.name]
+    frozen = _with_constants(graph.graph_def, outputs)
+
+    def serve(*arguments: tf.Tensor) -> list[tf.Tensor]:
+        given = dict(zip(inputs, arguments, strict=True))
+        return tf.graph_util.import_graph_def(frozen, input_map=given, return_elements=outputs, name="")  # type: ignore[no-any-return]
+
+    specs = list(inputs.values())
+    function = tf.function(serve, input_signature=specs)
+    return through_tf2onnx.convert(tf2onnx.convert.from_function, function, input_signature=specs, opset=opset)
+
+
+def _meta_graph(file: Path) -> MetaGraphDef:
+    """The graph for serving."""
+    model = SavedModel()
+    try:
+        model.ParseFromString(file.read_bytes())
+    except DecodeError as error:
+        raise ConversionError(
+            Outcome.UNSUPPORTED, f"{file.name} is no SavedModel: protobuf does not parse it"
+        ) from error
+    graphs = sorted(model.meta_graphs, key=lambda graph: "serve" not in graph.meta_info_def.tags)
+    if not graphs:
+        raise ConversionError(Outcome.UNSUPPORTED, "the SavedModel holds no graph")
+    return graphs[0]
+
+
+def _signature(graph: MetaGraphDef) -> SignatureDef:
+    """The default signature, or the first by name of those with outputs."""
+    named = sorted(graph.signature_def.items(), key=lambda entry: (entry[0] != _SERVING, entry[0]))
+    for name, signature in named:
+        if signature.outputs and signature.inputs and not name.startswith("__"):
+            return signature
+    raise ConversionError(Outcome.UNSUPPORTED, "the SavedModel has no signature: nothing says what it computes")
+
+
+def _spec(info: tf.core.protobuf.meta_graph_pb2.TensorInfo) -> tf.TensorSpec:
+    return tf.TensorSpec(tf.TensorShape(info.tensor_shape), tf.dtypes.as_dtype(info.dtype))
+
+
+def _with_constants(graph: GraphDef, outputs: list[str]) -> GraphDef:
+    """What the outputs need of a graph, its variables constants of random values."""
+    generator = np.random.default_rng(0)
+    room = MAX_PARAMETERS
+    with tf.Graph().as_default() as imported:
+        tf.import_graph_def(graph, name="")
+        assigned, known = [], set()
+        for variable in imported.get_operations():
+            if variable.type in _UNSUPPORTED:
+                raise ConversionError(Outcome.UNSUPPORTED, f"it holds a {variable.type}, whose values are elsewhere")
+            if variable.type != "VarHandleOp":
+                continue
+            shape, dtype = tf.TensorShape(variable.get_attr("shape")), variable.get_attr("dtype")
+            if not shape.is_fully_defined():
+                raise ConversionError(Outcome.UNSUPPORTED, f"its variable {variable.name} has no shape")
+            name = variable.get_attr("shared_name") or variable.name
+            if name in known:
+                continue
+            known.add(name)
+            room -= shape.num_elements() * dtype.size
+            if room < 0:
+                raise ConversionError(Outcome.TOO_LARGE, "its parameters are more than the 2 GiB of a protobuf")
+            # Not zeros: what trained parameters are not equal to must not be folded away, nor two of them merged.
+            value = generator.random(shape.as_list(), dtype=np.float32).astype(dtype.as_numpy_dtype)
+            assigned.append(tf.raw_ops.AssignVariableOp(resource=variable.outputs[0], value=tf.constant(value)))
+        with tf.compat.v1.Session(graph=imported) as session:
+            session.run(assigned)
+            nodes = [output.split(":")[0] for output in outputs]
+            return tf.compat.v1.graph_util.convert_variables_to_constants(session, graph, nodes)
