@@ -11,6 +11,7 @@ from builders.convert.transformers_models import parts  # first, since it says h
 # isort: split
 import inspect
 import random
+import traceback
 from typing import Any, Final, cast
 
 import numpy as np
@@ -25,6 +26,7 @@ _BATCH: Final = 1
 _TOKENS: Final = 16
 _CHOICES: Final = 4
 _PIXELS: Final = 224  # a side, of models that take any
+_PATCHES: Final = 256
 _SAMPLES: Final = 16_000  # of a waveform: one second
 _FRAMES: Final = 1024  # of a spectrogram
 
@@ -37,6 +39,7 @@ _SHAPES: Final[dict[str, tuple[str, torch.dtype]]] = {
     "bbox": ("batch tokens 4", torch.int64),
     "pixel_values": ("batch images channels height width", torch.float32),
     "pixel_values_videos": ("batch images channels height width", torch.float32),
+    "flattened_patches": ("batch patches patch", torch.float32),
     "input_values": ("batch samples", torch.float32),
     "input_features": ("batch frames bins", torch.float32),
     "past_values": ("batch past features", torch.float32),
@@ -48,7 +51,8 @@ _SHAPES: Final[dict[str, tuple[str, torch.dtype]]] = {
 
 # Of the others only what `forward` cannot do without is given.
 _ALWAYS: Final = {
-    *("input_ids", "attention_mask", "decoder_input_ids", "bbox", "pixel_values", "input_values", "input_features"),
+    *("input_ids", "attention_mask", "decoder_input_ids", "bbox"),
+    *("pixel_values", "flattened_patches", "input_values", "input_features"),
     *("future_values", "future_time_features"),
 }
 
@@ -68,19 +72,30 @@ def example_inputs(module: torch.nn.Module, task: str) -> dict[str, Any]:
     torch.manual_seed(0)
     config = cast(PretrainedConfig, module.config)
     arguments = inspect.signature(module.forward).parameters
-    described = onnx_config(config, task)
-    made: dict[str, Any] = {}
-    if described:
-        made = described.rename_ambiguous_inputs(described.generate_dummy_inputs("pt", **optimum_sizes(config)))
+    made = _by_optimum(config, task)
+    complete = bool(made)
     sizes = _sizes(config, task)
     for name, argument in arguments.items():
-        needed = argument.default is inspect.Parameter.empty or (name in _ALWAYS and not described)
+        needed = argument.default is inspect.Parameter.empty or (name in _ALWAYS and not complete)
         if name in _SHAPES and name not in made and needed:
             shape, dtype = _SHAPES[name]
             made[name] = torch.ones([size for word in shape.split() for size in sizes[word]], dtype=dtype)
-    if not described and "input_ids" not in made:
+    if not complete and "input_ids" not in made:
         made.pop("attention_mask", None)  # all of a waveform or a series is looked at
     return {name: made[name] for name in arguments if name in made}
+
+
+def _by_optimum(config: PretrainedConfig, task: str) -> dict[str, Any]:
+    """The inputs that optimum's description makes; none where there is no description, or it wants more than it has."""
+    try:
+        described = onnx_config(config, task)
+        if described is None:
+            return {}
+        made: dict[str, Any] = described.generate_dummy_inputs("pt", **optimum_sizes(config))
+        return described.rename_ambiguous_inputs(made)
+    except Exception:  # each generator fails in a way of its own
+        traceback.print_exc()
+        return {}
 
 
 def optimum_sizes(config: PretrainedConfig) -> dict[str, int]:
@@ -116,6 +131,8 @@ def _sizes(config: PretrainedConfig, task: str) -> dict[str, tuple[int, ...]]:
         "channels": (_first(config, "num_channels", "in_channels", "in_chans") or 3,),
         "height": (height,),
         "width": (width,),
+        "patches": (_PATCHES,),
+        "patch": (2 + 3 * (_first(config, "patch_size") or 16) ** 2,),  # its row and column come first
         "samples": (_SAMPLES,),
         "frames": (_FRAMES,),
         "bins": (_first(config, "num_mel_bins", "input_feat_per_channel", "feature_size") or 80,),
