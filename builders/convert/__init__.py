@@ -160,6 +160,9 @@ _TRANSFORMERS = (
 EXPORTERS: dict[str, tuple[Exporter, ...]] = {
     "onnx": (Exporter("onnx", "builders.convert.onnx", ("onnx",), network=True),),
     "torchvision": (_torch("torchvision", "torchvision"),),
+    "pytorch-hub": (
+        Exporter("torch", "builders.convert.pytorch_hub", ("torch", "onnxscript", "onnx-ir", "onnx"), network=True),
+    ),
     "timm": (_torch("timm", "timm"),),
     "diffusers": (_torch("diffusers", "diffusers"),),
     "transformers": _TRANSFORMERS,

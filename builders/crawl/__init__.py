@@ -11,7 +11,18 @@ import difflib
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
-from builders.crawl import diffusers, huggingface, kaggle, keras, local, onnx_model_zoo, timm, torchvision, transformers
+from builders.crawl import (
+    diffusers,
+    huggingface,
+    kaggle,
+    keras,
+    local,
+    onnx_model_zoo,
+    pytorch_hub,
+    timm,
+    torchvision,
+    transformers,
+)
 from builders.crawl.model_ref import Evaluation, ModelRef
 from builders.crawl.page import Page, Query
 from younger_hf.errors import UsageError
@@ -46,6 +57,8 @@ SOURCES: dict[str, Source] = {
     # NAME or NAME:MODEL,MODEL
     "onnx-package": _registry(local.onnx_package),
     "torchvision": _registry(torchvision.registry),
+    # pytorch-hub, the same; or pytorch-hub:OWNER/REPOSITORY@COMMIT and pytorch-hub:OWNER/REPOSITORY@COMMIT/ENTRY
+    "pytorch-hub": pytorch_hub.models,
     "timm": _registry(timm.registry),
     "diffusers": _registry(diffusers.registry),
     "keras": _registry(keras.applications),

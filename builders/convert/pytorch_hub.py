@@ -1,0 +1,152 @@
+"""Entry points of PyTorch Hub repositories: the only exporter that runs a publisher's code, which the user has named.
+
+`fetch` gets the repository at its commit and runs nothing. `export` imports its `hubconf.py` and calls the entry point
+without pretrained weights. It has no network: an entry point that downloads weights all the same fails, and is told so.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+import urllib3
+
+from builders.convert import ConversionError, Export, Outcome, Request
+from builders.convert.archives import unpack
+from builders.convert.torch import export_module
+from builders.crawl import pytorch_hub
+
+MAX_ARCHIVE: Final = 512 << 20  # bytes
+TIMEOUT: Final = 60.0  # seconds without a byte
+RETRIES: Final = urllib3.Retry(5, status_forcelist=(429, 500, 502, 503, 504), backoff_factor=1.0, raise_on_status=False)
+
+_CHUNK: Final = 1 << 20
+_IMAGE_SIZE: Final = 224
+_SAMPLES: Final = 16_000
+_TOKENS: Final = 16
+
+# The parameters by which entry points leave out weights.
+_WITHOUT_WEIGHTS: Final = {"pretrained": False, "pretrained_backbone": False, "weights": None, "weights_backbone": None}
+
+
+def fetch(request: Request) -> int:
+    """Get the repository at its commit.
+
+    Returns:
+        The bytes that came over the network.
+
+    Raises:
+        ConversionError: there is no such repository or commit (`not_found`), it is too large, or the network failed.
+    """
+    repository, _ = request.model.id.rsplit("/", 1)
+    request.files.mkdir(parents=True, exist_ok=True)
+    archive = request.files / "repository.tar.gz"
+    url = f"{pytorch_hub.GITHUB}/{repository}/archive/{request.model.revision}.tar.gz"
+    fetched = _download(url, archive)
+    unpack(archive, request.files / "repository")
+    archive.unlink()
+    return fetched
+
+
+def export(request: Request) -> Export:
+    """Export what the entry point makes.
+
+    Raises:
+        ConversionError: there is no such entry point (`not_found`); or it needs packages, arguments or weights that are
+            not there, makes no module, or one that cannot be exported (`unsupported`).
+    """
+    name = request.model.id.rpartition("/")[2]
+    entry = _entry_point(request.files / "repository", name)
+    return export_module(lambda: _build(name, entry), _inputs, request.opset)
+
+
+def _download(url: str, file: Path) -> int:
+    """Put what is there into a file; gives its size."""
+    size = 0
+    try:
+        with urllib3.PoolManager(timeout=TIMEOUT) as pool:
+            response = pool.request("GET", url, retries=RETRIES, preload_content=False)
+            if response.status != 200:
+                outcome = Outcome.NOT_FOUND if response.status == 404 else Outcome.ERROR
+                raise ConversionError(outcome, f"{url} is not to be had: the server answers with {response.status}")
+            with file.open("wb") as target:
+                for chunk in response.stream(_CHUNK):
+                    size += target.write(chunk)
+                    if size > MAX_ARCHIVE:
+                        raise ConversionError(Outcome.TOO_LARGE, f"{url} has more than {MAX_ARCHIVE >> 20} MiB")
+    except urllib3.exceptions.HTTPError as error:
+        raise ConversionError(Outcome.ERROR, f"{url} cannot be read: the connection fails") from error
+    return size
+
+
+def _entry_point(directory: Path, name: str) -> Callable[..., Any]:
+    """The function of that name in `hubconf.py`, which is run for it."""
+    file = next(directory.glob("*/hubconf.py"), None)
+    if file is None:
+        raise ConversionError(Outcome.NOT_FOUND, "the repository has no hubconf.py")
+    sys.path.insert(0, str(file.parent))
+    try:
+        hubconf = importlib.import_module("hubconf")
+    except ImportError as error:
+        raise ConversionError(Outcome.UNSUPPORTED, f"hubconf.py needs what is not installed: {error}") from error
+    missing = [package for package in getattr(hubconf, "dependencies", ()) if not importlib.util.find_spec(package)]
+    if missing:
+        raise ConversionError(Outcome.UNSUPPORTED, f"hubconf.py needs packages that are not installed: {missing}")
+    entry = getattr(hubconf, name, None)
+    if not callable(entry):
+        raise ConversionError(Outcome.NOT_FOUND, f"hubconf.py has no entry point {name}")
+    return entry  # type: ignore[no-any-return]
+
+
+def _build(name: str, entry: Callable[..., Any]) -> torch.nn.Module:
+    """The module that an entry point makes without weights."""
+    parameters = inspect.signature(entry).parameters
+    given = {option: value for option, value in _WITHOUT_WEIGHTS.items() if option in parameters}
+    if "pretrained" in given:
+        given.pop("weights", None)  # it then says which ones, and may have to be one of them
+    wanted = [
+        parameter.name
+        for parameter in parameters.values()
+        if parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        and parameter.name not in given
+    ]
+    if wanted:
+        raise ConversionError(Outcome.UNSUPPORTED, f"the entry point {name} wants arguments: {', '.join(wanted)}")
+    try:
+        module = entry(**given)
+    except OSError as error:  # of which all errors of connections are
+        raise ConversionError(
+            Outcome.UNSUPPORTED, f"the entry point {name} wants to download or read a file, and may not: {error}"
+        ) from error
+    if not isinstance(module, torch.nn.Module):
+        raise ConversionError(
+            Outcome.UNSUPPORTED, f"the entry point {name} makes a {type(module).__name__} and no torch.nn.Module"
+        )
+    return module
+
+
+def _inputs(module: torch.nn.Module) -> tuple[torch.Tensor]:
+    """One example of what a module takes, told by the first of its layers, since nothing else says it."""
+    size = getattr(module, "image_size", _IMAGE_SIZE)
+    size = size if isinstance(size, int) else _IMAGE_SIZE
+    for layer in module.modules():
+        if isinstance(layer, torch.nn.Conv1d):
+            return (torch.rand(1, layer.in_channels, _SAMPLES),)
+        if isinstance(layer, torch.nn.Conv2d):
+            return (torch.rand(1, layer.in_channels, size, size),)
+        if isinstance(layer, torch.nn.Conv3d):
+            return (torch.rand(1, layer.in_channels, _TOKENS, size, size),)
+        if isinstance(layer, torch.nn.Embedding):
+            return (torch.randint(layer.num_embeddings, (1, _TOKENS)),)
+        if isinstance(layer, torch.nn.RNNBase):
+            return (torch.rand(1, _TOKENS, layer.input_size),)
+        if isinstance(layer, torch.nn.Linear):
+            return (torch.rand(1, layer.in_features),)
+    raise ConversionError(Outcome.UNSUPPORTED, "it has no layer by which one could tell what it takes")
