@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from builders.convert import Conversion, Outcome, Request, exporters_for, refusal
 from builders.convert.isolation import Limits, convert
+from builders.convert.templates import Templates
 from builders.crawl import list_pages
 from builders.executor import Cancelled, Executor, LocalExecutor, Resources
 from builders.ledger import Ledger, Progress
@@ -112,9 +113,12 @@ def collect(
     isolated = True
     try:
         scratch.mkdir()
-        task = partial(_convert, Limits(seconds=timeout, memory=memory_limit), scratch)
         requests = (ledger.request(*planned) for planned in plan)
-        with tqdm(total=len(plan), desc="convert", unit="model", disable=None) as progress:
+        with (
+            Templates(scratch) as templates,
+            tqdm(total=len(plan), desc="convert", unit="model", disable=None) as progress,
+        ):
+            task = partial(_convert, Limits(seconds=timeout, memory=memory_limit), scratch, templates)
             for request, attempts in _run(task, requests, jobs, Resources(memory=memory_limit)):
                 ledger.finish(request.model, *attempts, opset=request.opset)
                 outcomes[attempts[-1].outcome] += 1
@@ -147,14 +151,15 @@ def _run(
             yield ended
 
 
-def _convert(limits: Limits, scratch: Path, request: Request, cancelled: Cancelled) -> Attempts:
+def _convert(limits: Limits, scratch: Path, templates: Templates, request: Request, cancelled: Cancelled) -> Attempts:
     """Try the exporters of the model's library until one succeeds, or until none could."""
     if refused := refusal(request.model):
         return (refused,)
     attempts: Attempts = ()
     for exporter in exporters_for(request.model):
-        attempts += (convert(request, exporter, limits=limits, scratch=scratch, cancelled=cancelled),)
-        if attempts[-1].outcome in _FINAL:
+        attempt = convert(request, exporter, limits=limits, scratch=scratch, cancelled=cancelled, templates=templates)
+        attempts += (attempt,)
+        if attempt.outcome in _FINAL:
             break
     return attempts
 

@@ -31,11 +31,13 @@ def export(request: Request) -> Export:
     if not behaviour.startswith("fetch-"):
         globals()[behaviour](argument)
     files = [file.read_text() for file in request.files.iterdir()]
-    length = int(argument) if behaviour == "chain" else 1
+    length = int(argument) if behaviour == "chain" else int(behaviour != "trivial")
     values = ["x", *(f"y{i}" for i in range(length)), "z"]
     nodes = [helper.make_node("Relu", [a], [b]) for a, b in pairwise(values)]
     x, z = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in "xz")
-    return Export(helper.make_model(helper.make_graph(nodes, "g", [x], [z])), "hostile", sum(map(len, files)))
+    opsets = [helper.make_opsetid("", request.opset or 20)]
+    model = helper.make_model(helper.make_graph(nodes, "g", [x], [z]), opset_imports=opsets)
+    return Export(model, "hostile", sum(map(len, files)))
 
 
 def fetch(request: Request) -> int:
@@ -58,6 +60,14 @@ def behave(_: str) -> None:
 
 def chain(_: str) -> None:
     """Give every length a graph of its own."""
+
+
+def trivial(_: str) -> None:
+    """Give a graph without a data flow."""
+
+
+def opset(_: str) -> None:
+    """Give the opset that is asked for."""
 
 
 def loop(_: str) -> None:
