@@ -3,24 +3,42 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
 
 import pytest
 from hub.made import TRANSFORMERS, made
-from hub.server import hub
+from hub.server import Hub, hub
 from huggingface_hub import constants
 
+from builders.convert import Outcome
 from builders.crawl import ModelRef, list_models
+from builders.ledger import Ledger
+
+PROGRAM = """
+import sys
+from builders.ledger import Ledger
+from builders.pipeline import collect
+with Ledger(sys.argv[2]) as ledger:
+    collect(ledger, [sys.argv[1]])
+"""
 
 
 @pytest.fixture(scope="module")
-def crawled(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, ModelRef], list[str]]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    with hub(*made(tmp_path_factory.mktemp("made"))) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def crawled(served: Hub) -> tuple[dict[str, ModelRef], list[str]]:
     """The models of a crawl of everything, by id, and what was requested for it."""
-    patch = pytest.MonkeyPatch()
-    with hub(*made(tmp_path_factory.mktemp("made"))) as served:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(constants, "ENDPOINT", served.endpoint)
         found = list(list_models("huggingface"))
-        patch.undo()
-        return {model.id: model for model in found}, [exchange.request for exchange in served.log]
+    return {model.id: model for model in found}, [exchange.request for exchange in served.log]
 
 
 @pytest.mark.parametrize("model_type", TRANSFORMERS)
@@ -57,3 +75,30 @@ def test_nothing_but_configurations_is_fetched(crawled):
     files = [request.rpartition("/")[2] for request in crawled[1] if "/resolve/" in request]
     assert files
     assert set(files) == {"config.json"}
+
+
+def test_a_crawl_becomes_graphs_and_what_cannot_is_said(crawled, served, tmp_path):
+    served.log.clear()
+    names = ("onnx/external", "timm/tiny", "refused/gated", "refused/pickled", "refused/remote-code")
+    source = f"huggingface:{','.join(names)}"
+    # In another process, since huggingface_hub reads where the Hub is when it is imported.
+    environment = {**os.environ, "HF_ENDPOINT": served.endpoint, "HF_TOKEN": "hf_ada"}
+    subprocess.run([sys.executable, "-c", PROGRAM, source, str(tmp_path)], env=environment, check=True, timeout=300)
+    with Ledger(tmp_path) as ledger:
+        outcomes = {name: ledger.result(crawled[0][name]) for name in names}
+        assert {model.id for graph in ledger.architectures() for model in graph.models} == {
+            "onnx/external",
+            "timm/tiny",
+        }
+    assert outcomes == {
+        "onnx/external": Outcome.OK,
+        "timm/tiny": Outcome.OK,
+        "refused/gated": Outcome.GATED,
+        "refused/pickled": Outcome.NOT_FOUND,
+        "refused/remote-code": Outcome.UNSUPPORTED,
+    }
+    files = {exchange.request.rpartition("/")[2]: exchange for exchange in served.log if exchange.sent}
+    assert not {"model.onnx_data", "model.safetensors", "own.py", "pytorch_model.bin"} & files.keys()
+    # The crawl may have a token, a conversion has none.
+    assert files["config.json"].authorization == "Bearer hf_ada"
+    assert files["model.onnx"].authorization == ""
