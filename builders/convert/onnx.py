@@ -1,7 +1,7 @@
 """ONNX files that exist already: nothing is converted, the file is read without its weights.
 
-A file on a hub is read through range requests, so that a small part of it comes over the network; `fetch` leaves its
-structure behind for `export`. External data that lies beside a file is never asked for.
+A file on a hub (Hugging Face, Kaggle) is read through range requests, so that a small part of it comes over the
+network; `fetch` leaves its structure behind for `export`. External data that lies beside a file is never asked for.
 
 The zoo models of the onnx package stand for their weights with a ConstantOfShape on an initializer that holds the
 weight's shape; here these become what they stand for, an initializer of that shape.
@@ -9,7 +9,6 @@ weight's shape; here these become what they stand for, an initializer of that sh
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +17,6 @@ from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 from builders.convert import ConversionError, Export, Outcome, Request
 from builders.crawl.local import zoo_files
 from builders.extract import read_structure
-
-# The sources whose models are repositories of the Hugging Face Hub, with the file as their component.
-_HUGGING_FACE = ("huggingface", "onnx-model-zoo")
 
 
 def fetch(request: Request) -> int:
@@ -35,29 +31,18 @@ def fetch(request: Request) -> int:
         InvalidModelError: it is no ONNX model.
     """
     model = request.model
-    if model.source not in _HUGGING_FACE:
+    if model.location or model.source == "onnx-package":
         return 0
     if not model.component:
         raise ConversionError(Outcome.NOT_FOUND, f"{model.id} is a repository: its component names no file in it")
-    from huggingface_hub import hf_hub_url
-
-    endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
-    return _fetch(hf_hub_url(model.id, model.component, revision=model.revision or None, endpoint=endpoint), request)
-
-
-def _fetch(url: str, request: Request) -> int:
-    from builders.extract.ranges import RemoteError
+    from builders.convert.published import opened
     from builders.extract.reader import parse_weightless
-    from builders.extract.remote import RemoteFile
 
-    try:
-        with RemoteFile(url) as remote:
-            structure = parse_weightless(remote, remote.name)
-            request.files.mkdir(parents=True, exist_ok=True)
-            _fetched(request).write_bytes(structure.SerializeToString())
-            return remote.fetched
-    except RemoteError as error:
-        raise ConversionError(Outcome(error.kind), str(error)) from error
+    with opened(model, model.component) as file:
+        structure = parse_weightless(file.remote, file.remote.name)
+        request.files.mkdir(parents=True, exist_ok=True)
+        _fetched(request).write_bytes(structure.SerializeToString())
+        return file.remote.fetched
 
 
 def _fetched(request: Request) -> Path:

@@ -8,6 +8,7 @@ import onnx
 import pytest
 from conversions import converted
 from hub.faults import Fault
+from hub.kaggle import Instance, Model, kaggle
 from hub.repositories import Repository
 from hub.server import hub
 from onnx import TensorProto, helper
@@ -128,6 +129,19 @@ def test_external_data_is_not_fetched(published, tmp_path):
     fetch(request)
     assert not published.requests("*external.bin*")
     assert strip(export(request).onnx) == strip(tmp_path / "inline.onnx")
+
+
+def test_a_file_on_kaggle_is_read_by_ranges_too(published, tmp_path, monkeypatch):
+    monkeypatch.setenv("KAGGLE_API_ENVIRONMENT", "TEST")
+    files = {"model.onnx": tmp_path / "inline.onnx", "README.md": b"# a model"}
+    with kaggle(Model("org/model", (Instance("onnx", "small", files),))) as served:
+        (model,) = list_models("kaggle:org/model")
+        request = Request(model, files=tmp_path / "files")
+        assert fetch(request) < 0.1 * (4 << 20)
+        _, *read = served.requests("GET /storage/*")
+        assert read
+        assert all(exchange.range for exchange in read)
+        assert strip(export(request).onnx) == strip(tmp_path / "inline.onnx")
 
 
 def test_a_published_file_is_converted_in_children_of_which_one_has_a_network(published, tmp_path):
