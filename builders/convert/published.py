@@ -46,8 +46,11 @@ def opened(model: ModelRef, path: str) -> Iterator[RangedReader]:
         ConversionError: it cannot be read; reading raises it too.
     """
     url = address(model, path)
-    with _outcomes(), RemoteFile(url) as remote:
-        yield RangedReader(remote)
+    try:
+        with RemoteFile(url) as remote:
+            yield RangedReader(remote)
+    except RemoteError as error:
+        raise ConversionError(Outcome(error.kind), str(error)) from error
 
 
 def download(model: ModelRef, path: str, directory: Path, limit: int) -> Path:
@@ -142,8 +145,6 @@ def _outcomes() -> Iterator[None]:
         yield
     except ConversionError:
         raise
-    except RemoteError as error:
-        raise ConversionError(Outcome(error.kind), str(error)) from error
     except GatedRepoError as error:
         raise ConversionError(Outcome.GATED, "its files are only given to those who ask its owner") from error
     except (EntryNotFoundError, RepositoryNotFoundError) as error:
