@@ -158,6 +158,24 @@ def stats(
             typer.echo(f"wrote {path}", err=True)
 
 
+@app.command()
+def diff(
+    old: Annotated[
+        str, typer.Argument(help="A release directory, or a Hub repository: ORG/NAME or ORG/NAME@REVISION.")
+    ],
+    new: Annotated[str, typer.Argument(help="Likewise, what came after it.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with every key.")] = False,
+    keys: Annotated[bool, typer.Option("--keys", help="Compare which rows there are, not what is in them.")] = False,
+) -> None:
+    """Say what a release adds, removes and changes. Ends with 1 if an id of an operator has changed its meaning."""
+    from younger_hf.release_diff import compare_releases, open_named
+
+    found = compare_releases(open_named(old), open_named(new), contents=not keys)
+    typer.echo(found.to_json() if as_json else str(found))
+    if found.is_broken:
+        raise typer.Exit(1)
+
+
 def _outcome(name: str) -> Outcome:
     from builders.convert import Outcome
 

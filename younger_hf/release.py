@@ -153,7 +153,15 @@ class Release:
         Raises:
             ReleaseError: the file is missing or damaged.
         """
-        return tuple(read_schema(next(iter(self._parquet_files(config).values()))[0]).names)
+        return tuple(self.schema(config).names)
+
+    def schema(self, config: str) -> pa.Schema:
+        """The columns of a config and their types, as its first file has them.
+
+        Raises:
+            ReleaseError: the file is missing or damaged.
+        """
+        return read_schema(next(iter(self._parquet_files(config).values()))[0])
 
     def row_groups(self, config: str, columns: Sequence[str]) -> Iterator[tuple[str, pa.Table]]:
         """The rows of a config, a row group at a time, so that memory does not grow with the release.
