@@ -34,7 +34,9 @@ def list_files(model: ModelRef) -> dict[str, int]:
                 return kaggle_client.list_files(client, model.id, model.revision)
         from huggingface_hub import HfApi
 
-        info = HfApi(token=False).model_info(model.id, revision=model.revision or None, files_metadata=True)
+        info = HfApi(_endpoint(), token=False).model_info(
+            model.id, revision=model.revision or None, files_metadata=True
+        )
         return {file.rfilename: file.size or 0 for file in info.siblings or ()}
 
 
@@ -79,7 +81,10 @@ def download(model: ModelRef, path: str, directory: Path, limit: int) -> Path:
             return Path(kagglehub.model_download(f"{model.id}/{model.revision}", path=path, output_dir=str(directory)))
         from huggingface_hub import hf_hub_download
 
-        return Path(hf_hub_download(model.id, path, revision=model.revision or None, local_dir=directory, token=False))
+        revision = model.revision or None
+        return Path(
+            hf_hub_download(model.id, path, revision=revision, local_dir=directory, token=False, endpoint=_endpoint())
+        )
 
 
 class RangedReader(io.RawIOBase):
@@ -129,8 +134,12 @@ def address(model: ModelRef, path: str) -> str:
             return kaggle_client.locate(client, model.id, model.revision, path)
     from huggingface_hub import hf_hub_url
 
-    endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
-    return hf_hub_url(model.id, path, revision=model.revision or None, endpoint=endpoint)
+    return hf_hub_url(model.id, path, revision=model.revision or None, endpoint=_endpoint())
+
+
+def _endpoint() -> str | None:
+    """Where the Hugging Face Hub is; None where it always is."""
+    return os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
 
 
 @contextmanager

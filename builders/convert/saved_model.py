@@ -24,8 +24,6 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 MAX_PARAMETERS: Final = 2 << 30  # bytes: those of a protobuf message
 
 _SERVING: Final = "serving_default"
-# Variables of TensorFlow 1, and hash tables, whose values stand in other files.
-_UNSUPPORTED: Final = {"Variable", "VariableV2", "HashTable", "HashTableV2", "MutableHashTableV2"}
 
 
 def export(file: Path, opset: int) -> Export:
@@ -43,7 +41,11 @@ def export(file: Path, opset: int) -> Export:
     signature = _signature(graph)
     inputs = {info.name: _spec(info) for info in signature.inputs.values() if info.name}
     outputs = [info.name for info in signature.outputs.values() if info.name]
-    frozen = _with_constants(graph.graph_def, outputs)
+    try:
+        frozen = _with_constants(graph.graph_def, outputs)
+    except (tf.errors.OpError, ValueError, KeyError) as error:  # unknown operators, variables of TensorFlow 1
+        reason = str(error).strip().splitlines()[0][:300]
+        raise ConversionError(Outcome.UNSUPPORTED, f"TensorFlow cannot freeze the SavedModel: {reason}") from error
 
     def serve(*arguments: tf.Tensor) -> list[tf.Tensor]:
         given = dict(zip(inputs, arguments, strict=True))
@@ -90,8 +92,6 @@ def _with_constants(graph: GraphDef, outputs: list[str]) -> GraphDef:
         tf.import_graph_def(graph, name="")
         assigned, known = [], set()
         for variable in imported.get_operations():
-            if variable.type in _UNSUPPORTED:
-                raise ConversionError(Outcome.UNSUPPORTED, f"it holds a {variable.type}, whose values are elsewhere")
             if variable.type != "VarHandleOp":
                 continue
             shape, dtype = tf.TensorShape(variable.get_attr("shape")), variable.get_attr("dtype")
@@ -105,8 +105,12 @@ def _with_constants(graph: GraphDef, outputs: list[str]) -> GraphDef:
             if room < 0:
                 raise ConversionError(Outcome.TOO_LARGE, "its parameters are more than the 2 GiB of a protobuf")
             # Not zeros: what trained parameters are not equal to must not be folded away, nor two of them merged.
-            value = generator.random(shape.as_list(), dtype=np.float32).astype(dtype.as_numpy_dtype)
-            assigned.append(tf.raw_ops.AssignVariableOp(resource=variable.outputs[0], value=tf.constant(value)))
+            value = (
+                tf.constant(generator.random(shape.as_list(), dtype=np.float32).astype(dtype.as_numpy_dtype))
+                if dtype.is_floating
+                else tf.zeros(shape, dtype)
+            )
+            assigned.append(tf.raw_ops.AssignVariableOp(resource=variable.outputs[0], value=value))
         with tf.compat.v1.Session(graph=imported) as session:
             session.run(assigned)
             nodes = [output.split(":")[0] for output in outputs]
