@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +30,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from builders.convert import ConversionError, Export, Outcome
 
 OPSET: Final = 20  # the newest that both ways can write
+
+# What the exporters load when they are first used: the process that conversions are forked from has it already.
+for _name in (
+    *("torch.export._trace", "torch._functorch.aot_autograd", "torch._inductor.codecache"),
+    *("torch.onnx._internal.exporter._compat", "onnxscript.function_libs.torch_lib.ops"),
+):
+    with suppress(ImportError):  # other versions have it elsewhere, and load it then
+        import_module(_name)
 
 _LARGE: Final = 4096  # elements; smaller tensors may be read while a module is built
 
