@@ -104,7 +104,7 @@ class AnswerReader:
                 bytes(self._data[body + lengths[1] :]),
                 _count(fields["peak_memory"]),
             )
-        except (KeyError, TypeError, RecursionError) as error:
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise ValueError("not a header") from error
 
     def _frame(self) -> tuple[bytes, int, int, int]:
