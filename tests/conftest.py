@@ -1,9 +1,19 @@
-"""Settings that hold for every test."""
+"""Settings that hold for every test, and the release that tests of several folders load."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
+from zoo import build_zoo
 
 # Compiling on first use and busy machines make single examples slow; a run must not depend on luck.
 settings.register_profile("younger", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("younger")
+
+
+@pytest.fixture(scope="session")
+def zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a small release, `younger`, and the ledger that it is made of, `work`."""
+    return build_zoo(tmp_path_factory.mktemp("zoo"))
