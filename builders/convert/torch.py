@@ -10,6 +10,7 @@ serialised. TorchScript runs the module, so it needs values, and random ones wil
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -19,6 +20,7 @@ from typing import Any, Final
 
 import numpy as np
 import onnx
+import onnx.version_converter
 import onnx_ir
 import torch
 from onnx_ir.passes import Sequential
@@ -28,8 +30,11 @@ from onnxscript.rewriter.rules import common as rules
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from builders.convert import ConversionError, Export, Outcome
+from builders.convert.module_tree import set_modules
+from builders.extract.reader import load_weightless
 
-OPSET: Final = 20  # the newest that both ways can write
+OPSET: Final = 20  # what is written if nothing is asked for
+_OLDEST: Final = 18  # that torch.onnx writes itself
 
 # What the exporters load when they are first used: the process that conversions are forked from has it already.
 for _name in (
@@ -74,6 +79,8 @@ _RULES: Final = (
     rules.remove_optional_bias_from_gemm_rule,
 )
 
+_NUMBERED_MODULE: Final = re.compile(r"/m(\d+)(?:_\d+)?(?=/)")  # _1, _2, …: the module's second call and later ones
+
 Build = Callable[[], torch.nn.Module]
 # What a module is called with: a tuple of positional arguments, or a dict of arguments by name.
 Arguments = tuple[Any, ...] | dict[str, Any]
@@ -95,7 +102,7 @@ def export_module(build: Build, inputs: Inputs, opset: int = 0, *, torchscript: 
     """
     torch.manual_seed(0)
     try:
-        return Export(_through_export(build, inputs, opset or OPSET), "torch")
+        return Export(_checked(_through_export(build, inputs, opset or OPSET), opset), "torch")
     except (MemoryError, ConversionError):
         raise
     except Exception as error:  # tracers fail with exceptions of every type
@@ -104,7 +111,7 @@ def export_module(build: Build, inputs: Inputs, opset: int = 0, *, torchscript: 
     if not torchscript:
         raise ConversionError(Outcome.UNSUPPORTED, f"torch.export: {_first_line(first)}") from first
     try:
-        return Export(_through_torchscript(build, inputs, opset or OPSET), "torchscript")
+        return Export(_checked(_through_torchscript(build, inputs, opset or OPSET), opset), "torchscript")
     except (MemoryError, ConversionError):
         raise
     except Exception as error:
@@ -113,6 +120,14 @@ def export_module(build: Build, inputs: Inputs, opset: int = 0, *, torchscript: 
             Outcome.UNSUPPORTED,
             f"torch.export: {_first_line(first)}; TorchScript: {_first_line(error)}",
         ) from error
+
+
+def _checked(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
+    """The model, if it is at the opset that was asked for: torch only warns where it cannot write one."""
+    written = next(entry.version for entry in model.opset_import if not entry.domain)
+    if opset and written != opset:
+        raise RuntimeError(f"it came out at opset {written}, not {opset}")
+    return model
 
 
 class Valueless(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -153,7 +168,9 @@ def _through_export(build: Build, inputs: Inputs, opset: int) -> onnx.ModelProto
     args, kwargs = _split(inputs(module))
     with torch.no_grad():
         program = torch.export.export(module, args, kwargs, strict=False)
-    translated = torch.onnx.export(program, dynamo=True, optimize=False, opset_version=opset, verbose=False)
+    _copy_before_views(program.graph)
+    written = max(opset, _OLDEST)
+    translated = torch.onnx.export(program, dynamo=True, optimize=False, opset_version=written, verbose=False)
     if translated is None:
         raise RuntimeError("the ONNX exporter gave nothing")
     model = translated.model
@@ -165,7 +182,23 @@ def _through_export(build: Build, inputs: Inputs, opset: int) -> onnx.ModelProto
     model.graph.inputs.extend(parameters)
     _optimize(model)
     _fold_layout(model.graph, parameters)
-    return _with_initializers(onnx_ir.to_proto(model), parameters)
+    return _with_initializers(_at_opset(onnx_ir.to_proto(model), opset), parameters)
+
+
+def _copy_before_views(graph: torch.fx.Graph) -> None:
+    """Copy what is transposed and then viewed: once attention is decomposed it may lie in memory so that no view is.
+
+    A copy is an Identity in ONNX, and folded.
+    """
+    for node in graph.nodes:
+        if node.target not in (_aten.view.default, _aten.reshape.default):
+            continue
+        source = node.args[0]
+        if source.target in (_aten.transpose.int, _aten.permute.default):
+            with graph.inserting_before(node):
+                copy = graph.call_function(_aten.clone.default, (source,), {"memory_format": torch.contiguous_format})
+            copy.meta = dict(source.meta)
+            node.replace_input_with(source, copy)
 
 
 def _split(arguments: Arguments) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -203,6 +236,17 @@ def _fold_layout(graph: onnx_ir.Graph, parameters: Iterable[onnx_ir.Value]) -> N
             graph.remove(node, safe=True)
 
 
+def _at_opset(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
+    """The model at an older opset, by onnx's converter, which keeps the names of nodes but not their metadata."""
+    if opset >= _OLDEST:
+        return model
+    metadata = {node.name: node.metadata_props for node in model.graph.node}
+    older = onnx.version_converter.convert_version(model, opset)
+    for node in older.graph.node:
+        node.metadata_props.extend(metadata.get(node.name, ()))
+    return older
+
+
 def _with_initializers(model: onnx.ModelProto, parameters: Iterable[onnx_ir.Value]) -> onnx.ModelProto:
     """The model with its parameters as initializers without data instead of graph inputs; unused ones dropped."""
     names = {parameter.name for parameter in parameters}
@@ -217,13 +261,14 @@ def _with_initializers(model: onnx.ModelProto, parameters: Iterable[onnx_ir.Valu
     return model
 
 
-def _through_torchscript(build: Build, inputs: Inputs, opset: int) -> Path:
-    """Trace a run with random parameters; the file, weights and all, is in the working directory."""
+def _through_torchscript(build: Build, inputs: Inputs, opset: int) -> onnx.ModelProto:
+    """Trace a run with random parameters; only the structure is read from the file that holds them."""
     module = build().eval()
     make_distinct(module)
+    args, kwargs = _split(inputs(module))
+    named = _name_by_number(module)
     with torch.no_grad():
         file = Path("torchscript.onnx").absolute()
-        args, kwargs = _split(inputs(module))
         torch.onnx.export(
             module,
             args,
@@ -234,7 +279,31 @@ def _through_torchscript(build: Build, inputs: Inputs, opset: int) -> Path:
             # The module is in eval mode. PRESERVE keeps it so, and keeps BatchNormalization out of Conv.
             training=torch.onnx.TrainingMode.PRESERVE,
         )
-    return file
+    model = load_weightless(file)
+    _tell_modules(model.graph, named)
+    return model
+
+
+def _name_by_number(module: torch.nn.Module) -> list[tuple[str, str]]:
+    """Have the exporter call the modules m0, m1, …, and return path and class of each.
+
+    It names a node after the modules that were being called, each by the end of its path, which is not unique.
+    """
+    named = list(module.named_modules())
+    numbered = [(f"m{number}", part) for number, (_, part) in enumerate(named)]
+    module.named_modules = lambda *_, **__: iter(numbered)  # type: ignore[method-assign]
+    return [(path, f"{type(part).__module__}.{type(part).__qualname__}") for path, part in named]
+
+
+def _tell_modules(graph: onnx.GraphProto, named: Sequence[tuple[str, str]]) -> None:
+    """Have each node tell in its metadata the modules that its name has by number: `/m3/m7_1/Conv`."""
+    for node in graph.node:
+        called = [named[0], *(named[int(number)] for number in _NUMBERED_MODULE.findall(node.name))]
+        paths, classes = zip(*dict.fromkeys(called), strict=True)
+        set_modules(node, paths, classes)
+        for attribute in node.attribute:
+            for body in (attribute.g, *attribute.graphs):
+                _tell_modules(body, named)
 
 
 def make_distinct(module: torch.nn.Module) -> None:

@@ -71,11 +71,15 @@ def _answer(request: Mapping[str, Any]) -> Answer:
 
 def _convert(request: Request, module: str) -> Answer:
     """Export the model, strip it, and see that its graph has a data flow."""
+    from onnx import ModelProto
+
+    from builders.convert.module_tree import module_tree
     from builders.extract import extract, strip
 
     export = import_module(module).export(request)
     skeleton = strip(export.onnx)
     graph = extract(skeleton)
+    tree = module_tree(export.onnx) if isinstance(export.onnx, ModelProto) else None
     trivial = graph.num_edges == 0
     return Answer(
         Outcome.TRIVIAL if trivial else Outcome.OK,
@@ -84,6 +88,7 @@ def _convert(request: Request, module: str) -> Answer:
         graph.metadata.opset,
         export.bytes_fetched,
         b"" if trivial else skeleton.SerializeToString(deterministic=True),
+        tree.to_json() if tree and not trivial else b"",
     )
 
 

@@ -14,6 +14,7 @@ The rooms, in the order in which a model passes through them:
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from onnx import ModelProto
@@ -22,10 +23,10 @@ from builders.extract.errors import InvalidModelError
 from builders.extract.flatten import FlatModel, flatten
 from builders.extract.operator_graph import annotated_graph, operator_graph
 from builders.extract.reader import load_weightless, read_structure, shown
-from builders.extract.skeleton import skeleton
+from builders.extract.skeleton import skeleton, skeleton_nodes
 from younger_hf.graph import OperatorGraph
 
-__all__ = ["InvalidModelError", "annotate", "extract", "read_structure", "strip"]
+__all__ = ["InvalidModelError", "annotate", "extract", "node_metadata", "read_structure", "strip"]
 
 ModelOrPath = ModelProto | str | os.PathLike[str]
 
@@ -64,6 +65,17 @@ def annotate(model_or_path: ModelOrPath) -> OperatorGraph:
         InvalidModelError: as `extract`.
     """
     return annotated_graph(_flat(model_or_path))
+
+
+def node_metadata(model: ModelProto) -> list[Mapping[str, str]]:
+    """What a model says of its nodes in their metadata, node by node of `extract(strip(model))`.
+
+    A node of a local function has what the model says of the call; the skeleton itself has no metadata.
+
+    Raises:
+        InvalidModelError: as `extract`.
+    """
+    return [node.metadata for node in skeleton_nodes(flatten(model))]
 
 
 def _flat(model_or_path: ModelOrPath) -> FlatModel:

@@ -75,6 +75,7 @@ class FlatNode:
         opset: the version of its domain that the model, or the function it comes from, imports.
         inputs: values, EMPTY for an optional input that is left out; none of those at the end.
         outputs: values, EMPTY for an optional output that is left out.
+        metadata: what the model says of it besides; of a local function's node, what it says of the call.
         bodies: its subgraph attributes, by attribute name.
         index: its position in topological order.
     """
@@ -83,6 +84,7 @@ class FlatNode:
     opset: int
     inputs: list[int]
     outputs: list[int]
+    metadata: Mapping[str, str]
     bodies: list[Body] = field(default_factory=list)
     index: int = -1
 
@@ -174,10 +176,16 @@ class _Names:
 
 @dataclass(slots=True)
 class _Frame:
-    """Where a node stands: the imports that hold there, and the attributes of the function call around it."""
+    """Where a node stands: the imports that hold there; attributes and metadata of the function call around it."""
 
     opsets: Opsets
-    bound: Mapping[str, AttributeProto] | None
+    bound: Mapping[str, AttributeProto] | None = None
+    metadata: Mapping[str, str] | None = None
+
+    def metadata_of(self, proto: NodeProto) -> Mapping[str, str]:
+        if self.metadata is not None:
+            return self.metadata
+        return {entry.key: entry.value for entry in proto.metadata_props} or _NO_METADATA
 
 
 class _Flattener:
@@ -201,7 +209,7 @@ class _Flattener:
 
     def run(self) -> FlatModel:
         self._refuse_too_large()
-        frame = _Frame(_opsets(self.model.opset_import), None)
+        frame = _Frame(_opsets(self.model.opset_import))
         main = self._graph(self.model.graph, None, frame, "")
         if self.alias:
             self._settle(main)
@@ -279,7 +287,7 @@ class _Flattener:
                     outputs.append(value)
                 pending.append((proto, outputs, domain, op_type))
                 continue
-            node = FlatNode(_NOT_READ, frame.opsets.get(domain, 1), [], outputs)
+            node = FlatNode(_NOT_READ, frame.opsets.get(domain, 1), [], outputs, frame.metadata_of(proto))
             for slot, name in enumerate(proto.output):
                 if name:
                     value = self._value(ValueKind.NODE, node, slot)
@@ -388,7 +396,7 @@ class _Flattener:
         names = _Names(None, caller.tensors)
         for position, formal in enumerate(function.input):
             names.own[formal] = inputs[position] if position < len(inputs) else EMPTY
-        inner = _Frame(_opsets(function.opset_import), bound)
+        inner = _Frame(_opsets(function.opset_import), bound, frame.metadata_of(proto))
         nodes = self._nodes(function.node, names, inner)
         for name, value in zip(function.output, outputs, strict=False):
             if value != EMPTY:
@@ -513,6 +521,7 @@ class _Flattener:
 
 
 _NOT_READ: Final = Operator("", "NotRead")
+_NO_METADATA: Final[Mapping[str, str]] = {}
 
 
 def _no_shape(_: int) -> None:

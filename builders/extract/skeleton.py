@@ -7,6 +7,7 @@ attributes has no way in.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import chain
 
 from onnx import (
@@ -40,6 +41,18 @@ def skeleton(flat: FlatModel) -> ModelProto:
             which no ONNX file without that function can say.
     """
     return _Builder(flat).build()
+
+
+def skeleton_nodes(flat: FlatModel) -> Iterator[FlatNode]:
+    """The nodes in the order in which flattening the skeleton gives them."""
+    yield from _in_order(flat.main)
+
+
+def _in_order(body: Body) -> Iterator[FlatNode]:
+    for node in sorted(body.nodes, key=lambda node: node.index):
+        for inner in node.bodies:
+            yield from _in_order(inner)
+        yield node
 
 
 class _Builder:
