@@ -252,7 +252,12 @@ def _as_dataset(builder: Any, split: str | None) -> Any:
     return datasets.Dataset.from_dict({name: [] for name in features}, features, split=datasets.NamedSplit(split))
 
 
-def _read_card(card: Path) -> dict[str, dict[str, tuple[str, ...]]]:
+def read_front_matter(card: Path) -> dict[str, Any]:
+    """The YAML of a release's card, whatever its schema version.
+
+    Raises:
+        ReleaseError: it is not the card of a release.
+    """
     try:
         front = _FRONT_MATTER.match(card.read_text(encoding="utf-8"))
         front_matter = yaml.safe_load(front[1]) if front else None
@@ -260,6 +265,11 @@ def _read_card(card: Path) -> dict[str, dict[str, tuple[str, ...]]]:
         raise ReleaseError(f"{card} has no readable YAML front matter ({first_line(error)})") from error
     if not isinstance(front_matter, dict) or SCHEMA_VERSION_KEY not in front_matter:
         raise ReleaseError(f"{card} does not say {SCHEMA_VERSION_KEY}: it is not the card of a release")
+    return front_matter
+
+
+def _read_card(card: Path) -> dict[str, dict[str, tuple[str, ...]]]:
+    front_matter = read_front_matter(card)
     version = front_matter[SCHEMA_VERSION_KEY]
     if version != SCHEMA_VERSION:
         raise ReleaseError(
