@@ -29,7 +29,7 @@ from builders.crawl.model_ref import ModelRef
 from builders.extract import extract, strip
 
 MODELS = (
-    ModelRef("onnx-package", "light_squeezenet", library="onnx"),
+    ModelRef("onnx-package", "squeezenet", library="onnx"),
     ModelRef("torchvision", "resnet18", library="torchvision"),
 )
 

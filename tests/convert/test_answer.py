@@ -61,7 +61,7 @@ def test_the_payload_is_known_before_it_comes():
             {**HEADER, "opset": 1.5},
         ),
         *({**HEADER, "bytes_fetched": 1 << 64}, {**HEADER, "peak_memory": "1"}, {"outcome": "ok"}, [], 1),
-        *(b"{", b"\xff\xfe", b"[" * 60000, b'{"outcome":' * 6000, b"9" * 5000),
+        *(b"{", b"\xff\xfe", b"[" * 60000, b'{"outcome":' * 5000, b"9" * 5000),
     ],
 )
 def test_a_header_that_is_not_as_agreed_is_refused(header):
