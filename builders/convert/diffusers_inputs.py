@@ -86,9 +86,9 @@ class _Sizes:
     def dimensions(self) -> int:
         """1 for audio, 2 for images, 3 for video."""
         if self.is_autoencoder:  # as its first convolution
-            convolutions = (torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Conv3d)
-            found = (layer for layer in self.module.modules() if isinstance(layer, convolutions))
-            return next((convolutions.index(type(layer)) + 1 for layer in found if type(layer) in convolutions), 2)
+            kinds = {torch.nn.Conv1d: 1, torch.nn.Conv2d: 2, torch.nn.Conv3d: 3}
+            layers = self.module.modules()
+            return next((kinds[kind] for layer in layers for kind in kinds if isinstance(layer, kind)), 2)
         if "3D" in self.name or "Video" in self.name:
             return 3
         return 1 if "Audio" in self.name or "1D" in self.name else 2

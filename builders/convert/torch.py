@@ -44,6 +44,7 @@ for _name in (
     with suppress(ImportError):  # other versions have it elsewhere, and load it then
         import_module(_name)
 
+_MOST_VALUES: Final = 2 << 30  # bytes of parameters that TorchScript may run with; its copies take as much three times
 _LARGE: Final = 4096  # elements; smaller tensors may be read while a module is built
 
 _aten = torch.ops.aten
@@ -101,6 +102,7 @@ def export_module(build: Build, inputs: Inputs, opset: int = 0, *, torchscript: 
         ConversionError: no way that is tried can export it (`unsupported`), or `build` or `inputs` raises it.
     """
     torch.manual_seed(0)
+    torch.backends.mha.set_fastpath_enabled(False)  # an operator of its own, which ONNX does not have
     try:
         return Export(_checked(_through_export(build, inputs, opset or OPSET), opset), "torch")
     except (MemoryError, ConversionError):
@@ -263,6 +265,10 @@ def _with_initializers(model: onnx.ModelProto, parameters: Iterable[onnx_ir.Valu
 
 def _through_torchscript(build: Build, inputs: Inputs, opset: int) -> onnx.ModelProto:
     """Trace a run with random parameters; only the structure is read from the file that holds them."""
+    with Valueless():  # type: ignore[no-untyped-call]
+        size = sum(tensor.nbytes for tensor in build().parameters())
+    if size > _MOST_VALUES:
+        raise RuntimeError(f"it needs values, and {size / (1 << 30):.1f} GiB of parameters are too many")
     module = build().eval()
     make_distinct(module)
     args, kwargs = _split(inputs(module))
@@ -315,5 +321,8 @@ def make_distinct(module: torch.nn.Module) -> None:
 
 
 def _first_line(error: BaseException) -> str:
+    """What went wrong at first: torch's exporter wraps errors in long advice."""
+    while error.__cause__:
+        error = error.__cause__
     lines = str(error).strip().splitlines() or [""]
     return f"{type(error).__name__}: {lines[0][:160]}"
