@@ -159,6 +159,23 @@ def stats(
 
 
 @app.command()
+def publish(
+    directory: Annotated[Path, typer.Argument(help="The release directory.")],
+    repo_id: Annotated[str, typer.Option(help="ORG/NAME of a dataset repository; it is made if there is none.")],
+    private: Annotated[bool, typer.Option("--private", help="Hide a repository that is made.")] = False,
+    tag: Annotated[str | None, typer.Option(help="Name the commit for good: v1.0.")] = None,
+    create_pr: Annotated[bool, typer.Option("--create-pr", help="Open a pull request, and change nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")] = False,
+) -> None:
+    """Bring a release to the Hugging Face Hub in one commit, which only sends the files that have changed."""
+    from builders.publish import publish as run
+
+    done = run(directory, repo_id, private=private, tag=tag, create_pr=create_pr, dry_run=dry_run, show=typer.echo)
+    if done.commit:
+        typer.echo(f"{'nothing had changed' if done.plan.is_empty else 'published'}: {done.url}, commit {done.commit}")
+
+
+@app.command()
 def diff(
     old: Annotated[
         str, typer.Argument(help="A release directory, or a Hub repository: ORG/NAME or ORG/NAME@REVISION.")

@@ -50,7 +50,7 @@ def check_release(directory: Path) -> tuple[str, ...]:
     front_matter = read_front_matter(directory / CARD)
     _check_configs(release, front_matter)
     operators = Vocabulary.load(directory).operators
-    described = {entry.get("config_name"): entry for entry in _list(front_matter, "dataset_info")}
+    described = {entry.get("config_name"): entry for entry in listed(front_matter, "dataset_info")}
     parts = {config: release.split_files(config) for config in release.configs}
     for config, splits in parts.items():
         _check_config(directory, config, splits, described.get(config), operators)
@@ -68,7 +68,7 @@ def _check_configs(release: Release, front_matter: dict[str, Any]) -> None:
             raise ReleaseError(f"{card} does not list config {config}: the release is incomplete")
     if foreign := sorted(set(release.configs) - set(CONFIGS)):
         raise ReleaseError(f"{card} lists config {foreign[0]}, which is none of Younger's")
-    default = [entry["config_name"] for entry in _list(front_matter, "configs") if entry.get("default")]
+    default = [entry["config_name"] for entry in listed(front_matter, "configs") if entry.get("default")]
     if default != [DEFAULT_CONFIG]:
         raise ReleaseError(f"{card} must have `default: true` at config {DEFAULT_CONFIG} and at no other")
 
@@ -81,7 +81,7 @@ def _check_config(
     expected = features(config, operators)
     if not isinstance(described, dict) or described.get("features") != card_features(expected):
         raise ReleaseError(f"{card} does not give the features of config {config} as this younger-hf writes them")
-    counts = {entry.get("name"): entry.get("num_examples") for entry in _list(described, "splits")}
+    counts = {entry.get("name"): entry.get("num_examples") for entry in listed(described, "splits")}
     if set(counts) != set(splits):
         raise ReleaseError(f"{card} does not give the same splits of config {config} as files and as sizes")
     for split, files in splits.items():
@@ -132,7 +132,7 @@ def _matches(path: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatchcase(path, pattern) for pattern in patterns)
 
 
-def _list(mapping: dict[str, Any], name: str) -> list[dict[str, Any]]:
+def listed(mapping: dict[str, Any], name: str) -> list[dict[str, Any]]:
     """A list of mappings out of YAML, where anything may stand."""
     value = mapping.get(name)
     return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []

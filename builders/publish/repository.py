@@ -1,0 +1,151 @@
+"""A dataset repository on the Hub as it is now: its newest commit, the files of that, its tags.
+
+In goes the id of a repository; out comes a `Repository`, or None. What the Hub refuses is said in one sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, cast
+
+from huggingface_hub import HfApi, hf_hub_download
+from huggingface_hub.errors import (
+    HfHubHTTPError,
+    HFValidationError,
+    LocalTokenNotFoundError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+)
+
+from younger_hf.errors import ReleaseError, UsageError, YoungerError
+from younger_hf.parquet_files import first_line
+
+REPO_TYPE: Final = "dataset"
+REMOVALS: Final = "removals.txt"
+
+# The errors of requests or, since huggingface_hub 1, of httpx: those of the connection too, which are no OSError there.
+UNREACHABLE: Final = (cast(type[Exception], HfHubHTTPError.__mro__[1]), OSError)
+
+_REFUSALS: Final = {
+    401: "the Hub does not know the token: make one with write access in the settings there, and `hf auth login`",
+    403: "the token may not write to {repo_id}: make one with write access in the settings of the Hub",
+    404: "the Hub has no dataset {repo_id}, or none that this token may see",
+    412: "another commit to {repo_id} came first, twice: nothing of it has changed; run the command again",
+    429: "the Hub wants fewer requests: nothing of {repo_id} has changed; run the command again later",
+}
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file of a commit.
+
+    Attributes:
+        size: in bytes.
+        sha256: of the content, where the Hub keeps it as a large file.
+        blob_id: the git object's id, which says what the content of any other file is.
+    """
+
+    size: int
+    sha256: str | None
+    blob_id: str
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A repository at its newest commit.
+
+    Attributes:
+        id: `organisation/name`.
+        sha: the commit.
+        private: whether it is hidden.
+        files: by path.
+        tags: the commit of each tag.
+    """
+
+    id: str
+    sha: str
+    private: bool
+    files: Mapping[str, RemoteFile]
+    tags: Mapping[str, str]
+
+    def download(self, path: str) -> Path:
+        """Fetch a file of the commit."""
+        return Path(hf_hub_download(self.id, path, repo_type=REPO_TYPE, revision=self.sha))
+
+    def removals(self) -> frozenset[str]:
+        """The ids of models that are to be left out of releases: the lines of `removals.txt` but for comments."""
+        if REMOVALS not in self.files:
+            return frozenset()
+        lines = (line.partition("#")[0].strip() for line in self.download(REMOVALS).read_text("utf-8").splitlines())
+        return frozenset(line for line in lines if line)
+
+
+def find_repository(api: HfApi, repo_id: str) -> Repository | None:
+    """Look at a repository; None if there is none, or none that the token may see."""
+    try:
+        info = api.repo_info(repo_id, repo_type=REPO_TYPE)
+    except RepositoryNotFoundError:
+        return None
+    tree = api.list_repo_tree(repo_id, recursive=True, revision=info.sha, repo_type=REPO_TYPE)
+    files = {
+        entry.path: RemoteFile(entry.size, entry.lfs.sha256 if entry.lfs else None, entry.blob_id)
+        for entry in cast(Iterator[Any], tree)
+        if hasattr(entry, "blob_id")
+    }
+    refs = api.list_repo_refs(repo_id, repo_type=REPO_TYPE)
+    return Repository(
+        repo_id, str(info.sha), bool(info.private), files, {tag.name: tag.target_commit for tag in refs.tags}
+    )
+
+
+def check_token(api: HfApi, repo_id: str) -> None:
+    """Find out before the work whether the user's token can write at all.
+
+    Raises:
+        YoungerError: there is none, the Hub does not know it, or it is for reading alone.
+    """
+    role = api.whoami().get("auth", {}).get("accessToken", {}).get("role")
+    if role == "read":
+        raise YoungerError(_REFUSALS[403].format(repo_id=repo_id))
+
+
+@contextmanager
+def refusals(repo_id: str) -> Iterator[None]:
+    """What the Hub refuses, or that it cannot be reached, becomes one sentence."""
+    try:
+        yield
+    except LocalTokenNotFoundError as error:
+        raise YoungerError("there is no token for the Hub: run `hf auth login`, or set HF_TOKEN") from error
+    except OfflineModeIsEnabled as error:
+        raise UsageError("HF_HUB_OFFLINE is set: unset it to publish") from error
+    except HFValidationError as error:
+        raise UsageError(f"{repo_id} is no name of a repository ({first_line(error)})") from error
+    except (*UNREACHABLE, RuntimeError) as error:
+        # An upload's own error is wrapped in a RuntimeError that names the file.
+        cause = error.__cause__ if isinstance(error, RuntimeError) else error
+        if not isinstance(cause, UNREACHABLE):
+            raise
+        raise YoungerError(_sentence(repo_id, cause)) from error
+    except ValueError as error:
+        if "metadata" not in str(error).lower():
+            raise
+        raise ReleaseError(f"the Hub does not take the card's YAML ({first_line(error)})") from error
+
+
+def status(error: BaseException) -> int | None:
+    """The status that the Hub answered with; None where no answer came."""
+    return getattr(getattr(error, "response", None), "status_code", None)
+
+
+def _sentence(repo_id: str, error: BaseException) -> str:
+    answered = status(error)
+    if answered in _REFUSALS:
+        return _REFUSALS[answered].format(repo_id=repo_id)
+    reason = f"status {answered}" if answered else type(error).__name__
+    return (
+        f"the Hub did not finish the work on {repo_id} ({reason}): it has all of the old release or all of the new; "
+        "run the command again, which sends nothing twice"
+    )
