@@ -1,5 +1,6 @@
 # make demo   build a small release into demo/, load it, run a GCN over it
 # make test   everything that is checked: ruff, mypy --strict, pytest
+# make compat what loads a release or talks to the Hub, with every generation of datasets and huggingface_hub
 # make bench  every claim of speed, each against its named peer
 
 PYTHON ?= python3
@@ -17,7 +18,7 @@ TORCHVISION := \
     retinanet_resnet50_fpn shufflenet_v2_x1_0 squeezenet1_0 ssdlite320_mobilenet_v3_large swin_t vgg11_bn vit_b_16 \
     wide_resnet50_2
 
-.PHONY: demo test check bench install clean
+.PHONY: demo test check compat bench install clean
 
 install: $(VENV)/installed
 
@@ -41,6 +42,9 @@ check: install
 
 test: check
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope
+
+compat: install
+	$(BIN)/nox -s compat
 
 bench: install
 	for file in benchmarks/*.py; do grep -q __main__ $$file && $(BIN)/python $$file || true; done

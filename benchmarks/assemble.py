@@ -81,11 +81,12 @@ class PeakMemory:
 
     def _watch(self) -> None:
         here = psutil.Process()
-        while not self._done.wait(0.2):
+        while not self._done.wait(0.5):
             used = 0
             for process in (here, *here.children(recursive=True)):
                 with suppress(psutil.NoSuchProcess):
-                    used += process.memory_info().rss
+                    # Pages that the processes share count once.
+                    used += process.memory_full_info().pss if psutil.LINUX else process.memory_info().rss
             self.peak = max(self.peak, used)
 
 
