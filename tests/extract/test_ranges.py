@@ -107,7 +107,7 @@ def test_a_server_in_trouble_is_asked_again(served: Hub, pauses: list[float], st
     ("headers", "pause"),
     [
         ({"Retry-After": "7"}, 7),
-        ({"Retry-After": formatdate(time.time() + 100, usegmt=True)}, 100),
+        ({"Retry-After": "in 100 seconds"}, 100),
         ({"Retry-After": "soon", "RateLimit": '"resolvers";r=0;t=42'}, 42),
         ({"Retry-After": "9" * 5000, "RateLimit": ""}, 0.25),
         ({"RateLimit": "resolvers"}, 0.25),
@@ -116,6 +116,8 @@ def test_a_server_in_trouble_is_asked_again(served: Hub, pauses: list[float], st
 def test_a_pause_is_as_long_as_the_server_says(
     served: Hub, pauses: list[float], headers: dict[str, str], pause: float
 ) -> None:
+    if pause == 100:  # a date counts from when it is sent, which is long after the tests were collected
+        headers = {"Retry-After": formatdate(time.time() + pause, usegmt=True)}
     served.faults.add(SENT, Fault(status=429, headers=headers))
     assert remote(served).read(10, 20) == CONTENT[10:20]
     assert pauses == [pytest.approx(pause, abs=60 if pause == 100 else 0)]
