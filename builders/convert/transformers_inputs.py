@@ -36,12 +36,14 @@ _SHAPES: Final[dict[str, tuple[str, torch.dtype]]] = {
     "attention_mask": ("batch choices tokens", torch.int64),
     "token_type_ids": ("batch choices tokens", torch.int64),
     "decoder_input_ids": ("batch tokens", torch.int64),
+    "decoder_attention_mask": ("batch tokens", torch.int64),
     "bbox": ("batch tokens 4", torch.int64),
     "pixel_values": ("batch images channels height width", torch.float32),
     "pixel_values_videos": ("batch images channels height width", torch.float32),
     "flattened_patches": ("batch patches patch", torch.float32),
     "input_values": ("batch samples", torch.float32),
     "input_features": ("batch frames bins", torch.float32),
+    "decoder_input_values": ("batch frames bins", torch.float32),
     "past_values": ("batch past features", torch.float32),
     "past_time_features": ("batch past times", torch.float32),
     "past_observed_mask": ("batch past features", torch.float32),
@@ -52,9 +54,12 @@ _SHAPES: Final[dict[str, tuple[str, torch.dtype]]] = {
 # Of the others only what `forward` cannot do without is given.
 _ALWAYS: Final = {
     *("input_ids", "attention_mask", "decoder_input_ids", "bbox"),
-    *("pixel_values", "flattened_patches", "input_values", "input_features"),
+    *("pixel_values", "flattened_patches", "input_values", "input_features", "decoder_input_values"),
     *("future_values", "future_time_features"),
 }
+
+# Without it the mask that these make for themselves is one column too wide.
+_ALSO: Final = {"m2m_100": ("decoder_attention_mask",), "nllb-moe": ("decoder_attention_mask",)}
 
 
 def onnx_config(config: PretrainedConfig, task: str) -> OnnxConfig | None:
@@ -77,6 +82,7 @@ def example_inputs(module: torch.nn.Module, task: str) -> dict[str, Any]:
     sizes = _sizes(config, task)
     for name, argument in arguments.items():
         needed = argument.default is inspect.Parameter.empty or (name in _ALWAYS and not complete)
+        needed = needed or name in _ALSO.get(config.model_type, ())
         if name in _SHAPES and name not in made and needed:
             shape, dtype = _SHAPES[name]
             made[name] = torch.ones([size for word in shape.split() for size in sizes[word]], dtype=dtype)
@@ -91,8 +97,9 @@ def _by_optimum(config: PretrainedConfig, task: str) -> dict[str, Any]:
         described = onnx_config(config, task)
         if described is None:
             return {}
-        made: dict[str, Any] = described.generate_dummy_inputs("pt", **optimum_sizes(config))
-        return described.rename_ambiguous_inputs(made)
+        made = described.generate_dummy_inputs("pt", **optimum_sizes(config))
+        renamed: dict[str, Any] = described.rename_ambiguous_inputs(made)
+        return renamed
     except Exception:  # each generator fails in a way of its own
         traceback.print_exc()
         return {}
@@ -119,6 +126,8 @@ def _sizes(config: PretrainedConfig, task: str) -> dict[str, tuple[int, ...]]:
     if isinstance(image, dict):
         image = image.get("height", _PIXELS), image.get("width", _PIXELS)
     height, width = image[-2:] if isinstance(image, list | tuple) else (image, image)
+    patch = _first(config, "patch_size")
+    patch = patch if isinstance(patch, int) else 16
     images = getattr(config, "num_frames", None) or getattr(config, "frames_per_clip", None)
     features = getattr(config, "num_input_channels", None) or getattr(config, "input_size", None)
     context, lags = getattr(config, "context_length", 1), getattr(config, "lags_sequence", None)
@@ -132,7 +141,7 @@ def _sizes(config: PretrainedConfig, task: str) -> dict[str, tuple[int, ...]]:
         "height": (height,),
         "width": (width,),
         "patches": (_PATCHES,),
-        "patch": (2 + 3 * (_first(config, "patch_size") or 16) ** 2,),  # its row and column come first
+        "patch": (2 + 3 * patch * patch,),  # its row and column come first
         "samples": (_SAMPLES,),
         "frames": (_FRAMES,),
         "bins": (_first(config, "num_mel_bins", "input_feat_per_channel", "feature_size") or 80,),

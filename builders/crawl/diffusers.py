@@ -54,8 +54,10 @@ def _model_classes(package: Path) -> Iterator[str]:
 def _exports(init: Path) -> Iterator[tuple[str, list[str]]]:
     """(file, names) of every `_import_structure["unets.unet_2d"] = ["UNet2DModel"]`: diffusers imports lazily."""
     for node in ast.walk(ast.parse(init.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Assign) and ast.unparse(target := node.targets[0]).startswith("_import_structure["):
-            assert isinstance(target, ast.Subscript)
+        if not isinstance(node, ast.Assign):
+            continue
+        target = node.targets[0]
+        if isinstance(target, ast.Subscript) and ast.unparse(target.value) == "_import_structure":
             yield ast.literal_eval(target.slice).replace(".", "/") + ".py", ast.literal_eval(node.value)
 
 
