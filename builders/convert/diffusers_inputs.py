@@ -24,7 +24,15 @@ _TOKENS: Final = 77  # of a prompt, as CLIP has it
 _AUDIO: Final = 1024  # latents; an autoencoder takes 64 times as many samples
 
 # By what names a configuration gives the channels of the sample, and the width of the prompt's embedding.
-_CHANNELS: Final = ("in_channels", "input_channels", "num_channels", "audio_channels", "in_visual_dim", "latent_dim")
+_CHANNELS: Final = (
+    "in_channels",
+    "encoder_in_channels",
+    "input_channels",
+    "num_channels",
+    "audio_channels",
+    "in_visual_dim",
+    "latent_dim",
+)
 _TEXT_WIDTHS: Final = (
     *("encoder_hid_dim", "text_in_dim", "text_dim", "text_embed_dim", "text_hidden_dim"),
     *("in_text_dim", "dit_text_dim", "llm_features_dim", "caption_channels", "cross_attention_input_dim"),
