@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from typing import Final
+
+import torch
+
 from builders.convert import Export, Request
 from builders.convert.torch import export_module
-from builders.convert.transformers_inputs import example_inputs
+from builders.convert.transformers_inputs import example_inputs, onnx_config
 from builders.convert.transformers_models import architecture, build, configuration
+
+# Each token's experts are chosen while these run, which torch.export cannot follow: optimum has them compute all.
+_PATCHED: Final = {"gpt_oss", "qwen3_moe"}
 
 
 def export(request: Request) -> Export:
@@ -19,9 +27,12 @@ def export(request: Request) -> Export:
     """
     config = configuration(request.model)
     chosen, task = architecture(request.model, config)
-    return export_module(
-        lambda: build(chosen, config),
-        lambda module: example_inputs(module, task),
-        request.opset,
-        torchscript=False,
-    )
+    with ExitStack() as patches:
+
+        def patched() -> torch.nn.Module:
+            module = build(chosen, config)
+            if config.model_type in _PATCHED and (described := onnx_config(config, task)):
+                patches.enter_context(described.patch_model_for_export(module))
+            return module
+
+        return export_module(patched, lambda module: example_inputs(module, task), request.opset, torchscript=False)
