@@ -25,12 +25,7 @@ _AUDIO: Final = 1024  # latents; an autoencoder takes 64 times as many samples
 
 # By what names a configuration gives the channels of the sample, and the width of the prompt's embedding.
 _CHANNELS: Final = (
-    "in_channels",
-    "encoder_in_channels",
-    "input_channels",
-    "num_channels",
-    "audio_channels",
-    "in_visual_dim",
+    *("in_channels", "encoder_in_channels", "input_channels", "num_channels", "audio_channels", "in_visual_dim"),
     "latent_dim",
 )
 _TEXT_WIDTHS: Final = (
@@ -364,6 +359,7 @@ _EXCEPTIONS: Final[dict[str, dict[str, Rule]]] = {
         "decoder_input_tokens": lambda sizes: torch.rand(1, sizes.config["targets_length"], sizes.config["input_dims"]),
         "decoder_noise_time": lambda _: torch.ones(1),
     },
+    "UNet2DConditionModel": {"encoder_attention_mask": lambda _: None},
     "UNetMotionModel": _ANIMATED,
     "UNetSpatioTemporalConditionModel": {
         "sample": _frames_first,

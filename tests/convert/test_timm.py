@@ -54,7 +54,11 @@ def test_an_architecture_becomes_a_skeleton_with_its_modules():
 def test_a_published_configuration_gives_classes_and_arguments():
     plain = skeleton_of(published(architecture=SMALL))
     assert classes(plain) == timm.create_model(SMALL).num_classes
-    config = {"architecture": SMALL, "num_classes": 7, "pretrained_cfg": {"fixed_input_size": True}}
+    config = {
+        "architecture": SMALL,
+        "num_classes": 7,
+        "pretrained_cfg": {"input_size": [3, 160, 160], "fixed_input_size": True},
+    }
     own = skeleton_of(published(**config, model_args={"depth": 2, "img_size": 64}))
     assert classes(own) == 7
     assert input_shape(own) == [1, 3, 64, 64]
