@@ -1,0 +1,303 @@
+"""Publishing: one commit and a tag, whatever goes wrong on the way, with huggingface_hub as it is."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import datasets
+import pytest
+from hub.faults import Fault
+from hub.repositories import Repository
+from hub.server import Hub
+from huggingface_hub import HfApi
+from light import built
+from releases import every_row, files
+from typer.testing import CliRunner
+
+from builders.publish import Published, publish
+from younger_hf import load
+from younger_hf.cli import app
+from younger_hf.errors import ReleaseError, UsageError, YoungerError
+
+NAME = "org/younger"
+
+
+def there(served: Hub, revision: str = "main") -> dict[str, bytes]:
+    """The files of a release in the repository."""
+    commit = served.repositories[NAME].at(revision)
+    assert commit is not None
+    return {path: content.open().read() for path, content in commit.files.items() if path != ".gitattributes"}
+
+
+def uploaded(served: Hub) -> int:
+    return served.received("PUT *")
+
+
+def parquet_bytes(release: Path) -> int:
+    return sum(len(content) for path, content in files(release).items() if path.endswith(".parquet"))
+
+
+@pytest.fixture
+def published(served: Hub, first: Path) -> Published:
+    done = publish(first, NAME, tag="v1.0")
+    served.log.clear()
+    return done
+
+
+def test_a_release_is_one_commit_and_a_tag_and_loads(served, first):
+    shown: list[str] = []
+    done = publish(first, NAME, tag="v1.0", show=shown.append)
+    repository = served.repositories[NAME]
+    assert there(served) == files(first)
+    assert repository.tags == {"v1.0": done.commit} == {"v1.0": repository.sha}
+    assert [commit.title for commit in repository.commits.values()] == [
+        "initial commit",
+        "Younger v1.0: 3 architectures",
+    ]
+    assert done.url == f"{served.endpoint}/datasets/{NAME}"
+    assert shown[0].splitlines()[0].startswith(f"{NAME}, which is to be made: add {len(files(first))} files of ")
+    graphs = load("graphs", source=NAME, revision="v1.0")
+    assert sorted(row["name"] for split in graphs.values() for row in split) == ["resnet50", "squeezenet", "vgg19"]
+    assert datasets.load_dataset(NAME)["train"].features == graphs["train"].features  # the default config
+
+
+def test_only_what_changed_is_sent_and_what_is_gone_is_deleted(served, first, second, published, tmp_path):
+    release = tmp_path / "younger"
+    shutil.copytree(second, release)
+    repository = served.repositories[NAME]
+    staying = {"contributions/a.parquet": b"PAR1", "removals.txt": b"# none\n", "notes.md": b"notes"}
+    repository.commit({**staying, "graphs/old.parquet": b"PAR1", "figures/old.png": b"png"})
+    same = {path for path, content in files(first).items() if files(release).get(path) == content}
+    gone = set(files(first)) - set(files(release)) | {"graphs/old.parquet", "figures/old.png"}
+    done = publish(release, NAME)
+    assert there(served) == {**files(release), **staying}
+    assert set(done.plan.paths("delete")) == gone
+    assert set(done.plan.paths("keep")) == same
+    assert uploaded(served) == sum(len(files(release)[path]) for path in done.plan.paths("add", "change")) - len(
+        files(release)["README.md"]
+    )
+    title = repository.commits[repository.sha].title
+    assert title.startswith("Younger: graphs +1; graphs-no-attributes +1; subgraphs +")
+
+
+def test_a_release_that_is_there_is_not_committed_again(served, first, published):
+    again = publish(first, NAME, tag="v1.0")
+    assert (again.plan.is_empty, again.commit) == (True, published.commit)
+    assert len(served.repositories[NAME].commits) == 2
+    assert not served.requests("POST *commit*")
+    # A tag that could not be made is made by the same command.
+    assert publish(first, NAME, tag="v1.1").commit == served.repositories[NAME].tags["v1.1"]
+
+
+def test_a_dry_run_says_what_would_change(served, second, published, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "")
+    done = CliRunner().invoke(app, ["publish", str(second), "--repo-id", NAME, "--dry-run"])
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith(f"{NAME}, at {published.commit}: ")
+    assert "change  graphs/train-00000-of-00001.parquet" in done.stdout
+    assert not [exchange for exchange in served.log if exchange.request.startswith(("POST", "PUT"))]
+    elsewhere = publish(second, "org/other", dry_run=True)
+    assert (elsewhere.commit, elsewhere.plan.parent) == (None, None)
+    assert set(served.repositories) == {NAME}
+
+
+def test_the_command_says_where_it_went(served, first):
+    done = CliRunner().invoke(app, ["publish", str(first), "--repo-id", NAME, "--private", "--tag", "v1.0"])
+    assert done.exit_code == 0, done.output
+    sha = served.repositories[NAME].sha
+    assert done.stdout.splitlines()[-1] == f"published: {served.endpoint}/datasets/{NAME}, commit {sha}"
+    assert served.repositories[NAME].private
+    assert "hf_ada" not in done.output
+    assert done.stderr == ""  # no progress bars where nobody looks
+
+
+def test_a_pull_request_leaves_the_repository_as_it_is(served, first, second, published):
+    done = publish(second, NAME, create_pr=True)
+    assert done.url == f"{served.endpoint}/datasets/{NAME}/discussions/1"
+    assert there(served) == files(first)
+    served.repositories[NAME].merge(1)
+    assert there(served) == files(second)
+
+
+def test_a_tag_that_exists_is_refused_before_anything_is_sent(served, first, second, published):
+    with pytest.raises(UsageError, match=r"has a tag v1\.0 already"):
+        publish(second, NAME, tag="v1.0")
+    assert (uploaded(served), there(served)) == (0, files(first))
+
+
+@pytest.mark.parametrize("content", [{"README.md": b"---\nlicense: mit\n---\n# Other\n"}, {"data/x.csv": b"1"}])
+def test_a_repository_with_other_content_is_refused(served, first, content):
+    served.repositories[NAME] = Repository(NAME, "datasets")
+    served.repositories[NAME].commit(content)
+    with pytest.raises(UsageError, match=rf"{NAME} is no release"):
+        publish(first, NAME)
+    assert set(there(served)) == set(content)
+
+
+def test_what_makes_no_sense_is_refused(served, first, published):
+    for options, message in [
+        ({"create_pr": True, "tag": "v2"}, "leave out --tag"),
+        ({"private": True}, "is there and public"),
+    ]:
+        with pytest.raises(UsageError, match=message):
+            publish(first, NAME, **options)
+    with pytest.raises(UsageError, match="there is no org/absent to open a pull request in"):
+        publish(first, "org/absent", create_pr=True)
+    with pytest.raises(UsageError, match="has no namespace"):
+        publish(first, "younger")
+
+
+def test_ids_that_change_their_meaning_are_refused(served, second, published, tmp_path):
+    other = built(tmp_path, ("bvlc_alexnet", "shufflenet"))
+    with pytest.raises(ReleaseError, match=rf"build it with `--previous {NAME}`"):
+        publish(other, NAME)
+    assert uploaded(served) == 0
+
+
+def test_a_model_that_is_to_be_removed_is_refused(served, second, published):
+    served.repositories[NAME].commit({"removals.txt": b"# asked for by its owner\nshufflenet  # in June\n"})
+    with pytest.raises(ReleaseError, match=r"config graphs .* has shufflenet, which the repository's removals\.txt"):
+        publish(second, NAME)
+    assert uploaded(served) == 0
+
+
+@pytest.mark.parametrize(
+    ("token", "message"),
+    [
+        ("hf_wrong", "the Hub does not know the token"),
+        ("hf_reader", "the token may not write to org/younger"),
+        ("", "there is no token for the Hub"),
+    ],
+)
+def test_a_token_that_cannot_write_is_one_sentence(served, first, monkeypatch, token, message):
+    monkeypatch.setenv("HF_TOKEN", token)
+    with pytest.raises(YoungerError, match=message) as caught:
+        publish(first, NAME)
+    assert served.repositories == {}
+    assert not token or token not in str(caught.value)
+
+
+def test_a_namespace_of_others_is_refused(served, first):
+    with pytest.raises(YoungerError, match="the token may not write to others/younger"):
+        publish(first, "others/younger")
+
+
+def test_another_commit_that_came_first_is_planned_upon(served, second, published):
+    repository = served.repositories[NAME]
+
+    def contribute() -> None:
+        repository.commit({"contributions/a.parquet": b"PAR1"})
+
+    served.faults.add("POST *preupload*", Fault(then=contribute))
+    done = publish(second, NAME)
+    assert done.plan.parent not in (published.commit, repository.sha)
+    assert there(served) == {**files(second), "contributions/a.parquet": b"PAR1"}
+    assert uploaded(served) < 2 * parquet_bytes(second)
+
+
+def test_commits_that_keep_coming_first_end_it(served, first, second, published):
+    repository = served.repositories[NAME]
+    served.faults.add("POST *preupload*", Fault(then=lambda: repository.commit({"notes.md": b"n"})), times=2)
+    with pytest.raises(YoungerError, match="another commit to org/younger came first, twice"):
+        publish(second, NAME)
+    assert there(served) == {**files(first), "notes.md": b"n"}
+
+
+@pytest.mark.parametrize("fault", [Fault(status=503), Fault(cut_request=100)])
+def test_an_upload_that_fails_once_is_tried_again(served, first, fault):
+    served.faults.add("PUT *", fault, after=1)
+    publish(first, NAME)
+    assert there(served) == files(first)
+
+
+def test_a_hub_that_stays_away_leaves_nothing_and_what_was_sent_is_not_sent_again(served, first, monkeypatch):
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    served.faults.add("PUT *", Fault(status=503), times=1000, after=4)
+    with pytest.raises(YoungerError, match=r"did not finish the work on org/younger \(status 503\)"):
+        publish(first, NAME)
+    assert there(served) == {}
+    stored = sum(content.size for content in served.repositories[NAME].objects.values())
+    assert stored > 0
+    served.faults.clear()
+    served.log.clear()
+    publish(first, NAME)
+    assert there(served) == files(first)
+    distinct = {hashlib.sha256(content).digest(): len(content) for content in files(first).values()}
+    assert uploaded(served) == sum(distinct.values()) - len(files(first)["README.md"]) - stored
+
+
+@pytest.mark.parametrize("fault", [Fault(status=503), Fault(cut_request=100)])
+def test_a_commit_that_fails_leaves_the_old_release_whole(served, first, second, published, fault):
+    served.faults.add("POST *commit*", fault)
+    with pytest.raises(YoungerError, match="run the command again"):
+        publish(second, NAME)
+    assert there(served) == files(first)
+    sent = uploaded(served)
+    publish(second, NAME, tag="v2.0")
+    assert (there(served), uploaded(served)) == (files(second), sent)
+
+
+def test_a_commit_whose_answer_is_lost_is_found(served, second, published):
+    served.faults.add("POST *commit*", Fault(lose_answer=True))
+    done = publish(second, NAME, tag="v2.0")
+    assert there(served) == files(second)
+    assert served.repositories[NAME].tags["v2.0"] == served.repositories[NAME].sha == done.commit
+    assert len(served.requests("POST *commit*")) == 1
+
+
+def test_a_tag_that_fails_is_made_by_running_it_again(served, second, published):
+    served.faults.add("POST *tag*", Fault(status=503))
+    with pytest.raises(YoungerError, match="run the command again"):
+        publish(second, NAME, tag="v2.0")
+    assert publish(second, NAME, tag="v2.0").commit == served.repositories[NAME].tags["v2.0"]
+
+
+def test_a_command_that_is_killed_leaves_the_old_release_whole(served, first, second, published, tmp_path):
+    served.faults.add("PUT *", Fault(stall=60), after=2)
+    environment = {
+        **os.environ,
+        "HF_ENDPOINT": served.endpoint,
+        "HF_HOME": str(tmp_path),
+        "HF_HUB_DISABLE_XET": "1",
+    }
+    command = [sys.executable, "-m", "younger_hf.cli", "publish", str(second), "--repo-id", NAME]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while len(served.requests("PUT *")) < 3 and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    assert "the Hub" not in "".join(process.communicate())
+    assert there(served) == files(first)
+    served.faults.clear()
+    publish(second, NAME)
+    assert there(served) == files(second)
+
+
+def test_configs_are_pushed_by_datasets_and_load_equal(served, first):
+    for config in ("graphs", "operators", "graphs"):
+        load(config, source=first).push_to_hub("org/mine", config, set_default=config == "graphs")
+    card = HfApi().dataset_info("org/mine").card_data.to_dict()
+    assert [entry["config_name"] for entry in card["configs"] if entry.get("default")] == ["graphs"]
+    for config in ("graphs", "operators"):
+        pushed, local = datasets.load_dataset("org/mine", config), load(config, source=first)
+        assert set(pushed) == set(local)
+        for split, part in local.items():
+            assert pushed[split].features == part.features
+            assert pushed[split].to_list() == part.to_list()
+    assert datasets.load_dataset("org/mine")["train"].column_names == load("graphs", source=first)["train"].column_names
+
+
+def test_a_config_that_is_pushed_into_a_release_leaves_it_one(served, first, second, published):
+    for config in ("graphs", "sample"):
+        load(config, source=second).push_to_hub(NAME, config, set_default=config == "graphs")
+    assert sorted(row["name"] for row in load("sample", "train", NAME)) == sorted(
+        row["name"] for row in every_row(second, "sample")
+    )
+    assert {row["name"] for split in load(source=NAME).values() for row in split} >= {"shufflenet"}
