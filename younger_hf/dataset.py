@@ -55,6 +55,11 @@ def load(
     model. All filters but those by operator are pushed down to the Parquet files: of their row groups, only those
     are read that may have such a row, which for the number of nodes are few, since rows are in order of size.
 
+    What comes back is a dataset like any other, `push_to_hub` included, which must be told what a config is called and
+    which is the default: the default first, as `load("graphs").push_to_hub("me/mine", "graphs", set_default=True)`,
+    then the others without. (`datasets` up to 5.2 loses the mark where the default config is pushed again; pushing it
+    twice over sets it. `younger-hf publish` changes a whole release at once.)
+
     Args:
         config: "graphs", "graphs-no-attributes", "sample", "operators", "skeletons", or what else the
             release's card lists.
