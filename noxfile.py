@@ -1,28 +1,50 @@
-"""Checks in environments of their own: `nox` runs them all, `nox -s compat` the two generations of huggingface_hub.
+"""Checks in environments of their own: `nox -s compat` has one for each generation of datasets and huggingface_hub.
 
-The development environment has the older one, which transformers and optimum-onnx hold; a user of the library alone
-gets the newer. What talks to the Hub is tested with both, without a framework.
+The development environment has the versions that transformers and optimum-onnx hold; a user of the library alone gets
+the newest of both, and one of loading scripts an old `datasets`. What loads a release or talks to the Hub is tested
+with all of them, without a framework.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import nox
 
-nox.options.default_venv_backend = "venv"
+# uv makes an environment of what is cached in seconds; what it lacks of pip (its settings) is not needed here.
+nox.options.default_venv_backend = "uv|venv"
 nox.options.error_on_missing_interpreters = True
 
-TESTS = (
+LOADING = (
+    "tests/compat",
+    "tests/loading_script",
+    "tests/library/test_hub.py",
+)
+# What builds a release is not for an old `datasets`, which is what readers have.
+HUB = (
     "tests/hub/test_server.py",
+    "tests/hub/test_writing.py",
     "tests/crawl/test_huggingface.py",
     "tests/crawl/test_onnx_model_zoo.py",
     "tests/extract/test_ranges.py",
-    "tests/library/test_hub.py",
 )
+VERSIONS = {
+    "5.0": (["datasets==5.0.*", "huggingface_hub==0.36.*"], LOADING + HUB),
+    "3.6": (["datasets==3.6.*", "huggingface_hub<1"], LOADING),
+    "newest": (["datasets", "huggingface_hub>=2"], LOADING + HUB),
+}
 
 
 @nox.session
-@nox.parametrize("requirement", ["huggingface_hub>=0.36,<1", "huggingface_hub>=2"], ids=["0.36", "2"])
-def compat(session: nox.Session, requirement: str) -> None:
-    """The crawl of the Hub, and a release on it, with one generation of its client."""
-    session.install(".[build]", requirement, "hypothesis>=6.100", "pytest>=8")
-    session.run("python", "-m", "pytest", "-q", *(session.posargs or TESTS))
+@nox.parametrize("name", list(VERSIONS), ids=list(VERSIONS))
+def compat(session: nox.Session, name: str) -> None:
+    """What loads a release or talks to the Hub, with one generation of both; all read what the first has built."""
+    versions, tests = VERSIONS[name]
+    session.install(".[build]", *versions, "hypothesis>=6.100", "pytest>=8")
+    zoo = Path(session.cache_dir, "zoo").absolute()
+    if name == next(iter(VERSIONS)) or not zoo.exists():
+        session.run(
+            *("younger-hf", "build", "--source", "onnx-package"),
+            *("--work", str(zoo / "work"), "--output", str(zoo / "younger")),
+        )
+    session.run("python", "-m", "pytest", "-q", *(session.posargs or tests), env={"YOUNGER_ZOO": str(zoo)})

@@ -179,7 +179,10 @@ def _condition_latents(sizes: _Sizes) -> torch.Tensor:
 
 
 def _frames_first(sizes: _Sizes) -> torch.Tensor:
-    return torch.rand(1, _FRAMES, sizes.channels, *sizes.area)
+    frames = _FRAMES
+    if "sample_frames" in sizes.config:  # another number is traced through what torch.export cannot
+        frames = (sizes.config["sample_frames"] - 1) // sizes.config["temporal_compression_ratio"] + 1
+    return torch.rand(1, frames, sizes.channels, *sizes.area)
 
 
 def _clip(sizes: _Sizes, channels: str | int = 0) -> torch.Tensor:
@@ -204,7 +207,7 @@ def _time_condition(sizes: _Sizes) -> torch.Tensor | None:
 Rule = Callable[[_Sizes], Any]
 
 _ARGUMENTS: Final[dict[str, Rule]] = {
-    "return_dict": lambda _: False,
+    **dict.fromkeys(("return_dict", "sample_posterior"), lambda _: False),
     # The sample, and how noisy it is.
     **dict.fromkeys(("sample", "hidden_states", "x"), lambda sizes: torch.rand(sizes.sample)),
     **dict.fromkeys(("timestep", "timesteps", "r_timestep", "timestep_ratio", "t"), lambda _: torch.ones(1)),

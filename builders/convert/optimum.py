@@ -34,7 +34,7 @@ def export(request: Request) -> Export:
     chosen, task = models.architecture(request.model, config)
     described = onnx_config(config, task)
     if described is None:
-        raise ConversionError(Outcome.UNSUPPORTED, f"optimum does not know the model type {config.model_type}")
+        raise ConversionError(Outcome.UNSUPPORTED, f"optimum does not know the model type {config.model_type!r}")
     with Valueless():  # type: ignore[no-untyped-call]
         parameters = sum(parameter.numel() for parameter in models.build(chosen, config).parameters())
     if parameters > _MAX_PARAMETERS:

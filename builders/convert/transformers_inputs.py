@@ -59,7 +59,7 @@ _ALWAYS: Final = {
 }
 
 # Without it the mask that these make for themselves is one column too wide.
-_ALSO: Final = {"m2m_100": ("decoder_attention_mask",), "nllb-moe": ("decoder_attention_mask",)}
+_ALSO: Final = dict.fromkeys(("bart", "m2m_100", "nllb-moe"), ("decoder_attention_mask",))
 
 
 def onnx_config(config: PretrainedConfig, task: str) -> OnnxConfig | None:

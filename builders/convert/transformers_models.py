@@ -11,9 +11,8 @@ import os
 from collections.abc import Iterator
 from typing import Any, Final
 
-# Some default configurations ask the Hub for their backbones: without it they fail at once. Importing TensorFlow
-# would cost seconds and half a gigabyte.
-os.environ.update(HF_HUB_OFFLINE="1", USE_TF="0", USE_FLAX="0")
+# Importing TensorFlow would cost seconds and half a gigabyte.
+os.environ.update(USE_TF="0", USE_FLAX="0")
 
 import torch
 import transformers

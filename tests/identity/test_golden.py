@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 from onnx import ModelProto
 
+from builders.convert import Request
 from builders.convert.onnx import export
 from builders.crawl import list_models
 from builders.crawl.local import zoo_files
@@ -30,7 +31,7 @@ ZOO = {
 
 def read_zoo_model(name: str) -> ModelProto:
     (model,) = list_models(f"onnx-package:{name}")
-    exported = export(model).onnx
+    exported = export(Request(model)).onnx
     assert isinstance(exported, ModelProto)
     return exported
 
