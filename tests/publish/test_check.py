@@ -104,13 +104,12 @@ def test_a_skeleton_with_weights_is_refused(release):
     import onnx
 
     model = onnx.load_from_string(pq.read_table(release / SKELETONS).column("onnx")[0].as_py())
-    model.graph.initializer[0].raw_data = b"\1" * 8
+    next(tensor for tensor in model.graph.initializer if tensor.name == "p0").raw_data = b"\1" * 8
 
     def edit(table: pa.Table) -> pa.Table:
-        values = [model.SerializeToString(), *table.column("onnx").to_pylist()[1:]]
-        return table.set_column(
-            table.column_names.index("onnx"), table.schema.field("onnx"), pa.array([values])[0].values
-        )
+        field = table.schema.field("onnx")
+        skeletons = pa.array([model.SerializeToString(), *table.column("onnx").to_pylist()[1:]], field.type)
+        return table.set_column(table.column_names.index("onnx"), field, skeletons)
 
     size = (release / SKELETONS).stat().st_size
     rewrite(SKELETONS, edit)(release)
