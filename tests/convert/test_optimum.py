@@ -80,7 +80,7 @@ def test_the_opset_is_the_one_asked_for():
 
 def test_what_does_not_fit_into_memory_is_refused_before_it_is_made():
     outcome, message = refusal({**BERT, "intermediate_size": 10_000_000})
-    assert (outcome, "1,320,086,882 parameters" in message) == (Outcome.TOO_LARGE, True)
+    assert (outcome, "has 1,300," in message) == (Outcome.TOO_LARGE, True)
 
 
 def test_a_model_type_that_optimum_does_not_know_is_refused():
