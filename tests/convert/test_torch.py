@@ -159,3 +159,78 @@ def test_arguments_may_have_names(tmp_path, monkeypatch):
     given = {"right": torch.rand(3), "left": torch.rand(2, 3)}
     model = strip(export_module(Named, lambda _: given).onnx)
     assert operators(model) == {"Relu": 1, "Sub": 1}
+
+
+class Windows(torch.nn.Module):
+    """Attention whose result is split into windows, as MaxViT does it."""
+
+    def forward(self, x):
+        heads = x.reshape(2, 4, 3, 8).transpose(1, 2)
+        attended = torch.nn.functional.scaled_dot_product_attention(heads, heads, heads)
+        return attended.transpose(1, 2).reshape(2, 2, 2, 24)
+
+
+def test_attention_that_is_viewed_otherwise_needs_no_values():
+    done = export_module(Windows, lambda _: (torch.rand(2, 4, 24),), torchscript=False)
+    assert done.exporter == "torch"
+    assert "Identity" not in operators(strip(done.onnx))
+
+
+class Evaluated(torch.nn.Module):
+    """What torch.export cannot trace, and TorchScript can: a condition on the data."""
+
+    def __init__(self):
+        super().__init__()
+        self.attention = torch.nn.MultiheadAttention(8, 2, batch_first=True)
+
+    def forward(self, x):
+        return self.attention(x, x, x)[0] if x.sum() > 0 else x
+
+
+def test_attention_goes_through_torchscript(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = export_module(Evaluated, lambda _: (torch.rand(1, 3, 8),))
+    assert done.exporter == "torchscript"
+    assert operators(strip(done.onnx))["Softmax"] == 1
+
+
+@pytest.mark.parametrize("opset", [17, 18, 20, 23])
+def test_an_opset_comes_out_as_asked(opset):
+    model = strip(export_module(lambda: torch.nn.Linear(3, 5), lambda _: (torch.rand(1, 2, 3),), opset).onnx)
+    assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", opset)]
+
+
+class Split(torch.nn.Module):
+    def forward(self, x):
+        return torch.relu(x.chunk(2, dim=-1)[0])
+
+
+def test_an_opset_that_one_way_cannot_write_is_left_to_the_other(tmp_path, monkeypatch):
+    # onnx converts no Split of opset 18.
+    monkeypatch.chdir(tmp_path)
+    done = export_module(Split, lambda _: (torch.rand(1, 4),), 17)
+    assert done.exporter == "torchscript"
+    assert strip(done.onnx).opset_import[0].version == 17
+
+
+def test_an_opset_that_there_is_not_is_unsupported(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConversionError, match="99") as raised:
+        export_module(lambda: torch.nn.Linear(3, 5), lambda _: (torch.rand(1, 3),), 99)
+    assert raised.value.outcome is Outcome.UNSUPPORTED
+
+
+class Huge(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(32_768, 32_768)  # 4 GiB
+
+    def forward(self, x):
+        return self.layer(x).numpy()
+
+
+def test_values_that_would_not_fit_are_not_made():
+    before = psutil.Process().memory_info().rss
+    with pytest.raises(ConversionError, match=r"4\.0 GiB of parameters are too many"):
+        export_module(Huge, lambda _: (torch.rand(1, 32_768),))
+    assert psutil.Process().memory_info().rss - before < 1 << 30
