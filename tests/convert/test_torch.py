@@ -162,11 +162,15 @@ def test_arguments_may_have_names(tmp_path, monkeypatch):
 
 
 class Windows(torch.nn.Module):
-    """Attention whose result is split into windows, as MaxViT does it."""
+    """Attention with a bias whose result is split into windows, as MaxViT does it."""
+
+    def __init__(self):
+        super().__init__()
+        self.bias = torch.nn.Parameter(torch.rand(1, 3, 4, 4))
 
     def forward(self, x):
         heads = x.reshape(2, 4, 3, 8).transpose(1, 2)
-        attended = torch.nn.functional.scaled_dot_product_attention(heads, heads, heads)
+        attended = torch.nn.functional.scaled_dot_product_attention(heads, heads, heads, attn_mask=self.bias)
         return attended.transpose(1, 2).reshape(2, 2, 2, 24)
 
 
