@@ -191,6 +191,11 @@ def _clip(sizes: _Sizes, channels: str | int = 0) -> torch.Tensor:
     return torch.rand(1, count or sizes.channels, _FRAMES, *sizes.area)
 
 
+def _image_embedding(sizes: _Sizes) -> torch.Tensor | None:
+    width = sizes.first("image_embed_dim", "image_proj_dim")
+    return torch.rand(1, sizes.tokens, width) if width else None
+
+
 def _embedding(sizes: _Sizes, width: str) -> torch.Tensor | None:
     return torch.rand(1, 1, sizes.config[width]) if sizes.config[width] else None
 
@@ -238,9 +243,7 @@ _ARGUMENTS: Final[dict[str, Rule]] = {
     "added_cond_kwargs": _added_conditions,
     "controlnet_cond": _condition_image,
     "conditioning_scale": lambda _: 1.0,
-    "image_embeds": lambda sizes: torch.rand(
-        1, sizes.tokens, sizes.first("image_embed_dim", "image_proj_dim", default=1152)
-    ),
+    "image_embeds": _image_embedding,
     **dict.fromkeys(("original_size", "target_size", "crop_coords"), lambda _: torch.rand(1, 2)),
     "padding_mask": lambda sizes: torch.zeros(1, 1, *sizes.area),
     "fps": lambda _: None,

@@ -166,16 +166,16 @@ class Windows(torch.nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.bias = torch.nn.Parameter(torch.rand(1, 3, 4, 4))
+        self.bias = torch.nn.Parameter(torch.rand(1, 4, 49, 49))
 
     def forward(self, x):
-        heads = x.reshape(2, 4, 3, 8).transpose(1, 2)
+        heads = x.reshape(2, 49, 4, 32).transpose(1, 2)
         attended = torch.nn.functional.scaled_dot_product_attention(heads, heads, heads, attn_mask=self.bias)
-        return attended.transpose(1, 2).reshape(2, 2, 2, 24)
+        return attended.transpose(1, 2).reshape(2, 7, 7, 128)
 
 
 def test_attention_that_is_viewed_otherwise_needs_no_values():
-    done = export_module(Windows, lambda _: (torch.rand(2, 4, 24),), torchscript=False)
+    done = export_module(Windows, lambda _: (torch.rand(2, 49, 128),), torchscript=False)
     assert done.exporter == "torch"
     assert "Identity" not in operators(strip(done.onnx))
 
