@@ -9,8 +9,9 @@ cut as it documents (a rolling gear hash, 8 to 128 KiB, 64 KiB on average; the t
 boundaries fall elsewhere, as many of them) and the bytes of new chunks counted. What cannot be shown here is what its
 compression and its bookkeeping add or save: the storage is not on this machine.
 
-Where rows are replaced, chunks cannot help: rows lie in the order of their fingerprints, so that changed ones are spread
-evenly, and a chunk of a column holds some hundred rows, of which one in a hundred has changed. It is told all the same.
+Where rows are replaced, chunks cannot help: rows lie in the order of their fingerprints, so that changed ones are
+spread evenly, and a chunk of a column holds some hundred rows, of which one in a hundred has changed. It is told all
+the same.
 
 The peer of loading is `pyarrow.parquet.read_table` of the same files on disk and nothing else. Loading is
 `load_dataset` by the id of a repository on the loopback Hub, into an empty cache, and a PyG batch of 32.
