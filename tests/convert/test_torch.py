@@ -166,11 +166,11 @@ class Windows(torch.nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.bias = torch.nn.Parameter(torch.rand(1, 4, 49, 49))
+        self.bias = torch.nn.Parameter(torch.rand(4, 49, 49))
 
     def forward(self, x):
         heads = x.reshape(2, 49, 4, 32).transpose(1, 2)
-        attended = torch.nn.functional.scaled_dot_product_attention(heads, heads, heads, attn_mask=self.bias)
+        attended = torch.nn.functional.scaled_dot_product_attention(heads, heads, heads, attn_mask=self.bias[None])
         return attended.transpose(1, 2).reshape(2, 7, 7, 128)
 
 
