@@ -7,6 +7,7 @@ import json
 import onnx
 import pytest
 import timm
+import torch
 from conversions import converted
 
 from builders.convert import ConversionError, Outcome, Request
@@ -49,6 +50,15 @@ def test_an_architecture_becomes_a_skeleton_with_its_modules():
     assert len(tree.node) == extract(skeleton).num_nodes
     assert {module.path for module in tree.modules} <= set(dict(network.named_modules()))
     assert (tree.node >= 0).mean() > 0.95
+    operators = [operator.op_type for operator in extract(skeleton).operator]
+    multiplied = {
+        tree.modules[position].path
+        for position, operator in zip(tree.node, operators, strict=True)
+        if operator in ("Gemm", "MatMul")
+    }
+    linears = {path for path, module in network.named_modules() if isinstance(module, torch.nn.Linear)}
+    assert len(linears) > 10
+    assert linears <= multiplied
 
 
 def test_a_published_configuration_gives_classes_and_arguments():
