@@ -24,6 +24,8 @@ LOADING = (
 HUB = (
     "tests/hub/test_server.py",
     "tests/hub/test_writing.py",
+    "tests/library/test_release_diff.py",
+    "tests/publish",
     "tests/crawl/test_huggingface.py",
     "tests/crawl/test_onnx_model_zoo.py",
     "tests/extract/test_ranges.py",
