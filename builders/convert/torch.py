@@ -171,6 +171,7 @@ def _through_export(build: Build, inputs: Inputs, opset: int) -> onnx.ModelProto
     with torch.no_grad():
         program = torch.export.export(module, args, kwargs, strict=False)
     _copy_before_views(program.graph)
+    _keep_what_no_squeeze_changes(program.graph)
     written = max(opset, _OLDEST)
     translated = torch.onnx.export(program, dynamo=True, optimize=False, opset_version=written, verbose=False)
     if translated is None:
@@ -201,6 +202,19 @@ def _copy_before_views(graph: torch.fx.Graph) -> None:
                 copy = graph.call_function(_aten.clone.default, (source,), {"memory_format": torch.contiguous_format})
             copy.meta = dict(source.meta)
             node.replace_input_with(source, copy)
+
+
+def _keep_what_no_squeeze_changes(graph: torch.fx.Graph) -> None:
+    """Squeeze only axes of one element: PyTorch leaves others alone, and ONNX, to which they would go, refuses them."""
+    for node in graph.nodes:
+        if node.target not in (_aten.squeeze.dim, _aten.squeeze.dims):
+            continue
+        source, axes = node.args
+        axes = list(axes) if isinstance(axes, Sequence) else [axes]
+        shape = source.meta["val"].shape
+        kept = [axis for axis in axes if shape and not (isinstance(shape[axis], int) and shape[axis] != 1)]
+        if kept != axes:
+            node.target, node.args = (_aten.squeeze.dims, (source, kept)) if kept else (_aten.alias.default, (source,))
 
 
 def _split(arguments: Arguments) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -180,6 +180,17 @@ def test_attention_that_is_viewed_otherwise_needs_no_values():
     assert "Identity" not in operators(strip(done.onnx))
 
 
+class Squeezed(torch.nn.Module):
+    def forward(self, x):
+        return torch.relu(x.squeeze(0)), torch.relu(x.squeeze((1, 2))), x.squeeze(2)
+
+
+def test_only_axes_of_one_element_are_squeezed():
+    model = export_module(Squeezed, lambda _: (torch.rand(2, 1, 3),)).onnx
+    assert operators(model) == {"Relu": 2, "Squeeze": 1, "Identity": 1}
+    onnx.checker.check_model(model, full_check=True)
+
+
 class Evaluated(torch.nn.Module):
     """What torch.export cannot trace, and TorchScript can: a condition on the data."""
 
