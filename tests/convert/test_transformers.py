@@ -43,6 +43,17 @@ TINY = {
         "num_heads": 4,
         "vocab_size": 99,
     },
+    "qwen3_moe": {
+        **TEXT,
+        "model_type": "qwen3_moe",
+        "architectures": ["Qwen3MoeForCausalLM"],
+        "num_hidden_layers": 1,
+        "num_key_value_heads": 2,
+        "head_dim": 16,
+        "moe_intermediate_size": 16,
+        "num_experts": 4,
+        "num_experts_per_tok": 2,
+    },
     "vit": {**VISION, "model_type": "vit", "architectures": ["ViTForImageClassification"]},
     "wav2vec2": {
         **TEXT,
@@ -100,6 +111,7 @@ def test_every_input_is_there(skeletons):
         "bert": [2, 2, 2],  # tokens, mask, token types
         "gpt2": [2, 2, 2],  # tokens, mask, positions
         "t5": [2, 2, 2],  # tokens, mask, tokens of the decoder
+        "qwen3_moe": [2, 2, 2],  # as of gpt2
         "vit": [4],
         "wav2vec2": [2],
         "clip": [2, 4, 2],  # tokens, pixels, mask
