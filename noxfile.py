@@ -8,6 +8,7 @@ with all of them, without a framework.
 from __future__ import annotations
 
 from pathlib import Path
+from shutil import rmtree
 
 import nox
 
@@ -15,25 +16,24 @@ import nox
 nox.options.default_venv_backend = "uv|venv"
 nox.options.error_on_missing_interpreters = True
 
-LOADING = (
+RELEASES = (
     "tests/compat",
     "tests/loading_script",
     "tests/library/test_hub.py",
+    "tests/library/test_release_diff.py",
+    "tests/publish",
 )
-# What builds a release is not for an old `datasets`, which is what readers have.
 HUB = (
     "tests/hub/test_server.py",
     "tests/hub/test_writing.py",
-    "tests/library/test_release_diff.py",
-    "tests/publish",
     "tests/crawl/test_huggingface.py",
     "tests/crawl/test_onnx_model_zoo.py",
     "tests/extract/test_ranges.py",
 )
 VERSIONS = {
-    "5.0": (["datasets==5.0.*", "huggingface_hub==0.36.*"], LOADING + HUB),
-    "3.6": (["datasets==3.6.*", "huggingface_hub<1"], LOADING),
-    "newest": (["datasets", "huggingface_hub>=2"], LOADING + HUB),
+    "5.0": (["datasets==5.0.*", "huggingface_hub==0.36.*"], RELEASES + HUB),
+    "3.6": (["datasets==3.6.*", "huggingface_hub<1"], RELEASES),
+    "newest": (["datasets", "huggingface_hub>=2"], RELEASES + HUB),
 }
 
 
@@ -42,11 +42,12 @@ VERSIONS = {
 def compat(session: nox.Session, name: str) -> None:
     """What loads a release or talks to the Hub, with one generation of both; all read what the first has built."""
     versions, tests = VERSIONS[name]
-    session.install(".[build]", *versions, "hypothesis>=6.100", "pytest>=8")
+    session.install(".[build]", *versions, "hypothesis>=6.100", "pytest>=8", "pytest-xdist>=3.6")
     zoo = Path(session.cache_dir, "zoo").absolute()
     if name == next(iter(VERSIONS)) or not zoo.exists():
+        rmtree(zoo, ignore_errors=True)
         session.run(
             *("younger-hf", "build", "--source", "onnx-package"),
             *("--work", str(zoo / "work"), "--output", str(zoo / "younger")),
         )
-    session.run("python", "-m", "pytest", "-q", *(session.posargs or tests), env={"YOUNGER_ZOO": str(zoo)})
+    session.run("python", "-m", "pytest", "-q", "-n", "2", *(session.posargs or tests), env={"YOUNGER_ZOO": str(zoo)})
