@@ -163,9 +163,14 @@ def test_the_status_of_nothing_is_one_sentence(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (1, "younger-hf: there is no ledger in w\n")
 
 
+def heed_interrupts() -> None:
+    """Where the tests run in the background of a shell, SIGINT is ignored, and children would inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_an_interrupted_build_says_so(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "younger_hf.cli", "build", "--source", "torchvision:vit_b_16", "--work", "w"]
-    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path, preexec_fn=heed_interrupts)
     while not (tmp_path / "w" / "scratch").exists():
         assert running.poll() is None
         time.sleep(0.05)

@@ -138,6 +138,11 @@ def pages_of(*pages, broken_before=None):
     return source, asked
 
 
+def heed_interrupts():
+    """Where the tests run in the background of a shell, SIGINT is ignored, and children would inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_an_interrupted_crawl_goes_on_and_a_finished_one_begins_anew(ledger, monkeypatch):
     pages = [["a", "b"], ["c"], ["d", "e"]]
     broken, _ = pages_of(*pages, broken_before=1)
@@ -289,7 +294,9 @@ def test_an_interrupt_ends_the_children_and_keeps_what_is_finished(tmp_path):
         f"with Ledger({str(work)!r}) as ledger: collect(ledger, ['hostile:chain:1,loop'], jobs=1)"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    driver = subprocess.Popen([sys.executable, "-c", code], env=environment, stderr=subprocess.PIPE)
+    driver = subprocess.Popen(
+        [sys.executable, "-c", code], env=environment, stderr=subprocess.PIPE, preexec_fn=heed_interrupts
+    )
     while not finished(work):
         assert driver.poll() is None
         time.sleep(0.1)
