@@ -24,7 +24,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 from builders.convert import Outcome, Request, exporters_for
 from builders.convert.isolation import convert
-from builders.convert.templates import Templates
+from builders.convert.isolation.templates import Templates
 from builders.crawl.model_ref import ModelRef
 from builders.extract import extract, strip
 

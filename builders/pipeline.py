@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from builders.convert import Conversion, Outcome, Request, exporters_for, refusal
 from builders.convert.isolation import Limits, convert
-from builders.convert.templates import Templates
+from builders.convert.isolation.templates import Templates
 from builders.crawl import list_pages
 from builders.executor import Cancelled, Executor, LocalExecutor, Resources
 from builders.ledger import Ledger, Progress

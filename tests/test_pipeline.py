@@ -21,7 +21,7 @@ from builders.ledger import Ledger, LedgerError, Progress
 from builders.pipeline import _run, build, collect, crawl
 from younger_hf.errors import UsageError, YoungerError
 
-HOSTILE = str(Path(__file__).parent / "convert")
+HOSTILE = str(Path(__file__).parent / "convert" / "isolation")
 
 # What a source of the tests does to be known; also run at the start of a driver that is to be killed.
 SETUP = """

@@ -15,7 +15,7 @@ from hub.github import COMMIT, HUBCONF, github
 from builders.convert import EXPORTERS, Conversion, ConversionError, Outcome, Request, archives
 from builders.convert.archives import unpack
 from builders.convert.isolation import convert
-from builders.convert.templates import Templates
+from builders.convert.isolation.templates import Templates
 from builders.crawl import ModelRef
 from builders.extract import extract
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders.convert import Outcome
-from builders.convert.answer import Answer, AnswerReader
+from builders.convert.isolation.answer import Answer, AnswerReader
 
 ANSWERS = st.builds(
     Answer,

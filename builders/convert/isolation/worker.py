@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from builders.convert import ConversionError, Outcome, Request
-from builders.convert.answer import Answer
+from builders.convert.isolation.answer import Answer
 from builders.crawl.model_ref import ModelRef
 from younger_hf.graph import InvalidGraphError
 

@@ -22,7 +22,7 @@ import pytest
 
 from builders.convert import Exporter, Outcome, Request
 from builders.convert.isolation import Limits, convert
-from builders.convert.templates import Templates
+from builders.convert.isolation.templates import Templates
 from builders.crawl.model_ref import ModelRef
 
 HOSTILE = Exporter("hostile", "hostile", ("onnx", "no-such-package"))
@@ -56,7 +56,7 @@ def templates(request, pool):
 def _no_child_is_left(pool):
     yield
     templates = psutil.Process().children()
-    assert all("builders.convert.template" in process.cmdline() for process in templates if is_alive(process))
+    assert all("builders.convert.isolation.template" in process.cmdline() for process in templates if is_alive(process))
     below = [child for process in templates for child in process.children(recursive=True)]
     assert [process for process in below if is_alive(process)] == []
 
@@ -332,7 +332,7 @@ import sys
 sys.path[:0] = [{HERE!r}]
 from builders.convert import Exporter, Request
 from builders.convert.isolation import Limits, convert
-from builders.convert.templates import Templates
+from builders.convert.isolation.templates import Templates
 from builders.crawl.model_ref import ModelRef
 def run(behaviour, templates=None):
     return convert(Request(ModelRef("hostile", behaviour)), Exporter("hostile", "hostile", ()),

@@ -1,4 +1,4 @@
-"""The process that conversions are forked from: `python -m builders.convert.template …`, started by `templates`.
+"""The process that conversions are forked from, started by `templates`.
 
 It has imported an exporter's libraries, which takes seconds, and then only forks: no model reaches it. A request is
 one byte on its control socket with five descriptors: the child's request, stdin, output, channel, and a line. On the
@@ -24,7 +24,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Final, NoReturn
 
-from builders.convert import sandbox, worker
+from builders.convert.isolation import sandbox, worker
 
 DESCRIPTORS: Final = 5
 _REAP_EVERY: Final = 0.05  # seconds

@@ -19,7 +19,7 @@ from typing import Any, Final, cast
 
 import psutil
 
-from builders.convert.templates import Template
+from builders.convert.isolation.templates import Template
 
 _PATIENCE: Final = 5.0  # seconds for the kernel to end what has been killed
 

@@ -68,7 +68,7 @@ class Template:
         try:
             self._process = subprocess.Popen(  # noqa: S603
                 [
-                    *(sys.executable, "-X", "faulthandler", "-m", "builders.convert.template"),
+                    *(sys.executable, "-X", "faulthandler", "-m", "builders.convert.isolation.template"),
                     *(str(os.getpid()), str(theirs.fileno()), options, module),
                 ],
                 stdin=subprocess.DEVNULL,

@@ -14,9 +14,9 @@ import psutil
 import pytest
 
 from builders.convert import EXPORTERS, Exporter, Outcome, Request
-from builders.convert import templates as pool_module
 from builders.convert.isolation import Limits, convert
-from builders.convert.templates import Templates
+from builders.convert.isolation import templates as pool_module
+from builders.convert.isolation.templates import Templates
 from builders.crawl.model_ref import ModelRef
 from builders.executor import LocalExecutor, Resources
 

@@ -25,9 +25,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from builders.convert import Conversion, Exporter, Outcome, Request
-from builders.convert.answer import Answer, AnswerReader
-from builders.convert.child import Child
-from builders.convert.templates import Templates
+from builders.convert.isolation.answer import Answer, AnswerReader
+from builders.convert.isolation.child import Child
+from builders.convert.isolation.templates import Templates
 
 _LOOK_EVERY: Final = 0.1  # seconds between two looks at the child's memory
 _MAX_LOG: Final = 4096  # bytes, the last of what the children printed
