@@ -67,6 +67,8 @@ def onnx_config(config: PretrainedConfig, task: str) -> OnnxConfig | None:
     by_task = TasksManager._SUPPORTED_MODEL_TYPE.get(config.model_type, {}).get("onnx", {})
     constructor = by_task.get(task) or next(iter(by_task.values()), None)
     described: OnnxConfig | None = constructor(config) if constructor else None
+    if described and "monolith" in described.VARIANTS:
+        described.variant = "monolith"  # or the encoder of images would be a model of its own
     return described
 
 

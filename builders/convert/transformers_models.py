@@ -72,7 +72,8 @@ def architecture(model: ModelRef, config: PretrainedConfig) -> tuple[type[PreTra
     """
     default = model.origin == "default-configuration"
     classes = architectures().get(model.id if default else config.model_type, {})
-    if config.architectures and not default:
+    named = bool(config.architectures) and not default
+    if named:
         name = str(config.architectures[0]).removeprefix("TF").removeprefix("Flax")
     else:
         name = classes.get(model.task) or classes.get("feature-extraction", "")
@@ -80,7 +81,9 @@ def architecture(model: ModelRef, config: PretrainedConfig) -> tuple[type[PreTra
     if not (isinstance(found, type) and issubclass(found, PreTrainedModel) and _is_of(found, config)):
         raise _unsupported(f"transformers has no class {name[:64]!r} of a {config.model_type}")
     tasks = [task for task, of_task in classes.items() if of_task == name]
-    return found, model.task if model.task in tasks or not tasks else tasks[0]
+    # Where a class is named the publisher's word for the task decides nothing: such models share a conversion.
+    task = next(iter(tasks), "feature-extraction") if named or model.task not in tasks else model.task
+    return found, task
 
 
 def build(architecture: type[PreTrainedModel], config: PretrainedConfig) -> PreTrainedModel:

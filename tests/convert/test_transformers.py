@@ -10,15 +10,18 @@ import onnx
 import pytest
 from conversions import converted
 from runtime import is_finite, run
+from transformers import SamConfig, SamModel
 
 from builders.convert import ConversionError, Outcome, Request
 from builders.convert.isolation import Limits
 from builders.convert.transformers import export
+from builders.convert.transformers_inputs import example_inputs
 from builders.convert.transformers_models import architecture, build, configuration
 from builders.crawl.model_ref import ModelRef
 from builders.extract import extract, strip
 from builders.identity import fingerprint
-from younger_hf.interop.onnx import example_inputs, to_onnx
+from younger_hf.interop.onnx import example_inputs as example_arrays
+from younger_hf.interop.onnx import to_onnx
 
 TEXT = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64, "vocab_size": 99}
 VISION = {**TEXT, "image_size": 32, "patch_size": 16}
@@ -133,7 +136,7 @@ def test_every_parameter_is_there_and_none_has_a_value(skeletons, name):
 def test_the_skeleton_runs_with_random_parameters(skeletons, name):
     model = to_onnx(skeletons[name], parameters="random")
     assert fingerprint(extract(model)) == fingerprint(extract(skeletons[name]))
-    assert all(map(is_finite, run(model, example_inputs(model))))
+    assert all(map(is_finite, run(model, example_arrays(model))))
 
 
 def test_the_same_configuration_gives_the_same_bytes(skeletons):
@@ -154,6 +157,18 @@ def test_what_says_how_a_model_is_run_changes_nothing(skeletons):
         "auto_map": {"AutoModelForMaskedLM": "modeling.Mine"},
     }
     assert exported(config) == skeletons["bert"]
+
+
+@pytest.mark.parametrize("task", ["", "text-generation", "multiple-choice", "no such task"])
+def test_where_a_class_is_named_the_word_for_the_task_decides_nothing(task):
+    model = published(TINY["bert"], task=task)
+    chosen, decided = architecture(model, configuration(model))
+    assert (chosen.__name__, decided) == ("BertForMaskedLM", "fill-mask")
+
+
+def test_the_encoder_of_images_is_part_of_the_model():
+    given = example_inputs(SamModel(SamConfig(vision_config={"num_hidden_layers": 1})), "mask-generation")
+    assert list(given) == ["pixel_values", "input_points", "input_labels"]
 
 
 def test_depth_of_the_configuration_is_depth_of_the_graph(skeletons):
