@@ -1,6 +1,7 @@
 """Younger: a dataset of real neural-network architectures.
 
-`load` reads a release; `to_pyg`, `to_networkx` and `to_onnx` turn its rows into other libraries' objects.
+`load` reads a release; `to_pyg`, `to_networkx` and `to_onnx` turn its rows into other libraries' objects; `Evaluator`
+scores what was learned from them.
 Everything is imported when it is first used, so that `import younger_hf` costs nothing by itself.
 """
 
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from younger_hf.dataset import load, to_graph
     from younger_hf.errors import YoungerError
+    from younger_hf.evaluate import Evaluator
     from younger_hf.graph import Operator, OperatorGraph
     from younger_hf.interop.networkx import from_networkx, to_networkx
     from younger_hf.interop.onnx import example_inputs, to_onnx
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Evaluator": "evaluate",
     "Operator": "graph",
     "OperatorGraph": "graph",
     "Vocabulary": "vocabulary",
@@ -44,6 +47,7 @@ __all__ = [  # noqa: RUF022 - in the order in which a user meets them
     "from_networkx",
     "to_onnx",
     "example_inputs",
+    "Evaluator",
     "Operator",
     "OperatorGraph",
     "Vocabulary",
