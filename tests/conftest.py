@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 from zoo import build_zoo
+
+# Both Triton, which PyTorch loads when it traces, and TensorFlow hold an LLVM: a process that has loaded TensorFlow first
+# ends when it loads the other.
+with suppress(ImportError):
+    import_module("triton")
 
 # Compiling on first use and busy machines make single examples slow; a run must not depend on luck.
 settings.register_profile("younger", deadline=None, derandomize=True, print_blob=True)

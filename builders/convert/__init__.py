@@ -1,9 +1,9 @@
 """Convert: a `Request` goes in, a `Conversion` comes out, which holds the model's skeleton or says why not.
 
 One module a framework, each with `export(request) -> Export`; `EXPORTERS` says which is used for which library.
-A module that needs files from a network has besides `fetch(request) -> int`, which puts them into `request.files`
-and says how many bytes came. Both run in child processes, and only `fetch` in one that has a network: `isolation`
-starts and watches them, `worker` is what runs in them.
+A module that needs files of a hub has besides `fetch(request) -> int`, which puts them into `request.files` and says
+how many bytes came. Both run in child processes, and only `fetch` in one that has a network: `isolation` starts and
+watches them.
 """
 
 from __future__ import annotations
@@ -121,7 +121,8 @@ class Exporter:
         name: what it is called in a result.
         module: the name of a module with `export(request: Request) -> Export`.
         packages: those whose versions shape its result.
-        network: whether the module has besides `fetch(request: Request) -> int`, which is run first.
+        network: whether the module has besides `fetch(request: Request) -> int`, which is run first for models whose
+            files are on a hub.
     """
 
     name: str

@@ -23,7 +23,7 @@ _CONFIGURATION: Final = "config.json"
 
 
 def fetch(request: Request) -> int:
-    """Get a published model's configuration; nothing for an application, or where the crawl has it already.
+    """Get a published model's configuration; nothing where the crawl has it already.
 
     Returns:
         The bytes that came over the network.
@@ -32,7 +32,7 @@ def fetch(request: Request) -> int:
         ConversionError: the file cannot be had, or holds no configuration (`unsupported`).
     """
     model = request.model
-    if model.origin == "registry" or model.config:
+    if model.config:
         return 0
     if not model.component:
         raise ConversionError(Outcome.UNSUPPORTED, f"{model.id} has no .keras or .h5 file that holds an architecture")

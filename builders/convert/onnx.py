@@ -20,7 +20,7 @@ from builders.extract import read_structure
 
 
 def fetch(request: Request) -> int:
-    """Read the structure of a published file into `model.onnx`; nothing of a file that is on this machine.
+    """Read the structure of a published file into `model.onnx`; nothing of what the onnx package ships.
 
     Returns:
         The bytes that came over the network.
@@ -31,7 +31,7 @@ def fetch(request: Request) -> int:
         InvalidModelError: it is no ONNX model.
     """
     model = request.model
-    if model.location or model.source == "onnx-package":
+    if model.source == "onnx-package":
         return 0
     if not model.component:
         raise ConversionError(Outcome.NOT_FOUND, f"{model.id} is a repository: its component names no file in it")

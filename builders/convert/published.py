@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from builders.convert import ConversionError, Outcome
@@ -26,7 +26,7 @@ def list_files(model: ModelRef) -> dict[str, int]:
     Raises:
         ConversionError: the hub does not give the list.
     """
-    with _outcomes():
+    with _outcomes(model):
         if model.source == "kaggle":
             from builders.crawl import kaggle_client
 
@@ -74,7 +74,7 @@ def download(model: ModelRef, path: str, directory: Path, limit: int) -> Path:
         raise ConversionError(
             Outcome.TOO_LARGE, f"{path} of {model.id} has {size >> 20} MiB, and at most {limit >> 20} MiB are fetched"
         )
-    with _outcomes():
+    with _outcomes(model):
         if model.source == "kaggle":
             import kagglehub
 
@@ -130,7 +130,7 @@ def address(model: ModelRef, path: str) -> str:
     if model.source == "kaggle":
         from builders.crawl import kaggle_client
 
-        with _outcomes(), kaggle_client.connection() as client:
+        with _kaggle_outcomes(), kaggle_client.connection() as client:
             return kaggle_client.locate(client, model.id, model.revision, path)
     from huggingface_hub import hf_hub_url
 
@@ -142,23 +142,43 @@ def _endpoint() -> str | None:
     return os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
 
 
+def _outcomes(model: ModelRef) -> AbstractContextManager[None]:
+    """Say of the refusals of the model's hub which outcome they are."""
+    return _kaggle_outcomes() if model.source == "kaggle" else _hub_outcomes()
+
+
 @contextmanager
-def _outcomes() -> Iterator[None]:
-    """Say of a hub's refusals which outcome they are."""
+def _hub_outcomes() -> Iterator[None]:
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        GatedRepoError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+    )
+
+    from builders.crawl.hub_client import UNREACHABLE
+
+    try:
+        yield
+    except GatedRepoError as error:
+        raise ConversionError(Outcome.GATED, "its files are only given to those who ask its owner") from error
+    except LocalEntryNotFoundError as error:  # an EntryNotFoundError, but it is the network that failed
+        raise ConversionError(Outcome.ERROR, f"the hub failed: {error}") from error
+    except (EntryNotFoundError, RepositoryNotFoundError) as error:
+        raise ConversionError(Outcome.NOT_FOUND, "there is no such file, or a private one") from error
+    except UNREACHABLE as error:
+        raise ConversionError(Outcome.ERROR, f"the hub failed: {error}") from error
+
+
+@contextmanager
+def _kaggle_outcomes() -> Iterator[None]:
     import requests
-    from huggingface_hub.errors import EntryNotFoundError, GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
 
     from builders.crawl.kaggle_client import RefusedError
 
     try:
         yield
-    except ConversionError:
-        raise
-    except GatedRepoError as error:
-        raise ConversionError(Outcome.GATED, "its files are only given to those who ask its owner") from error
-    except (EntryNotFoundError, RepositoryNotFoundError) as error:
-        raise ConversionError(Outcome.NOT_FOUND, "there is no such file, or a private one") from error
     except RefusedError as error:
         raise ConversionError(Outcome.NOT_FOUND if error.status == 404 else Outcome.GATED, str(error)) from error
-    except (YoungerError, HfHubHTTPError, requests.RequestException) as error:
+    except (YoungerError, requests.RequestException) as error:
         raise ConversionError(Outcome.ERROR, f"the hub failed: {error}") from error

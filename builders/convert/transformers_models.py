@@ -72,9 +72,9 @@ def architecture(model: ModelRef, config: PretrainedConfig) -> tuple[type[PreTra
     """
     default = model.origin == "default-configuration"
     classes = architectures().get(model.id if default else config.model_type, {})
-    named = bool(config.architectures) and not default
+    named = [] if default else config.architectures
     if named:
-        name = str(config.architectures[0]).removeprefix("TF").removeprefix("Flax")
+        name = str(named[0]).removeprefix("TF").removeprefix("Flax")
     else:
         name = classes.get(model.task) or classes.get("feature-extraction", "")
     found = getattr(transformers, name, None) if name.isidentifier() else None

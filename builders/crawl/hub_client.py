@@ -37,7 +37,7 @@ MAX_BODY: Final = 64 << 20  # bytes; a page of a listing has one or two MB
 
 _FOR_NOW: Final = {408, 429, 500, 502, 503, 504}
 # The errors of requests or, since huggingface_hub 1, of httpx: those of the connection too, which are no OSError there.
-_UNREACHABLE: Final = (cast(type[Exception], HfHubHTTPError.__mro__[1]), OSError)
+UNREACHABLE: Final = (cast(type[Exception], HfHubHTTPError.__mro__[1]), OSError)
 
 Parameters = Mapping[str, "str | Sequence[str]"]
 _Value = TypeVar("_Value")
@@ -144,7 +144,7 @@ class HubClient:
                 wait = max(wait, _asked_for(answer))
             except OfflineModeIsEnabled:
                 raise YoungerError("HF_HUB_OFFLINE is set: unset it to crawl the Hub") from None
-            except _UNREACHABLE as error:
+            except UNREACHABLE as error:
                 reason = f"it does not answer ({type(error).__name__})"
             except (ValueError, RecursionError):
                 reason = "its answer cannot be read"

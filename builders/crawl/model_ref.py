@@ -67,6 +67,11 @@ class ModelRef:
     location: str = ""
     stamp: str = ""
 
+    @property
+    def has_remote_files(self) -> bool:
+        """Whether the model's files are on a hub, and not on this machine or made from a library."""
+        return self.origin == "published" and not self.location
+
     def to_json(self) -> str:
         """The reference as one line of ASCII JSON."""
         # Not dataclasses.asdict, which copies every value: a hub has millions of these.

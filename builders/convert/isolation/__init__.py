@@ -4,7 +4,7 @@ Whatever the model does (loop, allocate, fork, crash, print without end), the ca
 nothing of its children is left: they have limits on wall-clock time, resident memory and processes, an environment
 without secrets, a scratch directory for their home that is removed afterwards, and what `sandbox` says.
 
-An exporter that needs files from a network has two steps, each a child of its own: `fetch` with the network, then
+An exporter that needs files of a hub has two steps, each a child of its own: `fetch` with the network, then
 `export` without. The limits are those of both together.
 
 The driver's half: this module, `child` (one process) and `templates` (what they are forked from). The other half:
@@ -114,7 +114,7 @@ class _Attempt:
     def run(self) -> Conversion:
         """Take the steps."""
         fetched = Answer(Outcome.OK)
-        if self._exporter.network:
+        if self._exporter.network and self.request.model.has_remote_files:
             fetched = self._step("fetch")
         answer = self._step("export") if fetched.outcome is Outcome.OK else fetched
         good = answer.outcome is Outcome.OK

@@ -293,6 +293,12 @@ def test_what_fetch_leaves_is_there_for_export_and_its_bytes_count(templates):
     assert done.bytes_fetched == 2 * len("what fetch wrote")  # once by each, as the two say
 
 
+@pytest.mark.parametrize("fields", [{"origin": "registry"}, {"origin": "contributed", "location": "/a/file"}])
+def test_nothing_is_fetched_for_what_is_on_no_hub(templates, fields):
+    done = convert(Request(ModelRef("hostile", "behave", **fields)), FETCHING, templates=templates)
+    assert (done.outcome, done.bytes_fetched) == (Outcome.OK, 0)
+
+
 @pytest.mark.parametrize(
     ("behaviour", "outcome", "message"),
     [
