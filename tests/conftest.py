@@ -10,8 +10,8 @@ import pytest
 from hypothesis import settings
 from zoo import build_zoo
 
-# Both Triton, which PyTorch loads when it traces, and TensorFlow hold an LLVM: a process that has loaded TensorFlow first
-# ends when it loads the other.
+# Both Triton, which PyTorch loads when it traces, and TensorFlow hold an LLVM: a process that has loaded TensorFlow
+# first ends when it loads the other.
 with suppress(ImportError):
     import_module("triton")
 
