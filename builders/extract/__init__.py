@@ -26,7 +26,7 @@ from builders.extract.reader import load_weightless, read_structure, shown
 from builders.extract.skeleton import skeleton, skeleton_nodes
 from younger_hf.graph import OperatorGraph
 
-__all__ = ["InvalidModelError", "annotate", "extract", "node_metadata", "read_structure", "strip"]
+__all__ = ["InvalidModelError", "annotate", "extract", "node_metadata", "node_names", "read_structure", "strip"]
 
 ModelOrPath = ModelProto | str | os.PathLike[str]
 
@@ -76,6 +76,18 @@ def node_metadata(model: ModelProto) -> list[Mapping[str, str]]:
         InvalidModelError: as `extract`.
     """
     return [node.metadata for node in skeleton_nodes(flatten(model))]
+
+
+def node_names(model_or_path: ModelOrPath) -> list[str]:
+    """What a model calls each node of `extract(model_or_path)`: its name or, where it has none, its first output's.
+
+    A node of a local function has the names of the call and of itself, with a slash between them. Names need not be
+    unique.
+
+    Raises:
+        InvalidModelError: as `extract`.
+    """
+    return [node.name for node in _flat(model_or_path).nodes]
 
 
 def _flat(model_or_path: ModelOrPath) -> FlatModel:

@@ -31,6 +31,8 @@ from younger_hf.graph import MAX_NODES, MAX_SLOT, Operator
 
 EMPTY: Final = -1
 
+_LONGEST_INNER_NAME: Final = 256
+
 Opsets = Mapping[str, int]
 FunctionKey = tuple[str, str, str]
 
@@ -76,6 +78,8 @@ class FlatNode:
         inputs: values, EMPTY for an optional input that is left out; none of those at the end.
         outputs: values, EMPTY for an optional output that is left out.
         metadata: what the model says of it besides; of a local function's node, what it says of the call.
+        name: what the model calls it, or else its first output; of a local function's node, after the call's and a
+            slash.
         bodies: its subgraph attributes, by attribute name.
         index: its position in topological order.
     """
@@ -85,6 +89,7 @@ class FlatNode:
     inputs: list[int]
     outputs: list[int]
     metadata: Mapping[str, str]
+    name: str
     bodies: list[Body] = field(default_factory=list)
     index: int = -1
 
@@ -176,11 +181,17 @@ class _Names:
 
 @dataclass(slots=True)
 class _Frame:
-    """Where a node stands: the imports that hold there; attributes and metadata of the function call around it."""
+    """Where a node stands: the imports that hold there; attributes, metadata and names of the function calls around."""
 
     opsets: Opsets
     bound: Mapping[str, AttributeProto] | None = None
     metadata: Mapping[str, str] | None = None
+    calls: str = ""
+
+    def name_of(self, proto: NodeProto) -> str:
+        name = proto.name or next(filter(None, proto.output), "")
+        # A function's nodes are made at every call, so that long names would take up memory without end.
+        return f"{self.calls}/{name}"[:_LONGEST_INNER_NAME] if self.calls else name
 
     def metadata_of(self, proto: NodeProto) -> Mapping[str, str]:
         if self.metadata is not None:
@@ -287,7 +298,8 @@ class _Flattener:
                     outputs.append(value)
                 pending.append((proto, outputs, domain, op_type))
                 continue
-            node = FlatNode(_NOT_READ, frame.opsets.get(domain, 1), [], outputs, frame.metadata_of(proto))
+            version, metadata = frame.opsets.get(domain, 1), frame.metadata_of(proto)
+            node = FlatNode(_NOT_READ, version, [], outputs, metadata, frame.name_of(proto))
             for slot, name in enumerate(proto.output):
                 if name:
                     value = self._value(ValueKind.NODE, node, slot)
@@ -396,7 +408,7 @@ class _Flattener:
         names = _Names(None, caller.tensors)
         for position, formal in enumerate(function.input):
             names.own[formal] = inputs[position] if position < len(inputs) else EMPTY
-        inner = _Frame(_opsets(function.opset_import), bound, frame.metadata_of(proto))
+        inner = _Frame(_opsets(function.opset_import), bound, frame.metadata_of(proto), frame.name_of(proto))
         nodes = self._nodes(function.node, names, inner)
         for name, value in zip(function.output, outputs, strict=False):
             if value != EMPTY:

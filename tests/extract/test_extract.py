@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from onnx import ModelProto, TensorProto, helper, parser
 from onnx.backend.test.case.node import collect_testcases
 
-from builders.extract import InvalidModelError, extract, strip
+from builders.extract import InvalidModelError, extract, node_names, strip
 from builders.identity import fingerprint, skeleton_fingerprint
 from younger_hf.graph import OperatorGraph
 
@@ -434,3 +434,24 @@ def test_every_node_model_of_onnx_extracts_and_survives_its_skeleton(node_models
 def test_a_path_is_read_weightlessly(tmp_path: Path) -> None:
     onnx.save(conv(""), tmp_path / "conv.onnx")
     assert extract(tmp_path / "conv.onnx") == extract(conv(""))
+
+
+NAMES = """
+<ir_version: 8, opset_import: ["" : 17, "local" : 1]>
+named (float[4] x) => (float[4] y) {
+    a = Relu(x)
+    b = local.twice(a)
+    y = Neg(b)
+}
+<domain: "local", opset_import: ["" : 17]>
+twice (x) => (y) { h = Abs(x) y = Exp(h) }
+"""
+
+
+def test_nodes_have_the_names_that_the_model_gives_them_or_those_of_their_outputs():
+    model = parser.parse_model(NAMES)
+    assert node_names(model) == ["a", "b/h", "b/y", "y"]
+    for name, node in zip(("/act/Relu", "/block", "/act/Neg"), model.graph.node, strict=True):
+        node.name = name
+    assert node_names(model) == ["/act/Relu", "/block/h", "/block/y", "/act/Neg"]
+    assert [o.op_type for o in extract(model).operator] == ["Relu", "Abs", "Exp", "Neg"]
