@@ -5,18 +5,15 @@ In go `Statistics`; out come PNGs. Operators have the colours that they have in 
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Final
 
 import numpy as np
-from matplotlib import style
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
+from younger_hf.figure_style import FAINT, INK, encode, figure_in_style
 from younger_hf.graph import Operator
 from younger_hf.operator_groups import GROUPS, operator_group
 from younger_hf.plots import COLOURS
@@ -26,8 +23,6 @@ from younger_hf.text import plain
 
 TOP_FAMILIES: Final = 24
 
-_INK: Final = "#2b2f36"
-_FAINT: Final = "#868d97"
 _SIZE_COLOURS: Final = {"nodes": "#2f6fdb", "edges": "#f28a2e"}
 _LONGEST_LABEL: Final = 28
 # From what the data flow computes to what only moves data about.
@@ -35,25 +30,6 @@ _ORDER: Final = (
     "convolution", "dense", "attention", "recurrent", "normalisation", "activation", "pooling", "elementwise",
     "quantisation", "control flow", "other", "data movement",
 )  # fmt: skip
-_STYLE: Final[dict[str, Any]] = {
-    "axes.edgecolor": _FAINT,
-    "axes.labelcolor": _INK,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlelocation": "left",
-    "axes.titlepad": 14,
-    "axes.titlesize": 12,
-    "axes.titleweight": "bold",
-    "font.size": 9,
-    "legend.frameon": False,
-    "savefig.dpi": 160,
-    "text.color": _INK,
-    "text.parse_math": False,
-    "xtick.color": _INK,
-    "xtick.major.size": 3,
-    "ytick.color": _INK,
-    "ytick.major.size": 0,
-}
 
 
 def draw_all(statistics: Statistics) -> dict[str, bytes]:
@@ -74,12 +50,12 @@ def draw_sizes(statistics: Statistics) -> bytes:
     least = max(1, min(size.min for size in sizes.values()))
     most = max(least + 1, *(size.max + 1 for size in sizes.values()))
     bins = np.geomspace(least, most, int(np.clip(3 * np.sqrt(statistics.nodes.size), 12, 60)) + 1).tolist()
-    with _figure(7.2, 4.6) as figure:
+    with figure_in_style(7.2, 4.6) as figure:
         panels = figure.subplots(2, 1, sharex=True, sharey=True)
         for axes, (name, size) in zip(panels, sizes.items(), strict=True):
             colour = _SIZE_COLOURS[name]
             axes.hist(size.values, bins, weights=size.counts, color=colour, edgecolor="white", lw=0.4)
-            axes.axvline(size.median, color=_INK, lw=1, ls=(0, (4, 3)))
+            axes.axvline(size.median, color=INK, lw=1, ls=(0, (4, 3)))
             summary = f"median {size.median:,.0f}\nmean {size.mean:,.0f}\n{size.min:,} to {size.max:,}"
             axes.text(0.985, 0.92, name, transform=axes.transAxes, ha="right", color=colour, weight="bold")
             axes.text(0.985, 0.88, summary, transform=axes.transAxes, ha="right", va="top", linespacing=1.4)
@@ -90,31 +66,31 @@ def draw_sizes(statistics: Statistics) -> bytes:
         panels[1].xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         panels[1].xaxis.set_minor_locator(NullLocator())
         panels[1].xaxis.set_major_formatter(lambda value, _: _short(value))
-        return _encode(figure)
+        return encode(figure)
 
 
 def draw_operators(statistics: Statistics) -> bytes:
     """The 30 most frequent operators, as Figure 2b of the paper, each with the share of graphs that have it."""
     top = statistics.operators[:TOP_OPERATORS]
-    groups = [_group(one.operator) for one in top]
+    groups = [group_of(one.operator) for one in top]
     total = max(1, statistics.nodes.total)
-    with _figure(7.2, 0.9 + 0.235 * len(top)) as figure:
+    with figure_in_style(7.2, 0.9 + 0.235 * len(top)) as figure:
         axes = figure.add_subplot()
         bars = axes.barh(
             range(len(top)),
             [one.nodes / total for one in top],
             height=0.78,
-            color=[_colour(group) for group in groups],
+            color=[colour_of(group) for group in groups],
         )
-        axes.bar_label(bars, [_short(one.nodes) for one in top], padding=4, color=_INK, fontsize=8)
+        axes.bar_label(bars, [_short(one.nodes) for one in top], padding=4, color=INK, fontsize=8)
         axes.margins(x=0.1)
         axes.set_title("The most frequent operators")
         _label_rows(axes, [one.operator for one in top])
         _label_right(axes, "graphs with it", [f"{one.graphs / statistics.nodes.size:.0%}" for one in top])
         axes.set_xlabel("share of all nodes")
         axes.xaxis.set_major_formatter(lambda share, _: f"{100 * share:.4g}%")
-        axes.legend(handles=_patches(groups), loc="lower right")
-        return _encode(figure)
+        axes.legend(handles=group_patches(groups), loc="lower right")
+        return encode(figure)
 
 
 def draw_families(statistics: Statistics) -> bytes:
@@ -122,13 +98,13 @@ def draw_families(statistics: Statistics) -> bytes:
     top = statistics.families[:TOP_FAMILIES]
     nodes = np.array([family.nodes for family in top], dtype=np.float64).reshape(len(top), len(GROUPS))
     shares = nodes / nodes.sum(axis=1, keepdims=True)
-    with _figure(7.2, 1.5 + 0.235 * len(top)) as figure:
+    with figure_in_style(7.2, 1.5 + 0.235 * len(top)) as figure:
         axes = figure.add_subplot()
         left = np.zeros(len(top))
         shown = [group for group in _ORDER if nodes[:, GROUPS.index(group)].any()]
         for group in shown:
             share = shares[:, GROUPS.index(group)]
-            axes.barh(range(len(top)), share, left=left, height=0.78, color=_colour(group), edgecolor="white", lw=0.5)
+            axes.barh(range(len(top)), share, left=left, height=0.78, color=colour_of(group), edgecolor="white", lw=0.5)
             left += share
         axes.set_title("What families are made of")
         _label_rows(axes, [family.name for family in top])
@@ -136,21 +112,8 @@ def draw_families(statistics: Statistics) -> bytes:
         axes.set_xlim(0, 1)
         axes.set_xlabel("share of the nodes of all graphs of the family")
         axes.xaxis.set_major_formatter(lambda share, _: f"{100 * share:.4g}%")
-        figure.legend(handles=_patches(shown), loc="outside lower center", ncols=4)
-        return _encode(figure)
-
-
-@contextmanager
-def _figure(width: float, height: float) -> Iterator[Figure]:
-    """A figure in inches, drawn in our style whatever the user's settings are."""
-    with style.context(["default", _STYLE]):
-        yield Figure(figsize=(width, height), layout="constrained")
-
-
-def _encode(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
+        figure.legend(handles=group_patches(shown), loc="outside lower center", ncols=4)
+        return encode(figure)
 
 
 def _label_rows(axes: Axes, names: Iterable[str]) -> None:
@@ -173,22 +136,25 @@ def _label_right(axes: Axes, head: str, labels: list[str]) -> None:
             ha="right",
             va="center",
             fontsize=8,
-            color=_FAINT,
+            color=FAINT,
             annotation_clip=False,
         )
 
 
-def _patches(groups: Iterable[str]) -> list[Patch]:
+def group_patches(groups: Iterable[str]) -> list[Patch]:
+    """The entries of a legend for groups of operators."""
     present = set(groups)
-    return [Patch(color=_colour(group), label=group) for group in _ORDER if group in present]
+    return [Patch(color=colour_of(group), label=group) for group in _ORDER if group in present]
 
 
-def _group(type_label: str) -> str:
+def group_of(type_label: str) -> str:
+    """The group of an operator, by its `type_label`."""
     domain, _, op_type = type_label.rpartition("::")
     return operator_group(Operator(domain, op_type))
 
 
-def _colour(group: str) -> str:
+def colour_of(group: str) -> str:
+    """The colour of a group of operators."""
     return f"#{COLOURS[group][1]}"
 
 
