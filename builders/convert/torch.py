@@ -224,9 +224,14 @@ def _split(arguments: Arguments) -> tuple[tuple[Any, ...], dict[str, Any]]:
 def _optimize(model: onnx_ir.Model) -> None:
     """Fold what does not depend on parameters; drop what does nothing or is there twice."""
     optimizer.inline(model)
+    splits = {node.outputs[0].name: node.metadata_props for node in model.graph if node.op_type == "SplitToSequence"}
     for _ in range(2):
         optimizer.fold_constants_ir(model, onnx_shape_inference=True)
         rewriter.rewrite(model, _RULES)
+    for node in model.graph:
+        # What a SplitToSequence is folded into has its name and forgets its module.
+        if node.op_type == "Split" and not node.metadata_props:
+            node.metadata_props.update(splits.get((node.outputs[0].name or "").rpartition("_split_")[0], {}))
     Sequential(
         passes.RemoveUnusedNodesPass(),
         passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),

@@ -92,6 +92,20 @@ class Private(torch.nn.Module):
         return self.parts["plain"](torch.relu(self.parts["john@home"](x)))
 
 
+class Halves(torch.nn.Module):
+    def forward(self, x):
+        left, right = x.chunk(2, dim=-1)
+        return left * torch.sigmoid(right)
+
+
+def test_a_split_has_the_module_that_splits():
+    network = torch.nn.Sequential(torch.nn.Linear(4, 6), Halves())
+    model = exported("_through_export", lambda: network, lambda _: (torch.rand(2, 4),))
+    tree = module_tree(model)
+    operators = [operator.op_type for operator in extract(strip(model)).operator]
+    assert tree.modules[tree.node[operators.index("Split")]].path == "1"
+
+
 def test_classes_of_others_and_odd_names_are_numbered():
     tree = module_tree(export_module(Private, lambda _: (torch.rand(2, 3),)).onnx)
     linear = "torch.nn.modules.linear.Linear"
