@@ -245,6 +245,7 @@ _POST: dict[re.Pattern[str], _Route] = {
     re.compile("/api/validate-yaml"): writing.validate,
     re.compile(f"/api/{_T}/{_ID}/preupload/([^/]+)"): writing.preupload,
     re.compile(f"/api/{_T}/{_ID}/commit/([^/]+)"): writing.commit,
+    re.compile(rf"/api/{_T}/{_ID}/discussions/(\d+)/merge"): writing.merge,
     re.compile(f"/api/{_T}/{_ID}/branch/([^/]+)"): writing.branch,
     re.compile(f"/api/{_T}/{_ID}/tag/([^/]+)"): writing.tag,
     re.compile(rf"/(datasets/|){_ID}\.git/info/lfs/objects/batch"): writing.batch,

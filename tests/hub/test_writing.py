@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hub.faults import Fault
@@ -85,6 +90,14 @@ def test_a_commit_upon_a_state_that_is_gone_is_refused_whole(served, api, first)
     assert served.repositories[NAME].sha == second
 
 
+def test_the_client_merges_a_pull_request(served, api, first):
+    commit(api, add("notes.txt", b"mine"), create_pr=True)
+    assert refusal(lambda: HfApi(served.endpoint, "hf_reader").merge_pull_request(NAME, 1, repo_type="dataset")) == 403
+    assert "notes.txt" not in read(served)
+    api.merge_pull_request(NAME, 1, repo_type="dataset")
+    assert read(served)["notes.txt"] == b"mine"
+
+
 def test_a_pull_request_changes_main_when_it_is_merged(served, api, first):
     opened = commit(api, add("new.txt", b"new"), CommitOperationDelete("README.md"), create_pr=True)
     assert (opened.pr_num, opened.pr_revision) == (1, "refs/pr/1")
@@ -147,3 +160,17 @@ def test_a_commit_that_fails_writes_nothing_and_one_whose_answer_is_lost_is_ther
     with pytest.raises(Exception, match=r"(?i)disconnected|aborted|reset"):
         commit(api, add("b.txt", b"b"))
     assert read(served)["b.txt"] == b"b"
+
+
+def test_a_hub_can_be_started_by_hand():
+    command = [sys.executable, "-m", "hub"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            variables = dict(word.split("=", 1) for word in process.stdout.readline().split()[1:])
+            api = HfApi(variables["HF_ENDPOINT"], variables["HF_TOKEN"])
+            assert api.create_repo("me/younger", repo_type="dataset").repo_id == f"{api.whoami()['name']}/younger"
+        finally:
+            process.send_signal(signal.SIGINT)
+    assert process.returncode == 0
+    assert not Path(variables["HF_HOME"]).exists()

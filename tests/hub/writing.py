@@ -122,6 +122,18 @@ def commit(hub: Hub, request: Request, kind: str, name: str, revision: str) -> A
     return json_answer({"success": True, "commitOid": sha, "commitUrl": f"{root}/commit/{sha}", "pullRequestUrl": pull})
 
 
+def merge(hub: Hub, request: Request, kind: str, name: str, number: str) -> Answer:
+    """Bring a pull request to `main`."""
+    place = hub.find(request, kind, name, f"{PULL}{number}")
+    if isinstance(place, Answer):
+        return place
+    if refused := _refused(hub, request, {name}):
+        return refused
+    with _writing:
+        place[0].merge(int(number))
+    return json_answer({})
+
+
 def branch(hub: Hub, request: Request, kind: str, name: str, new: str) -> Answer:
     """Make a branch where another is."""
     return _name(hub, request, kind, name, json.loads(request.body).get("startingPoint", "main"), "branches", new)
