@@ -392,11 +392,6 @@ class Ledger:
                 tuple(models[key] for key in sorted(models)),
             )
 
-    def count_conversions(self) -> int:
-        """How many conversions the architectures stand on: one for all models that share an export key."""
-        ((count,),) = self.query("SELECT count(DISTINCT attempt) FROM results WHERE outcome = 'ok'")
-        return int(count)
-
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """The rows of a SELECT over the tables above."""
         with self._clearly():

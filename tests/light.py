@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import onnx
@@ -15,13 +16,24 @@ from builders.ledger import Ledger
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 
 
-def built(directory: Path, names: tuple[str, ...], previous: Path | None = None) -> Path:
-    """A release of zoo models, which are here without being converted by another process."""
+def built(directory: Path, names: Iterable[str] | Mapping[str, str], previous: str | Path | None = None) -> Path:
+    """A release of zoo models, which are here without being converted by another process.
+
+    Args:
+        directory: where the release `younger` and its ledger are made.
+        names: the models; with names of their own, these by id.
+        previous: as for `assemble`.
+    """
     with Ledger(directory / "work") as ledger:
-        for name in names:
-            model = ModelRef("onnx-package", name, "1", library="onnx", family=name.rstrip("0123456789"))
-            skeleton = strip(LIGHT / f"light_{name}.onnx").SerializeToString(deterministic=True)
-            ledger.record([model])
-            ledger.finish(model, Conversion(Outcome.OK, exporter="onnx", skeleton=skeleton))
+        record(ledger, names)
         assemble(ledger, directory / "younger", previous=previous)
     return directory / "younger"
+
+
+def record(ledger: Ledger, names: Iterable[str] | Mapping[str, str]) -> None:
+    """Enter zoo models and their conversions."""
+    for model_id, name in (names if isinstance(names, Mapping) else {name: name for name in names}).items():
+        model = ModelRef("onnx-package", model_id, "1", library="onnx", family=name.rstrip("0123456789"))
+        skeleton = strip(LIGHT / f"light_{name}.onnx").SerializeToString(deterministic=True)
+        ledger.record([model])
+        ledger.finish(model, Conversion(Outcome.OK, exporter="onnx", skeleton=skeleton))

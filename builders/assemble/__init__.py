@@ -11,6 +11,7 @@ previous        what the release before has promised
 splits, sides   which split a row belongs to; where it stays
 layout          where a row stands
 leaks           what of the held-out rows train has seen
+stages          how far the models of each source came
 vocabulary      the numbers of the operators
 rows, sample    the columns of a row; the rows of the sample
 features        the features, spelt for every version of datasets

@@ -1,6 +1,7 @@
 """The release before: what of it must not change in the next one.
 
-In goes a release, on disk or on the Hub; out come its vocabulary and the split of every row.
+In goes a release, on disk or on the Hub; out come its vocabulary, the split of every row, and which models are to be
+left out.
 """
 
 from __future__ import annotations
@@ -10,7 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from younger_hf.release import open_release
+from huggingface_hub import errors as hub
+from huggingface_hub import hf_hub_download
+
+from builders.removals import REMOVALS, Removals
+from younger_hf.parquet_files import unreadable
+from younger_hf.release import Release, open_release
 from younger_hf.vocabulary import Vocabulary
 
 KEYS: Final = {
@@ -29,10 +35,12 @@ class Previous:
     Attributes:
         vocabulary: its ids stay.
         splits: for each config the split of each row, by key.
+        removals: the models that are not to come back.
     """
 
     vocabulary: Vocabulary | None = None
     splits: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    removals: Removals = field(default_factory=Removals)
 
     def split_of(self, config: str) -> Mapping[str, str]:
         """The split of each row of a config, by key."""
@@ -46,7 +54,8 @@ def read_previous(source: str | Path | None) -> Previous:
         source: a release directory, or the id of a Hub dataset repository; None if there is no release before.
 
     Raises:
-        ReleaseError: there is no such release, it is incomplete, damaged, or of another schema version.
+        ReleaseError: there is no such release, it is incomplete, damaged, or of another schema version, or what is to
+            be removed cannot be read.
     """
     if source is None:
         return Previous()
@@ -60,4 +69,18 @@ def read_previous(source: str | Path | None) -> Previous:
         for config, column in KEYS.items()
         if config in release.configs
     }
-    return Previous(Vocabulary.load(source), splits)
+    return Previous(Vocabulary.load(source), splits, _removals(release))
+
+
+def _removals(release: Release) -> Removals:
+    if isinstance(release.source, Path):
+        return Removals.of_directory(release.source)
+    name = f"{REMOVALS} of {release.source}"
+    with unreadable(name):
+        try:
+            file = hf_hub_download(release.source, REMOVALS, repo_type="dataset", revision=release.revision)
+        except hub.LocalEntryNotFoundError:  # the Hub cannot be reached, which does not mean that there is none
+            raise
+        except hub.EntryNotFoundError:
+            return Removals()
+    return Removals.parse(Path(file).read_bytes(), name)

@@ -26,8 +26,10 @@ from builders.assemble.ordered_map import ordered_map
 from builders.assemble.previous import read_previous
 from builders.assemble.report import ReleaseReport
 from builders.assemble.spool import write_spool
+from builders.assemble.stages import count_stages
 from builders.assemble.staging import staged
 from builders.assemble.vocabulary import vocabulary_rows
+from builders.removals import REMOVALS, Removals
 from younger_hf.errors import YoungerError
 from younger_hf.vocabulary import Vocabulary
 
@@ -50,7 +52,8 @@ def assemble(
         jobs: processes to measure skeletons and to cut graphs in.
         seed: of the split by family.
         previous: the release before, a directory (`output` itself, perhaps) or the id of a Hub dataset repository:
-            ids of operators and splits of rows stay as they are there.
+            ids of operators and splits of rows stay as they are there, and the models in its `removals.txt` are left
+            out, as are those in that of the release at `output`.
 
     Raises:
         UsageError: there is something at `output` that is no release.
@@ -58,10 +61,11 @@ def assemble(
         YoungerError: nothing was converted, or the release cannot be written; an earlier one is untouched.
     """
     before = read_previous(previous)
+    removals = before.removals | Removals.of_directory(output.expanduser())
     with staged(output) as scratch:
         spool = scratch / "graphs.arrow"
         directory = scratch / "release"
-        measured = _measure_all(ledger, spool, jobs)
+        measured = _measure_all(ledger, spool, jobs, removals)
         layout = lay_out(merge(measured), seed, before.splits)
         graphs = [row.merged for row in layout.graphs]
         operators = vocabulary_rows((graph.representative.facts.variants for graph in graphs), before.vocabulary)
@@ -74,7 +78,7 @@ def assemble(
                 for config, splits in written.files.items()
             },
             models=len({model for one in measured for model in one.models}),
-            conversions=ledger.count_conversions(),
+            stages=count_stages(ledger, graphs, removals),
             architectures=len(measured),
             skeletons=len(layout.skeletons),
             duplicates=len(measured) - len(graphs),
@@ -87,17 +91,21 @@ def assemble(
         )
         card = render_card(report, written.files, graphs, vocabulary)
         (directory / "README.md").write_text(card, encoding="utf-8")
+        if removals.lines:
+            (directory / REMOVALS).write_bytes(removals.to_bytes())
     return report
 
 
-def _measure_all(ledger: Ledger, spool: Path, jobs: int) -> list[Measured]:
+def _measure_all(ledger: Ledger, spool: Path, jobs: int, removals: Removals) -> list[Measured]:
     """The first pass: what is small is kept, the graphs go to the spool."""
     origins: list[tuple[str, Mapping[str, str], tuple[ModelRef, ...]]] = []
 
     def skeletons() -> Iterator[bytes]:
         for architecture in ledger.architectures():
-            origins.append((architecture.exporter, architecture.versions, _public(architecture.models)))
-            yield architecture.skeleton
+            models = tuple(model for model in _public(architecture.models) if not removals.cover(model.id))
+            if models:
+                origins.append((architecture.exporter, architecture.versions, models))
+                yield architecture.skeleton
 
     measured: list[Measured] = []
     with write_spool(spool) as records:
@@ -114,6 +122,8 @@ def _measure_all(ledger: Ledger, spool: Path, jobs: int) -> list[Measured]:
         except (YoungerError, BrokenProcessPool) as error:
             model = origins[len(measured)][2][0]
             raise YoungerError(f"the skeleton of {model.source} {model.id} cannot be measured: {error}") from error
+    if not measured and next(ledger.architectures(), None):
+        raise YoungerError(f"{REMOVALS} asks to leave out every model that was converted: collect others")
     if not measured:
         raise YoungerError("the ledger has no converted model yet: collect some with `younger-hf build`")
     return measured

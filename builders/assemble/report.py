@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builders.assemble.leaks import Leak
+from builders.assemble.stages import Stages
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class ReleaseReport:
         output: the release directory.
         rows: the number of rows of each split of each config.
         models: the models with a skeleton.
-        conversions: those that were made for them, one for all models that share an export key.
+        stages: how far the models of each source came.
         architectures: distinct conversions: skeletons that differ as bytes.
         skeletons: unique skeletons.
         duplicates: conversions whose graph is exactly that of another one.
@@ -48,7 +49,7 @@ class ReleaseReport:
     output: Path
     rows: Mapping[str, Mapping[str, int]]
     models: int
-    conversions: int
+    stages: Stages
     architectures: int
     skeletons: int
     duplicates: int
@@ -58,6 +59,16 @@ class ReleaseReport:
     subgraphs: Mapping[str, SubgraphCounts]
     conflicts: int
     leaks: Sequence[Leak]
+
+    @property
+    def conversions(self) -> int:
+        """Those that the models took, one for all models that share an export key."""
+        return self.stages.conversions
+
+    @property
+    def removed(self) -> int:
+        """Models that were converted and are left out, as their owners asked."""
+        return self.stages.removed
 
     def __str__(self) -> str:
         """A table of the rows, and what was merged."""
@@ -79,6 +90,7 @@ class ReleaseReport:
                     f"{leak.relation} in train, {leak.by_paper.count:,} of {leak.by_paper.of:,} in the paper's split"
                     for leak in self.leaks
                 ),
+                *([f"{self.removed:,} models left out, as removals.txt asks"] if self.removed else []),
                 *(
                     [f"{self.conflicts:,} groups of families are on several sides, as they were published"]
                     if self.conflicts

@@ -12,12 +12,17 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
 from builders.assemble.parquet import sync
+from builders.removals import REMOVALS
 from younger_hf.errors import UsageError, YoungerError
 from younger_hf.release import SCHEMA_VERSION_KEY
+
+BESIDE: Final = ("croissant.json", "figures/*.png", "figures/*.svg")
+"""What a release may hold besides its card and its Parquet files."""
 
 _RENAME_EXCHANGE: Final = 2
 _AT_FDCWD: Final = -100
@@ -103,7 +108,7 @@ def _check_replaceable(place: Path) -> None:
     if not (card.is_file() and _CARD_OF_A_RELEASE.match(card.read_text(encoding="utf-8", errors="replace"))):
         raise UsageError(f"{place} is not empty and no release of Younger: name another directory")
     for file in files:
-        if file.suffix != ".parquet" and file != Path("README.md"):
+        if not any(fnmatchcase(file.as_posix(), own) for own in ("README.md", "*.parquet", REMOVALS, *BESIDE)):
             raise UsageError(
                 f"{place / file} is not part of a release and would be lost: move it away, or name another directory"
             )

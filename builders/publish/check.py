@@ -15,7 +15,9 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from builders.assemble.features import arrow_schema, card_features
+from builders.assemble.staging import BESIDE
 from builders.publish.weightless import find_weights
+from builders.removals import REMOVALS
 from younger_hf.errors import ReleaseError
 from younger_hf.parquet_files import unreadable
 from younger_hf.release import Release, open_release, read_front_matter
@@ -23,11 +25,12 @@ from younger_hf.schema import CONFIGS, DEFAULT_CONFIG, features
 from younger_hf.vocabulary import Vocabulary
 
 CARD: Final = "README.md"
-BESIDE: Final = ("croissant.json", "figures/*.png", "figures/*.svg")
-"""What a release may hold besides its card and its Parquet files."""
 
-NOT_PUBLISHED: Final = (".gitattributes", ".cache/huggingface/*", "removals.txt")
-"""What may lie in the directory and is the repository's own, or this machine's: notes of downloads."""
+NOT_PUBLISHED: Final = (".gitattributes", ".cache/huggingface/*", REMOVALS)
+"""What may lie in the directory and is the repository's own, or this machine's: notes of downloads.
+
+What is to be removed is published where it is more than the repository knows, see `builders.publish.removals`.
+"""
 
 _NECESSARY: Final = (DEFAULT_CONFIG, "operators")
 

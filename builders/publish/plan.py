@@ -14,8 +14,10 @@ from typing import Any, Final, Literal
 
 from tqdm import tqdm
 
-from builders.publish.check import BESIDE, CARD, listed
+from builders.assemble.staging import BESIDE
+from builders.publish.check import CARD, listed
 from builders.publish.repository import RemoteFile, Repository
+from builders.removals import REMOVALS
 from younger_hf.errors import UsageError, YoungerError
 from younger_hf.release import read_front_matter
 from younger_hf.schema import CONFIGS
@@ -24,7 +26,7 @@ from younger_hf.text import table
 Kind = Literal["add", "change", "delete", "keep"]
 
 KINDS: Final[tuple[Kind, ...]] = ("add", "change", "delete", "keep")
-STAYING: Final = (".gitattributes", "removals.txt", "contributions")
+STAYING: Final = (".gitattributes", REMOVALS, "contributions")
 """Files and folders of a repository that are not a release's; whatever else is no release's stays too."""
 
 _BLOCK: Final = 1 << 20

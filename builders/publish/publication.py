@@ -19,7 +19,7 @@ from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progr
 
 from builders.publish.check import CARD, check_release
 from builders.publish.plan import Plan, make_plan
-from builders.publish.removals import check_removals
+from builders.publish.removals import check_removals, to_publish
 from builders.publish.repository import (
     REPO_TYPE,
     UNREACHABLE,
@@ -29,6 +29,7 @@ from builders.publish.repository import (
     refusals,
     status,
 )
+from builders.removals import REMOVALS, Removals
 from younger_hf import __version__
 from younger_hf.errors import ReleaseError, UsageError
 from younger_hf.release import SCHEMA_VERSION_KEY, open_release, read_front_matter
@@ -81,8 +82,8 @@ def publish(
         show: is given the plan before it is carried out, as text.
 
     Raises:
-        ReleaseError: the release is incomplete, invalid, holds a model that was asked to be removed, or gives ids of
-            operators another meaning than the release that is there.
+        ReleaseError: the release is incomplete, invalid, holds a model that was asked to be removed, knows less of what
+            is to be removed than the repository, or gives ids of operators another meaning than the release there.
         UsageError: the tag exists, or the repository holds something else.
         YoungerError: the Hub refuses, or cannot be reached. The repository has all of the old release, or of the new.
     """
@@ -136,6 +137,10 @@ def _prepare(
 ) -> tuple[Plan, _Message]:
     """Look at the repository, and say what is to be done and why."""
     repository = find_repository(api, repo_id)
+    published, own = repository.removals() if repository else Removals(), Removals.of_directory(directory)
+    check_removals(directory, published | own, repo_id)
+    if to_publish(own, published, directory, repo_id):
+        files = (*files, REMOVALS)
     if repository is None:
         if create_pr:
             raise UsageError(f"there is no {repo_id} to open a pull request in: publish without --create-pr")
@@ -143,7 +148,6 @@ def _prepare(
     if private and not repository.private:
         raise UsageError(f"{repo_id} is there and public: change that in its settings, or publish without --private")
     plan = make_plan(directory, files, repo_id, repository)
-    check_removals(directory, repository.removals())
     if tag in repository.tags and not (plan.is_empty and repository.tags[str(tag)] == repository.sha):
         raise UsageError(f"{repo_id} has a tag {tag} already, and a tag stays where it is: choose another")
     return plan, _message(directory, repository, plan, tag)

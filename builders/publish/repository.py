@@ -20,11 +20,11 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
 )
 
+from builders.removals import REMOVALS, Removals
 from younger_hf.errors import ReleaseError, UsageError, YoungerError
 from younger_hf.parquet_files import first_line
 
 REPO_TYPE: Final = "dataset"
-REMOVALS: Final = "removals.txt"
 
 # The errors of requests or, since huggingface_hub 1, of httpx: those of the connection too, which are no OSError there.
 UNREACHABLE: Final = (cast(type[Exception], HfHubHTTPError.__mro__[1]), OSError)
@@ -75,12 +75,11 @@ class Repository:
         """Fetch a file of the commit."""
         return Path(hf_hub_download(self.id, path, repo_type=REPO_TYPE, revision=self.sha))
 
-    def removals(self) -> frozenset[str]:
-        """The ids of models that are to be left out of releases: the lines of `removals.txt` but for comments."""
+    def removals(self) -> Removals:
+        """The models that are to be left out of releases."""
         if REMOVALS not in self.files:
-            return frozenset()
-        lines = (line.partition("#")[0].strip() for line in self.download(REMOVALS).read_text("utf-8").splitlines())
-        return frozenset(line for line in lines if line)
+            return Removals()
+        return Removals.parse(self.download(REMOVALS).read_bytes(), f"{REMOVALS} of {self.id}")
 
 
 def find_repository(api: HfApi, repo_id: str) -> Repository | None:

@@ -27,6 +27,7 @@ from younger_hf.cli import app
 from younger_hf.errors import ReleaseError, UsageError, YoungerError
 
 NAME = "org/younger"
+FOUR = ("resnet50", "shufflenet", "squeezenet", "vgg19")
 
 
 def there(served: Hub, revision: str = "main") -> dict[str, bytes]:
@@ -163,9 +164,42 @@ def test_ids_that_change_their_meaning_are_refused(served, second, published, tm
 
 def test_a_model_that_is_to_be_removed_is_refused(served, second, published):
     served.repositories[NAME].commit({"removals.txt": b"# asked for by its owner\nshufflenet  # in June\n"})
-    with pytest.raises(ReleaseError, match=r"config graphs .* has shufflenet, which the repository's removals\.txt"):
+    with pytest.raises(ReleaseError, match=rf"config graphs .* has shufflenet, .* anew with `--previous {NAME}`"):
         publish(second, NAME)
     assert uploaded(served) == 0
+
+
+def test_a_model_that_was_asked_to_be_removed_of_the_release_alone_is_refused_too(served, second, tmp_path):
+    release = Path(shutil.copytree(second, tmp_path / "younger"))
+    (release / "removals.txt").write_text("shufflenet\n")
+    with pytest.raises(ReleaseError, match=r"has shufflenet, which removals\.txt asks to leave out"):
+        publish(release, NAME)
+    assert NAME not in served.repositories
+
+
+def test_what_the_next_release_leaves_out_is_what_the_repository_names(served, second, published, tmp_path):
+    served.repositories[NAME].commit({"removals.txt": b"SHUFFLEnet\nsomeone/*  # gone\n"})
+    release = built(tmp_path, FOUR, previous=NAME)
+    assert sorted(row["name"] for row in every_row(release, "graphs")) == ["resnet50", "squeezenet", "vgg19"]
+    assert (release / "removals.txt").read_bytes() == b"SHUFFLEnet\nsomeone/*  # gone\n"
+    publish(release, NAME)
+    # What the maintainer adds to the release joins what is there; what is missing of it is not taken away.
+    (release / "removals.txt").write_text("someone/*\nshufflenet\nelse/*\n")
+    publish(release, NAME)
+    assert there(served)["removals.txt"] == b"someone/*\nshufflenet\nelse/*\n"
+    (release / "removals.txt").write_text("shufflenet\n")
+    publish(release, NAME)
+    assert there(served)["removals.txt"] == b"someone/*\nshufflenet\nelse/*\n"
+    (release / "removals.txt").write_text("shufflenet\nmore/*\n")
+    with pytest.raises(ReleaseError, match=rf"removals\.txt of {NAME} names else/\*, and that of .* does not: build"):
+        publish(release, NAME)
+
+
+def test_removals_that_cannot_be_had_are_not_taken_for_none(served, published, tmp_path):
+    served.faults.add(f"GET *{NAME}/resolve/*/removals.txt", Fault(status=503), times=100)
+    served.faults.add(f"HEAD *{NAME}/resolve/*/removals.txt", Fault(status=503), times=100)
+    with pytest.raises(ReleaseError, match=f"removals.txt of {NAME} cannot be read from the Hub"):
+        built(tmp_path, FOUR, previous=NAME)
 
 
 @pytest.mark.parametrize(
