@@ -172,7 +172,8 @@ def publish(
 
     done = run(directory, repo_id, private=private, tag=tag, create_pr=create_pr, dry_run=dry_run, show=typer.echo)
     if done.commit:
-        typer.echo(f"{'nothing had changed' if done.plan.is_empty else 'published'}: {done.url}, commit {done.commit}")
+        what = "nothing had changed" if done.plan.is_empty else "published"
+        typer.echo(f"{what}: {done.url}, commit {done.commit}{f', tag {tag}' if tag else ''}")
 
 
 @app.command()
