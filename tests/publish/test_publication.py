@@ -113,7 +113,7 @@ def test_the_command_says_where_it_went(served, first):
     done = CliRunner().invoke(app, ["publish", str(first), "--repo-id", NAME, "--private", "--tag", "v1.0"])
     assert done.exit_code == 0, done.output
     sha = served.repositories[NAME].sha
-    assert done.stdout.splitlines()[-1] == f"published: {served.endpoint}/datasets/{NAME}, commit {sha}"
+    assert done.stdout.splitlines()[-1] == f"published: {served.endpoint}/datasets/{NAME}, commit {sha}, tag v1.0"
     assert served.repositories[NAME].private
     assert "hf_ada" not in done.output
     assert done.stderr == ""  # no progress bars where nobody looks
