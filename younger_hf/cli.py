@@ -15,6 +15,7 @@ import typer
 
 from younger_hf.choices import check_choice
 from younger_hf.errors import MissingExtraError, UsageError, YoungerError
+from younger_hf.recipes.cli import train
 
 if TYPE_CHECKING:
     from builders.convert import Outcome
@@ -29,6 +30,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(train)
 
 
 @app.callback()

@@ -1,0 +1,148 @@
+"""`younger-hf train`: settings from a TOML file and flags, a run directory, and the recipe that fills it.
+
+PyTorch is imported inside the commands, so that the others start quickly and work without it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from younger_hf.errors import UsageError
+from younger_hf.recipes.config import config_of, read_toml
+
+train = typer.Typer(name="train", help="Train a baseline of the paper, or one beyond it.", no_args_is_help=True)
+
+_MAY_CHANGE = ("epochs", "device")
+"""What a resumed run can be told anew: it is the same run, only longer or elsewhere."""
+
+Release = Annotated[str | None, typer.Option(help="A release directory or Hub repository.", show_default="younger")]
+Revision = Annotated[str | None, typer.Option(help="The repository's branch, tag or commit.")]
+Attributes = Annotated[
+    bool | None,
+    typer.Option("--attributes/--no-attributes", help="Whether attributes make classes.", show_default="no-attributes"),
+]
+Scheme = Annotated[str | None, typer.Option(help="family or paper.", show_default="family")]
+Limit = Annotated[int | None, typer.Option(min=1, help="At most so many rows of each split.")]
+Epochs = Annotated[int | None, typer.Option(min=1, help="Passes over the training split.")]
+BatchSize = Annotated[int | None, typer.Option(min=1, help="Graphs a step.")]
+LearningRate = Annotated[float | None, typer.Option(help="Adam's.")]
+WeightDecay = Annotated[float | None, typer.Option(help="Adam's.")]
+ValidateEvery = Annotated[int | None, typer.Option(min=0, help="Steps between validations; 0: each epoch.")]
+Seed = Annotated[int | None, typer.Option(min=0, show_default="12345")]
+Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps.", show_default="auto")]
+Directory = Annotated[Path | None, typer.Option("--run", help="The run's directory.", show_default="runs/TASK-MODEL")]
+File = Annotated[Path | None, typer.Option("--config", help="Settings as TOML: model, epochs, …; flags come first.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run; only --epochs and --device may change.")]
+
+
+@train.command()
+def dataflow(
+    model: Annotated[str | None, typer.Option(help="gcn, gat, sage; or gine, which uses direction and slots.")] = None,
+    attributes: Attributes = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option(help="heldout: what is predicted passes no messages. paper: it does.", show_default="heldout"),
+    ] = None,
+    decoder: Annotated[str | None, typer.Option(help="dot or directed.", show_default="dot")] = None,
+    held_out: Annotated[
+        float | None, typer.Option(help="Share of edges that is predicted.", show_default="0.2")
+    ] = None,
+    release: Release = None,
+    revision: Revision = None,
+    split_scheme: Scheme = None,
+    limit: Limit = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    learning_rate: LearningRate = None,
+    weight_decay: WeightDecay = None,
+    validate_every: ValidateEvery = None,
+    seed: Seed = None,
+    device: Device = None,
+    run: Directory = None,
+    config: File = None,
+    resume: Resume = False,
+) -> None:
+    """Data flow design: predict which operators are joined. Settings left out are the paper's."""
+    flags = {name: value for name, value in locals().items() if name not in ("run", "config", "resume")}
+    _train("dataflow", flags, run, config, resume)
+
+
+@train.command()
+def operator(
+    model: Annotated[
+        str | None, typer.Option(help="gcn, gat, sage, gae, vgae; or gine, which uses direction and slots.")
+    ] = None,
+    attributes: Attributes = None,
+    encoder_epochs: Annotated[
+        int | None, typer.Option(min=1, help="Of gae and vgae, at first.", show_default="100")
+    ] = None,
+    encoder_steps: Annotated[int | None, typer.Option(min=1, help="At most so many.", show_default="4000")] = None,
+    encoder_learning_rate: Annotated[float | None, typer.Option(help="Adam's.", show_default="0.0001")] = None,
+    encoder_weight_decay: Annotated[float | None, typer.Option(help="Adam's.", show_default="0.00005")] = None,
+    release: Release = None,
+    revision: Revision = None,
+    split_scheme: Scheme = None,
+    limit: Limit = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    learning_rate: LearningRate = None,
+    weight_decay: WeightDecay = None,
+    validate_every: ValidateEvery = None,
+    seed: Seed = None,
+    device: Device = None,
+    run: Directory = None,
+    config: File = None,
+    resume: Resume = False,
+) -> None:
+    """Operator design: predict the operators at a subgraph's boundary. Settings left out are the paper's."""
+    flags = {name: value for name, value in locals().items() if name not in ("run", "config", "resume")}
+    _train("operator", flags, run, config, resume)
+
+
+def _train(task: str, flags: dict[str, Any], directory: Path | None, file: Path | None, resume: bool) -> None:
+    given = {**(read_toml(file) if file else {}), **{name: value for name, value in flags.items() if value is not None}}
+    if resume:
+        if directory is None:
+            raise UsageError("--resume goes on with a run: name it with --run DIRECTORY")
+        run = _resumed(task, given, directory)
+    else:
+        settings = config_of(task, given)
+        run = _begun(settings, directory or Path("runs") / f"{task}-{settings.model}")
+    if task == "dataflow":
+        from younger_hf.recipes.dataflow import train as recipe
+    else:
+        from younger_hf.recipes.operator import train as recipe
+    recipe(run)
+    from younger_hf.evaluate import METRICS
+
+    best = run.best()
+    scores = "  ".join(f"{name} {best[name]:.4f}" for name in METRICS[task])
+    typer.echo(f"{run.directory}: best at step {best['step']:,} of {run.position.step:,}  {scores}")
+
+
+def _begun(config: Any, directory: Path) -> Any:
+    from younger_hf.recipes.run import Run
+    from younger_hf.recipes.training import find_device
+    from younger_hf.vocabulary import Vocabulary
+
+    find_device(config.device)
+    return Run.create(directory, config, Vocabulary.load(config.release, config.revision))
+
+
+def _resumed(task: str, given: dict[str, Any], directory: Path) -> Any:
+    from younger_hf.recipes.run import Run
+    from younger_hf.vocabulary import Vocabulary
+
+    run = Run.open(directory)
+    if run.config.task != task:
+        raise UsageError(f"{directory} is a run of {run.config.task}: younger-hf train {run.config.task} --resume")
+    wanted = config_of(task, {**run.config.to_dict(), **given})
+    for name, value in given.items():
+        if name not in _MAY_CHANGE and value != getattr(run.config, name):
+            raise UsageError(f"{directory} has {name} {getattr(run.config, name)}: a resumed run keeps it")
+    run.check_vocabulary(Vocabulary.load(wanted.release, wanted.revision))
+    run.configure(wanted)
+    return run

@@ -1,0 +1,59 @@
+"""GCN, GAT and SAGE as the paper has them, for both tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from torch import Tensor, nn
+from torch.nn import functional
+from torch_geometric.nn import GATConv, GCNConv, SAGEConv
+
+from younger_hf.recipes.models.convolutions import convolve, convolve_within, receptive_field
+
+CONVOLUTIONS: Final[dict[str, Callable[[int, int], nn.Module]]] = {
+    "gcn": GCNConv,
+    "gat": lambda inputs, outputs: GATConv(inputs, outputs, heads=8, concat=False),
+    "sage": SAGEConv,
+}
+
+
+class TwoLayerGNN(nn.Module):
+    """Embedding(V, 1024), dropout, convolution to 512, ReLU, dropout, convolution to the outputs.
+
+    Args:
+        name: of the convolution, one of `CONVOLUTIONS`.
+        vocabulary_size: V.
+        out_channels: C.
+        input_dropout: of the embedding: 0.5 for operator design, 0 for data flow design.
+        hidden: the width between the convolutions.
+    """
+
+    def __init__(
+        self, name: str, vocabulary_size: int, out_channels: int, input_dropout: float = 0.0, hidden: int = 512
+    ) -> None:
+        super().__init__()
+        self.input_dropout = input_dropout
+        self.embedding = operator_embedding(vocabulary_size, 1024)
+        self.conv1 = CONVOLUTIONS[name](1024, hidden)
+        self.conv2 = CONVOLUTIONS[name](hidden, out_channels)
+
+    def forward(
+        self,
+        x: Tensor,
+        edge_index: Tensor,
+        edge_attr: Tensor | None = None,  # noqa: ARG002 - all models are called alike
+        targets: Tensor | None = None,
+    ) -> Tensor:
+        """The outputs [T, C] at the targets, or [N, C] at all nodes; edge_attr plays no part."""
+        hidden = functional.dropout(self.embedding(x), self.input_dropout, self.training)
+        hidden = convolve_within(self.conv1, hidden, edge_index, receptive_field(edge_index, targets, len(x)))
+        hidden = functional.dropout(hidden.relu(), 0.5, self.training)
+        return convolve(self.conv2, hidden, edge_index, targets)
+
+
+def operator_embedding(vocabulary_size: int, channels: int) -> nn.Embedding:
+    """An embedding that is drawn from N(0, channels^-1/2), as the paper's are."""
+    embedding = nn.Embedding(vocabulary_size, channels)
+    nn.init.normal_(embedding.weight, std=channels**-0.5)
+    return embedding

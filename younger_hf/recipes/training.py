@@ -1,0 +1,172 @@
+"""The training loop that both recipes share: steps, validations, a bar, and a state to go on from.
+
+What a step draws (dropout, negatives) follows from the seed and the step's number alone. So a run that was interrupted
+anywhere and resumed ends in the same parameters and metrics as one that was not.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from younger_hf.errors import ReleaseError, UsageError
+from younger_hf.recipes.batches import GraphTable
+from younger_hf.recipes.config import Config
+from younger_hf.recipes.run import Position, Run, RunError
+
+_SECONDS_BETWEEN_STATES: Final = 60
+
+
+def fit(
+    run: Run,
+    model: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    loss_of_step: Callable[[int, np.random.Generator], torch.Tensor],
+    num_steps: int,
+    steps_per_epoch: int,
+    validate: Callable[[], Mapping[str, float]] | None = None,
+    phase: str = "train",
+) -> None:
+    """Train from where the run stands up to a step, and validate as its configuration says.
+
+    Args:
+        run: where everything is written.
+        model: on its device, with fresh parameters.
+        optimizer: of the parameters that are trained.
+        loss_of_step: the loss of a step, by its number from 0 and a generator of its own.
+        num_steps: where to end.
+        steps_per_epoch: for the bar, and for a configuration that validates each epoch.
+        validate: the metrics of the model as it is; None validates nothing.
+        phase: of the run; one that was in another phase begins this one.
+
+    Raises:
+        RunError: a loss is not a number; parameters and state are as they were before.
+        KeyboardInterrupt: the state has been written.
+    """
+    config, position = run.config, run.position
+    if position.phase == phase:
+        run.restore(model, optimizer)
+    else:
+        position = run.position = Position(phase, seconds=position.seconds)
+        run.save_state(model, optimizer)
+    every = config.validate_every or steps_per_epoch
+    saved = started = time.monotonic()
+    elsewhere = position.seconds
+    name = f"{config.task} {config.model}{'' if phase == 'train' else f' {phase}'}"
+    bar = tqdm(total=num_steps, initial=position.step, desc=name, unit="step", disable=None)
+    shown: dict[str, str] = {}
+    try:
+        while True:
+            is_due = position.step % every == 0 or position.step >= num_steps
+            if validate is not None and is_due and position.step > position.validated:
+                model.eval()
+                metrics = validate()
+                position.seconds = elsewhere + time.monotonic() - started
+                entry = {
+                    "epoch": position.step / steps_per_epoch,
+                    "loss": position.loss / (position.step - position.validated),
+                    "seconds": round(position.seconds, 1),
+                }
+                with uninterrupted():
+                    run.record(model, entry, metrics)
+                shown |= {metric: f"{value:.4f}" for metric, value in metrics.items()}
+            if position.step >= num_steps:
+                break
+            model.train()
+            generator = np.random.default_rng([config.seed, position.step])
+            torch.manual_seed(int(generator.integers(2**63)))
+            optimizer.zero_grad()
+            loss = loss_of_step(position.step, generator)
+            value = loss.item()
+            if not math.isfinite(value):
+                raise RunError(
+                    f"the loss of {run.directory} is {value} at step {position.step}: "
+                    "begin a run with a smaller --learning-rate; what was validated before is kept"
+                )
+            loss.backward()  # type: ignore[no-untyped-call]
+            with uninterrupted():
+                optimizer.step()
+                position.step += 1
+                position.loss += value
+            bar.set_postfix({"epoch": position.step // steps_per_epoch, "loss": f"{value:.4f}", **shown}, refresh=False)
+            bar.update()
+            if time.monotonic() - saved > _SECONDS_BETWEEN_STATES:
+                position.seconds = elsewhere + time.monotonic() - started
+                run.save_state(model, optimizer)
+                saved = time.monotonic()
+    except KeyboardInterrupt:
+        run.save_state(model, optimizer)
+        raise
+    finally:
+        bar.close()
+    run.save_state(model, optimizer)
+
+
+def find_device(name: str) -> torch.device:
+    """The device of a name, "auto" being a GPU if there is one.
+
+    Raises:
+        UsageError: there is no such device here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        there = ["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
+        there += ["mps"] if torch.backends.mps.is_available() else []
+        raise UsageError(f"there is no device {name} here: there is {', '.join(there)}") from error
+    return device
+
+
+def load_split(config: Config, split: str) -> GraphTable:
+    """The rows of a split that a run is about.
+
+    Raises:
+        ReleaseError: the release has no such rows.
+    """
+    from younger_hf.dataset import load
+    from younger_hf.release import open_release
+
+    release = open_release(config.release, config.revision)
+    if config.table not in release.configs:
+        raise ReleaseError(f"{config.release} has no {config.table}: it cannot be trained on")
+    lacking = ReleaseError(
+        f"{config.table} of {config.release} has no {split} rows in the {config.split_scheme} scheme: "
+        "try --split-scheme paper, or a larger release"
+    )
+    if config.split_scheme == "family" and split not in release.splits(config.table):
+        raise lacking
+    rows = load(config.table, split, source=config.release, revision=config.revision, split_scheme=config.split_scheme)
+    if not len(rows):
+        raise lacking
+    if config.limit is not None and config.limit < len(rows):
+        drawn = np.random.default_rng(config.seed).permutation(len(rows))[: config.limit]
+        rows = rows.select(np.sort(drawn))
+    return GraphTable(rows, config.vocabulary)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ctrl-C within takes effect at the end."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pressed: list[Any] = []
+    before = signal.signal(signal.SIGINT, lambda *event: pressed.append(event))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        raise KeyboardInterrupt
