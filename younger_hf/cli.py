@@ -188,7 +188,8 @@ def diff(
     keys: Annotated[bool, typer.Option("--keys", help="Compare which rows there are, not what is in them.")] = False,
 ) -> None:
     """Say what a release adds, removes and changes. Ends with 1 if an id of an operator has changed its meaning."""
-    from younger_hf.release_diff import compare_releases, open_named
+    from younger_hf.release import open_named
+    from younger_hf.release_diff import compare_releases
 
     found = compare_releases(open_named(old), open_named(new), contents=not keys)
     typer.echo(found.to_json() if as_json else str(found))

@@ -7,7 +7,8 @@ what the task expects is refused by name. scikit-learn computes the metrics, as 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,9 @@ from numpy.typing import NDArray
 from younger_hf.choices import check_choice
 from younger_hf.errors import MissingExtraError, UsageError
 from younger_hf.vocabulary import MASK_ID
+
+if TYPE_CHECKING:
+    from younger_hf.release import Release
 
 try:
     from sklearn import metrics
@@ -106,6 +110,34 @@ class Evaluator:
         if y_true.shape != y_pred.shape:
             raise UsageError(f"y_true has {len(y_true)} values and y_pred {len(y_pred)}: they must go in pairs")
         return self._dataflow(y_true, y_pred) if self.task == "dataflow" else self._operator(y_true, y_pred)
+
+    @staticmethod
+    def score(file: str | Path, release: Release | str | Path | None = None) -> dict[str, float]:
+        """Compute the metrics of a predictions file, which says of which task it is.
+
+        Args:
+            file: a Parquet file, as `younger-hf evaluate RUN` or `younger_hf.predictions.Predictions.save` writes it.
+            release: what its labels are held against: a release, its directory, or the id of its Hub repository, which
+                may end in `@` and a revision. None takes the file at its word.
+
+        Returns:
+            As `evaluate`.
+
+        Raises:
+            PredictionsError: it is no predictions file, its predictions are none, or its labels are not the release's.
+            ReleaseError: there is no such release.
+        """
+        from younger_hf.predictions import Predictions, PredictionsError, check_labels
+        from younger_hf.release import Release, open_named
+
+        predictions = Predictions.load(Path(file))
+        if release is not None:
+            opened = release if isinstance(release, Release) else open_named(str(release))
+            check_labels(predictions, opened, Path(file))
+        try:
+            return Evaluator(predictions.of.task, predictions.of.vocabulary_size).evaluate(predictions.arrays())
+        except UsageError as error:
+            raise PredictionsError(f"{file}: {error}") from error
 
     def __repr__(self) -> str:
         return f"Evaluator({self.task!r}, vocabulary_size={self.vocabulary_size})"

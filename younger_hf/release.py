@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
@@ -34,6 +34,7 @@ Condition = tuple[str, str, Any]
 
 _REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _FRONT_MATTER = re.compile(r"\A---\r?\n(.*?)\r?\n---\s*$", re.DOTALL | re.MULTILINE)
+_CONTENT = "content "
 _SHARD = re.compile(r"(.*-)(\d+)-of-(\d+)(\.parquet)")
 
 
@@ -45,11 +46,19 @@ class Release:
         source: the directory, or the id of the Hub repository.
         revision: the repository's branch, tag or commit; None for a directory, or for the newest state.
         configs: for each config and split, the paths or glob patterns of its Parquet files, below `source`.
+        contents: for each config, what tells its content from that of other releases, as the card says; "" if it does
+            not say.
     """
 
     source: Path | str
     revision: str | None
     configs: Mapping[str, Mapping[str, tuple[str, ...]]]
+    contents: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """What to call it elsewhere: the id of the repository, or the last part of the directory's path."""
+        return self.source.resolve().name if isinstance(self.source, Path) else self.source
 
     def splits(self, config: str) -> tuple[str, ...]:
         """The splits of a config, in the card's order.
@@ -230,13 +239,25 @@ def open_release(source: str | Path, revision: str | None = None) -> Release:
         card = path / "README.md"
         if not card.is_file():
             raise ReleaseError(f"{card} is missing: {path} is no release, or an incomplete one")
-        return Release(path, None, _read_card(card))
+        return Release(path, None, *_read_card(card))
     if path.exists() or not _REPO_ID.fullmatch(str(source)):
         raise ReleaseError(
             f"there is no release directory {source}: build one with `younger-hf build`, "
             "or name a repository on the Hub as organisation/name"
         )
-    return Release(str(source), revision, _read_card(_download_card(str(source), revision)))
+    return Release(str(source), revision, *_read_card(_download_card(str(source), revision)))
+
+
+def open_named(name: str) -> Release:
+    """A release by its directory, or by the id of its Hub repository, which may end in `@` and a revision.
+
+    Raises:
+        ReleaseError: there is no such release.
+    """
+    repository, _, revision = name.rpartition("@")
+    if repository and not Path(name).expanduser().is_dir():
+        return open_release(repository, revision)
+    return open_release(name)
 
 
 def _as_dataset(builder: Any, split: str | None) -> Any:
@@ -268,7 +289,8 @@ def read_front_matter(card: Path) -> dict[str, Any]:
     return front_matter
 
 
-def _read_card(card: Path) -> dict[str, dict[str, tuple[str, ...]]]:
+def _read_card(card: Path) -> tuple[dict[str, dict[str, tuple[str, ...]]], dict[str, str]]:
+    """The files of each split of each config, and the content of each config."""
     front_matter = read_front_matter(card)
     version = front_matter[SCHEMA_VERSION_KEY]
     if version != SCHEMA_VERSION:
@@ -277,15 +299,17 @@ def _read_card(card: Path) -> dict[str, dict[str, tuple[str, ...]]]:
             "install the younger-hf that goes with it, or load another revision"
         )
     try:
-        return {
+        configs = {
             entry["config_name"]: {
                 files["split"]: (files["path"],) if isinstance(files["path"], str) else tuple(files["path"])
                 for files in entry["data_files"]
             }
             for entry in front_matter["configs"]
         }
+        described = {entry["config_name"]: str(entry.get("description", "")) for entry in front_matter["configs"]}
     except (KeyError, TypeError) as error:
         raise ReleaseError(f"{card} does not list the splits and files of its configs") from error
+    return configs, {config: text.removeprefix(_CONTENT) for config, text in described.items()}
 
 
 def _download_card(repo_id: str, revision: str | None) -> Path:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -18,7 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from younger_hf.release import Release, open_release
+from younger_hf.release import Release
 from younger_hf.row_digests import Digests, row_digests
 from younger_hf.schema import CONFIGS, DEFAULT_CONFIG
 from younger_hf.text import plain, table
@@ -160,18 +159,6 @@ class ReleaseDiff:
         }
         facts = {"old": self.old, "new": self.new, "is_broken": self.is_broken}
         return json.dumps({**facts, "configs": configs, "vocabulary": vocabulary, **models}, indent=2)
-
-
-def open_named(name: str) -> Release:
-    """A release by its directory, or by the id of its Hub repository, which may end in `@` and a revision.
-
-    Raises:
-        ReleaseError: there is no such release.
-    """
-    repository, _, revision = name.rpartition("@")
-    if repository and not Path(name).expanduser().is_dir():
-        return open_release(repository, revision)
-    return open_release(name)
 
 
 def compare_releases(old: Release, new: Release, *, contents: bool = True) -> ReleaseDiff:

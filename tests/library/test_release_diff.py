@@ -18,7 +18,8 @@ from typer.testing import CliRunner
 
 from younger_hf.cli import app
 from younger_hf.errors import ReleaseError
-from younger_hf.release_diff import ReleaseDiff, compare_releases, open_named
+from younger_hf.release import open_named
+from younger_hf.release_diff import ReleaseDiff, compare_releases
 
 Edit = Callable[[pa.Table], pa.Table]
 

@@ -66,13 +66,23 @@ def held_out_share(config: DataflowConfig) -> float | None:
     return config.held_out if config.protocol == "heldout" else None
 
 
+def evaluation_links(batch: GraphBatch, fingerprint: str, held_out: float | None, seed: int) -> Links:
+    """What is predicted of a graph in validation and test: a function of the graph, its fingerprint and the seed.
+
+    Args:
+        batch: one graph.
+        fingerprint: of the graph.
+        held_out: as `split_links` takes it.
+        seed: of the run.
+    """
+    return split_links(batch, held_out, [np.random.default_rng([seed, *fingerprint.encode()])])
+
+
 @torch.no_grad()
 def predict(
     model: LinkPredictor, table: GraphTable, config: DataflowConfig, device: torch.device | str = "cpu"
 ) -> dict[str, NDArray[Any]]:
     """Predict the data flows of a split.
-
-    The edges held out and the pairs without a data flow are a function of the seed and each graph's fingerprint.
 
     Args:
         model: in evaluation mode, on the device.
@@ -86,8 +96,7 @@ def predict(
     """
     parts: dict[str, list[NDArray[Any]]] = {name: [] for name in ("row", "producer", "consumer", "y_true", "y_pred")}
     for row, batch in enumerate(table.batches(1)):
-        generator = np.random.default_rng([config.seed, *str(table.fingerprints[row]).encode()])
-        links = split_links(batch, held_out_share(config), [generator])
+        links = evaluation_links(batch, table.fingerprints[row].as_py(), held_out_share(config), config.seed)
         logits = logits_of(model, batch.to(device), links.to(device))
         parts["row"].append(np.full(len(links.y), row))
         parts["producer"].append(links.pairs[0].numpy())
