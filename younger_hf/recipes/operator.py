@@ -50,8 +50,8 @@ def train(run: Run) -> None:
     def reconstruction_loss(step: int, generator: np.random.Generator) -> torch.Tensor:
         batch, _ = masked(step)
         edges = batch.edge_index.cpu().numpy()
-        negatives: Any = negative_pairs(edges, batch.num_nodes, edges.shape[1], generator)
-        negatives = torch.from_numpy(negatives).to(device)
+        pairs = negative_pairs(edges, batch.num_nodes, edges.shape[1], generator)
+        negatives = torch.from_numpy(pairs).to(device)
         return model.reconstruction_loss(batch.x, batch.edge_index, negatives)  # type: ignore[no-any-return]
 
     def loss(step: int, _: np.random.Generator) -> torch.Tensor:

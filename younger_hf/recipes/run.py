@@ -163,7 +163,7 @@ class Run:
         line = {"phase": self.position.phase, "step": self.position.step, **entry, **metrics}
         lines = [*self.metrics(), line]
         self._write("metrics.jsonl", "".join(f"{json.dumps(each)}\n" for each in lines).encode())
-        self.position.validated = self.position.step
+        self.position.validated, self.position.loss = self.position.step, 0.0
         mean = float(np.mean(list(metrics.values())))
         if mean > self.position.best:
             self.position.best = mean

@@ -108,6 +108,7 @@ def fit(
         raise
     finally:
         bar.close()
+    position.seconds = elsewhere + time.monotonic() - started
     run.save_state(model, optimizer)
 
 

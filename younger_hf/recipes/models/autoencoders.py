@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch_geometric.nn import GAE, VGAE, GCNConv
 
-from younger_hf.recipes.models.convolutions import convolve, convolve_within, receptive_field
+from younger_hf.recipes.models.convolutions import convolve, receptive_field, spread
 from younger_hf.recipes.models.two_layers import operator_embedding
 
 
@@ -76,6 +76,6 @@ class _Encoder(nn.Module):
 
     def forward(self, x: Tensor, edge_index: Tensor, targets: Tensor | None = None) -> Tensor | tuple[Tensor, ...]:
         nodes = receptive_field(edge_index, targets, len(x))
-        hidden = convolve_within(self.conv1, self.embedding(x), edge_index, nodes).relu()
+        hidden = spread(convolve(self.conv1, self.embedding(x), edge_index, nodes).relu(), nodes, len(x))
         outputs = tuple(convolve(head, hidden, edge_index, targets) for head in self.heads)
         return outputs if len(outputs) > 1 else outputs[0]

@@ -79,10 +79,11 @@ def _(conv: GATConv, x: Tensor, edge_index: Tensor, targets: Tensor | None = Non
     return out
 
 
-def convolve_within(conv: torch.nn.Module, x: Tensor, edge_index: Tensor, nodes: Tensor | None) -> Tensor:
-    """`convolve` at some nodes, as rows of a tensor for all of them: [N, out_channels], 0 where no value is wanted."""
-    out = convolve(conv, x, edge_index, nodes)
-    return out if nodes is None else out.new_zeros(len(x), out.size(1)).index_copy(0, nodes, out)
+def spread(values: Tensor, nodes: Tensor | None, num_nodes: int) -> Tensor:
+    """Values [K, C] at some nodes as [N, C], 0 at the others; as they are where nodes is None, which means all."""
+    if nodes is None:
+        return values
+    return values.new_zeros(num_nodes, values.size(1)).index_copy(0, nodes, values)
 
 
 def receptive_field(edge_index: Tensor, targets: Tensor | None, num_nodes: int) -> Tensor | None:

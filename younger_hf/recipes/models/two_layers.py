@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch_geometric.nn import GATConv, GCNConv, SAGEConv
 
-from younger_hf.recipes.models.convolutions import convolve, convolve_within, receptive_field
+from younger_hf.recipes.models.convolutions import convolve, receptive_field, spread
 
 CONVOLUTIONS: Final[dict[str, Callable[[int, int], nn.Module]]] = {
     "gcn": GCNConv,
@@ -46,9 +46,12 @@ class TwoLayerGNN(nn.Module):
         targets: Tensor | None = None,
     ) -> Tensor:
         """The outputs [T, C] at the targets, or [N, C] at all nodes; edge_attr plays no part."""
-        hidden = functional.dropout(self.embedding(x), self.input_dropout, self.training)
-        hidden = convolve_within(self.conv1, hidden, edge_index, receptive_field(edge_index, targets, len(x)))
-        hidden = functional.dropout(hidden.relu(), 0.5, self.training)
+        nodes = receptive_field(edge_index, targets, len(x))
+        inputs = receptive_field(edge_index, nodes, len(x))
+        embedded = self.embedding(x if inputs is None else x[inputs])
+        embedded = spread(functional.dropout(embedded, self.input_dropout, self.training), inputs, len(x))
+        hidden = convolve(self.conv1, embedded, edge_index, nodes).relu()
+        hidden = spread(functional.dropout(hidden, 0.5, self.training), nodes, len(x))
         return convolve(self.conv2, hidden, edge_index, targets)
 
 
