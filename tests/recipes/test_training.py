@@ -17,25 +17,39 @@ from younger_hf import Evaluator, Vocabulary
 from younger_hf.recipes import dataflow, operator
 from younger_hf.recipes.config import config_of
 from younger_hf.recipes.run import Run, RunError
-from younger_hf.recipes.training import load_split
+from younger_hf.recipes.training import load_splits
 from younger_hf.vocabulary import MASK_ID
 
-RECIPES = {"dataflow": dataflow.train, "operator": operator.train}
+RECIPES = {"dataflow": dataflow, "operator": operator}
 
 Begin = Callable[..., Run]
 
 
-@pytest.fixture
-def begin(release: Path, tmp_path: Path) -> Begin:
+@pytest.fixture(scope="module")
+def vocabulary(release: Path) -> Vocabulary:
+    return Vocabulary.load(release)
+
+
+@pytest.fixture(scope="module")
+def begin(release: Path, vocabulary: Vocabulary, tmp_path_factory: pytest.TempPathFactory) -> Begin:
     """Begin a run on the zoo; every setting that is not given is one that ends in seconds."""
 
-    def of(task: str, model: str, name: str = "run", **settings: Any) -> Run:
+    def of(task: str, model: str, **settings: Any) -> Run:
         quick: dict[str, Any] = {"release": str(release), "learning_rate": 1e-3, "validate_every": 0, "device": "cpu"}
         quick |= {"split_scheme": "paper", "batch_size": 16} if task == "operator" else {"held_out": 0.5}
         config = config_of(task, {**quick, "model": model, **settings})
-        return Run.create(tmp_path / name, config, Vocabulary.load(release))
+        return Run.create(tmp_path_factory.mktemp("run"), config, vocabulary)
 
     return of
+
+
+def train(run: Run) -> None:
+    RECIPES[run.config.task].train(run)
+
+
+def trained(run: Run) -> Run:
+    train(run)
+    return run
 
 
 def without_seconds(run: Run) -> list[dict[str, Any]]:
@@ -54,7 +68,7 @@ def assert_same(left: Run, right: Run) -> None:
     ("model", "settings"),
     [
         ("gcn", {"epochs": 12}),
-        ("gat", {"epochs": 5}),
+        ("gat", {"epochs": 4, "limit": 40}),
         ("sage", {"epochs": 8}),
         ("gae", {"epochs": 20, "encoder_epochs": 4, "learning_rate": 1e-2}),
         ("vgae", {"epochs": 20, "encoder_epochs": 4, "learning_rate": 1e-2}),
@@ -64,7 +78,7 @@ def assert_same(left: Run, right: Run) -> None:
 def test_operator_design_learns_more_than_the_most_frequent_operator(begin, model, settings):
     run = begin("operator", model, **settings)
     operator.train(run)
-    table = load_split(run.config, "validation")
+    table = load_splits(run.config, "validation")[0]
     _, y_true = operator.mask_boundary(table.batch(np.arange(len(table))))
     trivial = Evaluator("operator").evaluate(
         {"y_true": y_true, "y_pred": torch.full_like(y_true, y_true.mode().values)}
@@ -77,7 +91,7 @@ def test_operator_design_learns_more_than_the_most_frequent_operator(begin, mode
     ("model", "settings"),
     [
         ("gcn", {"epochs": 6}),
-        ("gat", {"epochs": 4, "limit": 4, "learning_rate": 3e-3}),
+        ("gat", {"epochs": 4, "limit": 3, "learning_rate": 3e-3}),
         ("sage", {"epochs": 3}),
         ("gine", {"epochs": 3, "decoder": "directed", "attributes": True}),
         ("gcn", {"epochs": 6, "protocol": "paper", "batch_size": 2}),
@@ -89,19 +103,28 @@ def test_data_flow_design_learns_more_than_chance(begin, model, settings):
     assert run.best()["auc"] > 0.6
 
 
-TINY = [
-    ("dataflow", "gcn", {"epochs": 2, "limit": 5}),
-    ("operator", "vgae", {"epochs": 2, "encoder_epochs": 1, "limit": 20}),
-]
+TINY = {
+    "dataflow": ("gcn", {"epochs": 2, "limit": 5}),
+    "operator": ("vgae", {"epochs": 2, "encoder_epochs": 1, "limit": 20}),
+}
 
 
-@pytest.mark.parametrize(("task", "model", "settings"), TINY)
-def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(begin, task, model, settings):
-    runs = [begin(task, model, f"run-{number}", **settings, seed=seed) for number, seed in enumerate((1, 1, 2))]
-    for run in runs:
-        RECIPES[task](run)
-    assert_same(runs[0], runs[1])
-    assert without_seconds(runs[0]) != without_seconds(runs[2])
+@pytest.fixture(scope="module", params=TINY)
+def tiny(request, begin: Begin) -> Callable[..., Run]:
+    """Begins a run of one task that ends after a few steps; those of the operator task have two phases."""
+    model, settings = TINY[request.param]
+    return lambda **others: begin(request.param, model, **{**settings, **others})
+
+
+@pytest.fixture(scope="module")
+def whole(tiny) -> Run:
+    """A run that nothing interrupted."""
+    return trained(tiny())
+
+
+def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(tiny, whole):
+    assert_same(trained(tiny()), whole)
+    assert without_seconds(trained(tiny(seed=1))) != without_seconds(whole)
 
 
 def press_ctrl_c(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, at_call: int) -> None:
@@ -117,7 +140,6 @@ def press_ctrl_c(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, at_call
     monkeypatch.setattr(owner, name, pressed)
 
 
-@pytest.mark.parametrize(("task", "model", "settings"), TINY)
 @pytest.mark.parametrize(
     ("owner", "name", "at_call"),
     [
@@ -127,48 +149,33 @@ def press_ctrl_c(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, at_call
         (Run, "record", 1),  # amid the writing of one
     ],
 )
-def test_a_run_that_was_interrupted_and_resumed_is_one_that_was_not(
-    begin, monkeypatch, task, model, settings, owner, name, at_call
-):
-    whole = begin(task, model, "whole", **settings)
-    RECIPES[task](whole)
-    broken = begin(task, model, "broken", **settings)
+def test_a_run_that_was_interrupted_and_resumed_is_one_that_was_not(tiny, whole, monkeypatch, owner, name, at_call):
+    broken = tiny()
     with monkeypatch.context() as patch:
         press_ctrl_c(patch, owner, name, at_call)
         with pytest.raises(KeyboardInterrupt):
-            RECIPES[task](broken)
-    assert Run.open(broken.directory).position != whole.position
+            train(broken)
     resumed = Run.open(broken.directory)
-    RECIPES[task](resumed)
-    assert_same(whole, resumed)
+    assert resumed.position != whole.position
+    assert_same(trained(resumed), whole)
 
 
-def test_a_run_that_was_killed_goes_on_from_its_last_state(begin, tmp_path):
-    settings = TINY[0][2]
-    whole = begin("dataflow", "gcn", "whole", **settings)
-    dataflow.train(whole)
+def test_a_run_that_was_killed_goes_on_from_its_last_state(tiny, whole, tmp_path):
     # What was validated after the state was written is there, and a file that was being written.
-    half = begin("dataflow", "gcn", "half", **{**settings, "epochs": 1})
-    dataflow.train(half)
-    killed = tmp_path / "killed"
+    half, killed = trained(tiny(epochs=1)), tmp_path / "killed"
     shutil.copytree(whole.directory, killed)
     shutil.copy(half.directory / "state.safetensors", killed)
     (killed / "state.safetensors.unfinished").write_bytes(b"half of it")
     resumed = Run.open(killed)
     assert resumed.position.step < whole.position.step
-    dataflow.train(resumed)
-    assert_same(whole, resumed)
+    assert_same(trained(resumed), whole)
 
 
-def test_a_run_that_ended_can_be_made_longer(begin):
-    run = begin("dataflow", "gcn", epochs=1, limit=4)
-    dataflow.train(run)
-    longer = Run.open(run.directory)
-    longer.configure(config_of("dataflow", {**run.config.to_dict(), "epochs": 2}))
-    dataflow.train(longer)
-    whole = begin("dataflow", "gcn", "whole", epochs=2, limit=4)
-    dataflow.train(whole)
-    assert_same(longer, whole)
+def test_a_run_that_ended_can_be_made_longer(tiny, whole):
+    run = Run.open(trained(tiny(epochs=1)).directory)
+    run.config = whole.config
+    assert_same(trained(run), whole)
+    assert Run.open(run.directory).config == whole.config
 
 
 @pytest.mark.parametrize("model", ["sage", "gae"])
@@ -186,7 +193,7 @@ def test_a_loss_that_is_not_a_number_is_one_sentence_and_leaves_what_was_there(b
 
 def test_the_masks_hide_the_label(begin):
     config = begin("operator", "gcn").config
-    table = load_split(config, "train")
+    table = load_splits(config, "train")[0]
     batch = table.batch(np.arange(len(table)))
     masked, labels = operator.mask_boundary(batch)
     assert torch.equal(labels, batch.x[batch.boundary])
@@ -201,7 +208,7 @@ def test_the_masks_hide_the_label(begin):
 def test_predictions_say_of_which_node_of_which_row_they_are(begin):
     run = begin("operator", "gcn", epochs=1)
     operator.train(run)
-    table = load_split(run.config, "test")
+    table = load_splits(run.config, "test")[0]
     predicted = operator.predict(run.load_best(), table)
     whole = table.batch(np.arange(len(table)))
     positions = whole.ptr[predicted["row"]] + torch.from_numpy(predicted["node"])
@@ -212,8 +219,8 @@ def test_predictions_say_of_which_node_of_which_row_they_are(begin):
 def test_the_pairs_of_a_graph_are_the_same_whatever_other_rows_there_are(begin):
     run = begin("dataflow", "gcn", epochs=1)
     dataflow.train(run)
-    model, table = run.load_best(), load_split(run.config, "train")
-    few = load_split(config_of("dataflow", {**run.config.to_dict(), "limit": 3}), "train")
+    model, table = run.load_best(), load_splits(run.config, "train")[0]
+    few = load_splits(config_of("dataflow", {**run.config.to_dict(), "limit": 3}), "train")[0]
     ours, all_pairs = (dataflow.predict(model, rows, run.config) for rows in (few, table))
     for row, key in enumerate(few.fingerprints.to_pylist()):
         there = all_pairs["row"] == table.fingerprints.to_pylist().index(key)
@@ -224,10 +231,8 @@ def test_the_pairs_of_a_graph_are_the_same_whatever_other_rows_there_are(begin):
 @pytest.mark.parametrize("task", RECIPES)
 def test_dropout_is_off_where_a_model_is_judged(begin, task):
     run = begin(task, "gcn", epochs=1, limit=4)
-    RECIPES[task](run)
-    table = load_split(run.config, "validation")
+    train(run)
+    table = load_splits(run.config, "validation")[0]
     arguments = (run.config,) if task == "dataflow" else ()
-    predict = (dataflow if task == "dataflow" else operator).predict
-    y = predict(run.load_best(), table, *arguments)
-    judged = Evaluator(task).evaluate(y)
+    judged = Evaluator(task).evaluate(RECIPES[task].predict(run.load_best(), table, *arguments))
     assert judged == {name: run.best()[name] for name in judged}

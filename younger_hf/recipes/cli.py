@@ -6,16 +6,19 @@ PyTorch is imported inside the commands, so that the others start quickly and wo
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from younger_hf.errors import UsageError
-from younger_hf.recipes.config import config_of, read_toml
+from younger_hf.recipes.config import Config, config_of, read_toml
+
+if TYPE_CHECKING:
+    from younger_hf.recipes.run import Run
 
 train = typer.Typer(name="train", help="Train a baseline of the paper, or one beyond it.", no_args_is_help=True)
 
-_MAY_CHANGE = ("epochs", "device")
+_MAY_CHANGE = {"epochs", "device"}
 """What a resumed run can be told anew: it is the same run, only longer or elsewhere."""
 
 Release = Annotated[str | None, typer.Option(help="A release directory or Hub repository.", show_default="younger")]
@@ -104,35 +107,32 @@ def operator(
 
 def _train(task: str, flags: dict[str, Any], directory: Path | None, file: Path | None, resume: bool) -> None:
     given = {**(read_toml(file) if file else {}), **{name: value for name, value in flags.items() if value is not None}}
-    if resume:
-        if directory is None:
+    if directory is None:
+        if resume and "model" not in given:
             raise UsageError("--resume goes on with a run: name it with --run DIRECTORY")
-        run = _resumed(task, given, directory)
-    else:
-        settings = config_of(task, given)
-        run = _begun(settings, directory or Path("runs") / f"{task}-{settings.model}")
-    if task == "dataflow":
-        from younger_hf.recipes.dataflow import train as recipe
-    else:
-        from younger_hf.recipes.operator import train as recipe
-    recipe(run)
+        directory = Path("runs") / f"{task}-{given.get('model')}"
+    run = _resumed(task, given, directory) if resume else _begun(config_of(task, given), directory)
     from younger_hf.evaluate import METRICS
+    from younger_hf.recipes import dataflow, operator
 
+    try:
+        (dataflow if task == "dataflow" else operator).train(run)
+    except KeyboardInterrupt:
+        typer.echo(f"go on with: younger-hf train {task} --run {directory} --resume", err=True)
+        raise
     best = run.best()
     scores = "  ".join(f"{name} {best[name]:.4f}" for name in METRICS[task])
-    typer.echo(f"{run.directory}: best at step {best['step']:,} of {run.position.step:,}  {scores}")
+    typer.echo(f"{directory}: best of validation at step {best['step']:,} of {run.position.step:,}: {scores}")
 
 
-def _begun(config: Any, directory: Path) -> Any:
+def _begun(config: Config, directory: Path) -> Run:
     from younger_hf.recipes.run import Run
-    from younger_hf.recipes.training import find_device
     from younger_hf.vocabulary import Vocabulary
 
-    find_device(config.device)
     return Run.create(directory, config, Vocabulary.load(config.release, config.revision))
 
 
-def _resumed(task: str, given: dict[str, Any], directory: Path) -> Any:
+def _resumed(task: str, given: dict[str, Any], directory: Path) -> Run:
     from younger_hf.recipes.run import Run
     from younger_hf.vocabulary import Vocabulary
 
@@ -140,9 +140,9 @@ def _resumed(task: str, given: dict[str, Any], directory: Path) -> Any:
     if run.config.task != task:
         raise UsageError(f"{directory} is a run of {run.config.task}: younger-hf train {run.config.task} --resume")
     wanted = config_of(task, {**run.config.to_dict(), **given})
-    for name, value in given.items():
-        if name not in _MAY_CHANGE and value != getattr(run.config, name):
+    for name in given.keys() - _MAY_CHANGE:
+        if getattr(wanted, name) != getattr(run.config, name):
             raise UsageError(f"{directory} has {name} {getattr(run.config, name)}: a resumed run keeps it")
     run.check_vocabulary(Vocabulary.load(wanted.release, wanted.revision))
-    run.configure(wanted)
+    run.config = wanted
     return run

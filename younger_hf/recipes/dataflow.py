@@ -24,7 +24,7 @@ from younger_hf.recipes.config import DataflowConfig
 from younger_hf.recipes.link_split import Links, split_links
 from younger_hf.recipes.models.links import LinkPredictor
 from younger_hf.recipes.run import Run
-from younger_hf.recipes.training import find_device, fit, load_split
+from younger_hf.recipes.training import find_device, fit, load_splits
 
 
 def train(run: Run) -> None:
@@ -37,11 +37,11 @@ def train(run: Run) -> None:
         KeyboardInterrupt: Ctrl-C; the run can be resumed.
     """
     config, device = run.config, find_device(run.config.device)
-    table, validation = load_split(config, "train"), load_split(config, "validation")
+    table, validation = load_splits(config, "train", "validation")
     rows = ShuffledRows(len(table), config.batch_size, config.seed)
     evaluator = Evaluator("dataflow")
     model: Any = run.build_model().to(device)
-    run.describe_environment(device)
+    run.start(device)
 
     def loss(step: int, generator: np.random.Generator) -> torch.Tensor:
         batch = table.batch(rows[step])

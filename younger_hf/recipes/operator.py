@@ -22,7 +22,7 @@ from younger_hf.graph import IntArray
 from younger_hf.recipes.batches import GraphBatch, GraphTable, ShuffledRows
 from younger_hf.recipes.link_split import negative_pairs
 from younger_hf.recipes.run import Run
-from younger_hf.recipes.training import find_device, fit, load_split
+from younger_hf.recipes.training import find_device, fit, load_splits
 from younger_hf.vocabulary import MASK_ID
 
 _EVALUATION_BATCH = 512
@@ -38,11 +38,11 @@ def train(run: Run) -> None:
         KeyboardInterrupt: Ctrl-C; the run can be resumed.
     """
     config, device = run.config, find_device(run.config.device)
-    table, validation = load_split(config, "train"), load_split(config, "validation")
+    table, validation = load_splits(config, "train", "validation")
     rows = ShuffledRows(len(table), config.batch_size, config.seed)
     evaluator = Evaluator("operator", len(run.labels))
     model: Any = run.build_model().to(device)
-    run.describe_environment(device)
+    run.start(device)
 
     def masked(step: int) -> tuple[GraphBatch, torch.Tensor]:
         return mask_boundary(table.batch(rows[step]).to(device))

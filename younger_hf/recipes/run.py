@@ -84,7 +84,7 @@ class Run:
 
     @classmethod
     def create(cls, directory: Path, config: Config, vocabulary: Vocabulary) -> Run:
-        """Begin a run in a directory that is empty, or that is made.
+        """A new run, for a directory that is empty or not there; `start` writes the first of it.
 
         Raises:
             UsageError: something is there already.
@@ -93,12 +93,7 @@ class Run:
             raise UsageError(
                 f"{directory} is there already: resume it with --run {directory} --resume, or name another"
             )
-        run = cls(directory, config, labels_of(vocabulary, config))
-        directory.mkdir(parents=True, exist_ok=True)
-        run._write_json("vocabulary.json", {"kind": config.vocabulary, "labels": run.labels})
-        # Last: a directory with it can be opened.
-        run.configure(config)
-        return run
+        return cls(directory, config, labels_of(vocabulary, config))
 
     @classmethod
     def open(cls, directory: Path) -> Run:
@@ -116,11 +111,6 @@ class Run:
             with _opened(run._state) as state:
                 run.position = Position(**json.loads(state.metadata()["position"]))
         return run
-
-    def configure(self, config: Config) -> None:
-        """Set the configuration, here and in the directory."""
-        self.config = config
-        self._write_json("config.json", config.to_dict())
 
     def check_vocabulary(self, vocabulary: Vocabulary) -> None:
         """Refuse a release whose ids mean something else.
@@ -218,8 +208,10 @@ class Run:
         kept = [line for line in self.metrics() if line["phase"] != here.phase or line["step"] <= here.validated]
         self._write("metrics.jsonl", "".join(f"{json.dumps(line)}\n" for line in kept).encode())
 
-    def describe_environment(self, device: torch.device) -> None:
-        """Add an entry to environment.json."""
+    def start(self, device: torch.device) -> None:
+        """Write what the run is told, and add an entry to environment.json; all that a recipe needs is there."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._write_json("vocabulary.json", {"kind": self.config.vocabulary, "labels": self.labels})
         file = self.directory / "environment.json"
         entries = _read_json(file) if file.is_file() else []
         name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor()
@@ -233,6 +225,8 @@ class Run:
             "packages": {package: version(package) for package in _PACKAGES},
         }
         self._write_json("environment.json", [*entries, entry])
+        # Last: a directory that has it can be opened.
+        self._write_json("config.json", self.config.to_dict())
 
     @property
     def _state(self) -> Path:

@@ -18,10 +18,12 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from younger_hf.dataset import load
 from younger_hf.errors import ReleaseError, UsageError
 from younger_hf.recipes.batches import GraphTable
 from younger_hf.recipes.config import Config
 from younger_hf.recipes.run import Position, Run, RunError
+from younger_hf.release import open_release
 
 _SECONDS_BETWEEN_STATES: Final = 60
 
@@ -130,31 +132,28 @@ def find_device(name: str) -> torch.device:
     return device
 
 
-def load_split(config: Config, split: str) -> GraphTable:
-    """The rows of a split that a run is about.
+def load_splits(config: Config, *names: str) -> list[GraphTable]:
+    """The rows of some splits that a run is about.
 
     Raises:
         ReleaseError: the release has no such rows.
     """
-    from younger_hf.dataset import load
-    from younger_hf.release import open_release
-
-    release = open_release(config.release, config.revision)
-    if config.table not in release.configs:
-        raise ReleaseError(f"{config.release} has no {config.table}: it cannot be trained on")
-    lacking = ReleaseError(
-        f"{config.table} of {config.release} has no {split} rows in the {config.split_scheme} scheme: "
-        "try --split-scheme paper, or a larger release"
-    )
-    if config.split_scheme == "family" and split not in release.splits(config.table):
-        raise lacking
-    rows = load(config.table, split, source=config.release, revision=config.revision, split_scheme=config.split_scheme)
-    if not len(rows):
-        raise lacking
-    if config.limit is not None and config.limit < len(rows):
-        drawn = np.random.default_rng(config.seed).permutation(len(rows))[: config.limit]
-        rows = rows.select(np.sort(drawn))
-    return GraphTable(rows, config.vocabulary)
+    if config.table not in open_release(config.release, config.revision).configs:
+        raise ReleaseError(f"{config.release} has no {config.table}: a run needs a release that has")
+    splits = load(config.table, source=config.release, revision=config.revision, split_scheme=config.split_scheme)
+    tables = []
+    for name in names:
+        if name not in splits or not len(splits[name]):
+            raise ReleaseError(
+                f"{config.table} of {config.release} has no {name} rows in the {config.split_scheme} split scheme: "
+                "use a larger release, or the other scheme"
+            )
+        rows = splits[name]
+        if config.limit is not None and config.limit < len(rows):
+            drawn = np.random.default_rng(config.seed).permutation(len(rows))[: config.limit]
+            rows = rows.select(np.sort(drawn))
+        tables.append(GraphTable(rows, config.vocabulary))
+    return tables
 
 
 @contextmanager

@@ -1,0 +1,73 @@
+"""Settings: the paper's unless something else is said, and refused by name where they make no sense."""
+
+from __future__ import annotations
+
+import pytest
+
+from younger_hf.errors import UsageError
+from younger_hf.recipes.config import MODELS, config_of, read_toml
+
+
+@pytest.mark.parametrize("model", ["gcn", "gat", "sage"])
+def test_the_papers_hyper_parameters_are_the_defaults(model):
+    config = config_of("dataflow", {"model": model})
+    assert (config.learning_rate, config.weight_decay, config.batch_size, config.epochs) == (1e-4, 5e-5, 1, 6)
+    config = config_of("operator", {"model": model})
+    assert (config.learning_rate, config.weight_decay, config.batch_size, config.epochs) == (1e-3, 5e-5, 512, 200)
+    assert (config.validate_every, config.seed) == (20, 12345)
+
+
+@pytest.mark.parametrize("model", ["gae", "vgae"])
+def test_autoencoders_have_hyper_parameters_of_their_own(model):
+    config = config_of("operator", {"model": model})
+    assert (config.learning_rate, config.weight_decay, config.epochs) == (1e-3, 5e-4, 100)
+    assert (config.encoder_learning_rate, config.encoder_weight_decay) == (1e-4, 5e-5)
+    assert (config.encoder_epochs, config.encoder_steps) == (100, 4000)
+    assert config_of("operator", {"model": model, "epochs": 7}).epochs == 7
+
+
+@pytest.mark.parametrize("task", MODELS)
+def test_a_configuration_survives_being_written(task):
+    config = config_of(task, {"model": "gcn", "attributes": True, "limit": 3})
+    assert config_of(task, config.to_dict()) == config
+
+
+def test_attributes_choose_table_and_vocabulary():
+    assert [config_of("operator", {"model": "gcn", "attributes": flag}).table for flag in (True, False)] == [
+        "subgraphs",
+        "subgraphs-no-attributes",
+    ]
+    assert config_of("dataflow", {"model": "gcn", "attributes": True}).vocabulary == "variant"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({}, "no model is named: choose one of gcn, gat"),
+        ({"model": "saeg"}, r"no model for dataflow 'saeg': did you mean sage"),
+        ({"model": "gcn", "epoch": 3}, r"no setting 'epoch': did you mean epochs"),
+        ({"model": "gcn", "epochs": "3"}, "epochs is int, not '3'"),
+        ({"model": "gcn", "epochs": True}, "epochs is int, not True"),
+        ({"model": "gcn", "epochs": 0}, "epochs must be more than 0, not 0"),
+        ({"model": "gcn", "learning_rate": float("nan")}, "learning_rate must be more than 0, not nan"),
+        ({"model": "gcn", "seed": -1}, "seed must be 0 or more, not -1"),
+        ({"model": "gcn", "protocol": "papr"}, r"no protocol 'papr': did you mean paper"),
+        ({"model": "gcn", "decoder": "cosine"}, "no decoder 'cosine'"),
+        ({"model": "gcn", "held_out": 1.0}, "held_out is a share between 0 and 1, not 1.0"),
+        ({"model": "gcn", "split_scheme": "random"}, "no split scheme 'random'"),
+    ],
+)
+def test_what_makes_no_sense_is_named(settings, message):
+    with pytest.raises(UsageError, match=message):
+        config_of("dataflow", settings)
+
+
+def test_toml_that_cannot_be_read_is_named(tmp_path):
+    file = tmp_path / "run.toml"
+    with pytest.raises(UsageError, match=r"run\.toml cannot be read"):
+        read_toml(file)
+    file.write_text("model = gcn")
+    with pytest.raises(UsageError, match=r"run\.toml cannot be read as TOML"):
+        read_toml(file)
+    file.write_text('model = "gcn"\nlearning_rate = 1')
+    assert config_of("dataflow", read_toml(file)).learning_rate == 1.0
