@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -44,5 +45,8 @@ def figure_in_style(width: float, height: float) -> Iterator[Figure]:
 def encode(figure: Figure) -> bytes:
     """The figure as a PNG: equal figures give the same bytes."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
+    with warnings.catch_warnings():
+        # A name from anywhere may be in a script that matplotlib's own font does not have: it shows as boxes.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()

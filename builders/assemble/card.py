@@ -97,6 +97,7 @@ def render_card(report: ReleaseReport, files: Files, graphs: Sequence[Merged], v
         exporters=_exporters(graphs),
         schema_version=SCHEMA_VERSION,
         measures=_measures(graphs),
+        has_families=any(row.representative.prominent_model.family for row in graphs),
         tables=_tables(graphs),
     )
 

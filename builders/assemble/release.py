@@ -31,6 +31,8 @@ from builders.assemble.staging import staged
 from builders.assemble.vocabulary import vocabulary_rows
 from builders.removals import REMOVALS, Removals
 from younger_hf.errors import YoungerError
+from younger_hf.figures import draw_all
+from younger_hf.statistics import measure as measure_release
 from younger_hf.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -91,6 +93,7 @@ def assemble(
         )
         card = render_card(report, written.files, graphs, vocabulary)
         (directory / "README.md").write_text(card, encoding="utf-8")
+        _draw_figures(directory)
         if removals.lines:
             (directory / REMOVALS).write_bytes(removals.to_bytes())
     return report
@@ -127,6 +130,13 @@ def _measure_all(ledger: Ledger, spool: Path, jobs: int, removals: Removals) -> 
     if not measured:
         raise YoungerError("the ledger has no converted model yet: collect some with `younger-hf build`")
     return measured
+
+
+def _draw_figures(release: Path) -> None:
+    """The figures that the card shows, of what was written."""
+    (release / "figures").mkdir()
+    for name, figure in draw_all(measure_release(release)).items():
+        (release / "figures" / name).write_bytes(figure)
 
 
 def _public(models: Iterable[ModelRef]) -> tuple[ModelRef, ...]:

@@ -89,7 +89,7 @@ def test_sizes_are_drawn_where_they_are(measured):
 
 @pytest.mark.filterwarnings("error")
 def test_names_of_any_kind_are_drawn_as_they_stand(measured):
-    hostile = [r"$\frac{1$", "a\nb\x1b[0m", "_" * 500, "", "%s {}"]
+    hostile = [r"$\frac{1$", "a\nb\x1b[0m", "_" * 500, "", "%s {}", "模型🤖"]
     families = tuple(Family(name, 1, measured.families[0].nodes) for name in hostile)
     operators = tuple(OperatorCount(f"{name}::Op", 5, 1) for name in hostile)
     draw_all(dataclasses.replace(measured, families=families, operators=operators))
