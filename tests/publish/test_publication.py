@@ -195,7 +195,8 @@ def test_what_the_next_release_leaves_out_is_what_the_repository_names(served, s
         publish(release, NAME)
 
 
-def test_removals_that_cannot_be_had_are_not_taken_for_none(served, published, tmp_path):
+def test_removals_that_cannot_be_had_are_not_taken_for_none(served, published, tmp_path, monkeypatch):
+    monkeypatch.setattr(time, "sleep", lambda _: None)
     served.faults.add(f"GET *{NAME}/resolve/*/removals.txt", Fault(status=503), times=100)
     served.faults.add(f"HEAD *{NAME}/resolve/*/removals.txt", Fault(status=503), times=100)
     with pytest.raises(ReleaseError, match=f"removals.txt of {NAME} cannot be read from the Hub"):
