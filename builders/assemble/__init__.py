@@ -18,6 +18,7 @@ features        the features, spelt for every version of datasets
 parquet         the files of a split
 configs         all files of a release; subgraph_configs those of the subgraphs
 card, report    README.md, and the counts
+croissant       the same for machines, croissant.json
 staging         a directory that changes as a whole
 """
 

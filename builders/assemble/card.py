@@ -21,6 +21,7 @@ import yaml
 
 from builders.assemble.communities import MOST_NEIGHBOURS
 from builders.assemble.configs import Files
+from builders.assemble.croissant import CITATION
 from builders.assemble.features import card_features
 from builders.assemble.merge import Merged
 from builders.assemble.parquet import SplitFiles
@@ -99,6 +100,7 @@ def render_card(report: ReleaseReport, files: Files, graphs: Sequence[Merged], v
         measures=_measures(graphs),
         has_families=any(row.representative.prominent_model.family for row in graphs),
         tables=_tables(graphs),
+        citation=CITATION,
     )
 
 
@@ -167,7 +169,7 @@ def _front_matter(files: Files, vocabulary: Vocabulary) -> str:
 
 def _content(of_config: Mapping[str, SplitFiles]) -> str:
     """A short hash of the files of a config."""
-    digests = "".join(f"{split}:{written.digest}\n" for split, written in of_config.items())
+    digests = "".join(f"{split}:{' '.join(written.digests)}\n" for split, written in of_config.items())
     return blake2b(digests.encode(), digest_size=8).hexdigest()
 
 

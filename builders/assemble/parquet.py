@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from hashlib import blake2b
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,14 +32,14 @@ class SplitFiles:
         num_rows: in all files together.
         num_bytes: of the rows as Arrow has them in memory.
         file_bytes: of all files together.
-        digest: of the bytes of all files, hexadecimal.
+        digests: the SHA-256 of each file, hexadecimal.
     """
 
     paths: tuple[Path, ...]
     num_rows: int
     num_bytes: int
     file_bytes: int
-    digest: str
+    digests: tuple[str, ...]
 
 
 def write_split(
@@ -95,15 +95,15 @@ def write_split(
         path.rename(directory / f"{split}-{number:05d}-of-{len(unfinished):05d}.parquet")
         for number, path in enumerate(unfinished)
     )
-    return SplitFiles(paths, num_rows, num_bytes, sum(path.stat().st_size for path in paths), _digest(paths))
+    file_bytes = sum(path.stat().st_size for path in paths)
+    return SplitFiles(paths, num_rows, num_bytes, file_bytes, tuple(map(_digest, paths)))
 
 
-def _digest(paths: Iterable[Path]) -> str:
-    digest = blake2b(digest_size=16)
-    for path in paths:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
+def _digest(path: Path) -> str:
+    digest = sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
     return digest.hexdigest()
 
 

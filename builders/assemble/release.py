@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from builders.assemble.card import render_card
 from builders.assemble.configs import write_configs
+from builders.assemble.croissant import render_croissant
 from builders.assemble.facts import measure
 from builders.assemble.layout import lay_out
 from builders.assemble.leaks import graph_leaks
@@ -93,6 +94,8 @@ def assemble(
         )
         card = render_card(report, written.files, graphs, vocabulary)
         (directory / "README.md").write_text(card, encoding="utf-8")
+        croissant = render_croissant(card, report, written.files, graphs)
+        (directory / "croissant.json").write_text(croissant, encoding="utf-8")
         _draw_figures(directory)
         if removals.lines:
             (directory / REMOVALS).write_bytes(removals.to_bytes())
