@@ -48,6 +48,17 @@ def test_a_release_replaces_an_earlier_one(tmp_path: Path, monkeypatch: pytest.M
     assert [path.name for path in tmp_path.iterdir()] == ["younger"]
 
 
+def test_what_lies_beside_the_rows_of_a_release_is_replaced_with_it(tmp_path: Path) -> None:
+    def draw(release: Path) -> None:
+        (release / "figures").mkdir()
+        for name in ("figures/sizes.png", "figures/old.svg", "croissant.json", "removals.txt"):
+            (release / name).write_text("old")
+
+    write_release(tmp_path / "younger", "one", then=draw)
+    write_release(tmp_path / "younger", "two")
+    assert set(content(tmp_path / "younger")) == {"README.md", "graphs/train.parquet"}
+
+
 def test_an_empty_directory_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "younger").mkdir()
     write_release(tmp_path / "younger", "one")
