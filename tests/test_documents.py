@@ -1,0 +1,163 @@
+"""What README.md, CONTRIBUTING.md and the card of a release tell a reader to type works, and prints what they show.
+
+Every fenced block is run, in its order and where a release lies in `younger`; `me/younger` is on the tests' Hub:
+`python` as it stands, `pycon` as doctest does it, and the lines of `console` that begin with `$`. What a document
+shows is compared with what is printed, `…` standing for anything, and any number or fingerprint for any other, since
+these are of the demo's release; in a block that is marked ```` ```pycon exact ````, for itself alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import doctest
+import io
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hub.client import client
+from hub.server import hub
+from light import record
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from builders.ledger import Ledger
+from builders.pipeline import build
+from younger_hf.cli import main
+
+ROOT = Path(__file__).parents[1]
+
+# What begins so is shown and not run here, and why.
+NOT_RUN = {
+    "make demo": "converts 38 models in minutes; what it runs is tested for itself",
+    "make test": "runs this",
+    "make compat": "is a part of continuous integration by itself",
+    "make bench": "takes minutes, and a quiet machine",
+}
+# What a block may be that nobody types.
+NO_CODE = {"bibtex"}
+
+FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+class OfAnyRelease(doctest.OutputChecker):
+    """Compares what is printed, but for numbers and fingerprints."""
+
+    def check_output(self, want: str, got: str, optionflags: int) -> bool:
+        return super().check_output(*(re.sub(r"\b[0-9a-f]{32}\b|\d[\d,.]*", "0", text) for text in (want, got)), FLAGS)
+
+
+def blocks(document: Path) -> list[Token]:
+    """The fenced blocks of a document."""
+    return [token for token in MarkdownIt().parse(document.read_text()) if token.type == "fence"]
+
+
+def commands(block: Token) -> list[tuple[str, str]]:
+    """The commands of a console, each with what it is shown to print; every line of an unnamed block is one."""
+    text = block.content.replace("\\\n", "")
+    if not block.info.startswith("console"):
+        return [(line, "") for line in text.splitlines() if line.strip()]
+    parts = [part.partition("\n") for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]]
+    return [(command, output) for command, _, output in parts]
+
+
+def run_command(command: str) -> str:
+    """What a command prints; ours runs in this process, which is a client of the tests' Hub."""
+    words = shlex.split(command, comments=True)
+    if words[0] != "younger-hf":
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+        return done.stdout
+    printed, code = io.StringIO(), None
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
+        patch.setattr(sys, "argv", words)
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code
+    assert not code, f"{command} ends with {code}"
+    return printed.getvalue()
+
+
+def run_block(block: Token, document: str, names: dict[str, Any]) -> None:
+    """Run a block and compare what it prints; what it defines is there for the blocks behind it."""
+    assert block.map is not None
+    place = f"{document}, line {block.map[0] + 1}"
+    language, *marks = block.info.split() or [""]
+    checker = doctest.OutputChecker() if "exact" in marks else OfAnyRelease()
+    if language == "python":
+        exec(compile(block.content, place, "exec"), names)
+    elif language == "pycon":
+        test = doctest.DocTestParser().get_doctest(block.content.replace("…", "..."), names, place, place, block.map[0])
+        report = io.StringIO()
+        runner = doctest.DocTestRunner(checker=checker, optionflags=FLAGS, verbose=False)
+        assert not runner.run(test, out=report.write, clear_globs=False).failed, report.getvalue()
+        names |= test.globs
+    else:
+        assert language in ("console", ""), f"{place} is in {language}: say how that is run"
+        for command, shown in commands(block):
+            if not command.startswith(tuple(NOT_RUN)):
+                example, printed = doctest.Example(command, shown.replace("…", "...")), run_command(command)
+                same = not shown or checker.check_output(example.want, printed, FLAGS)
+                assert same, f"{place}: {checker.output_difference(example, printed, FLAGS)}"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A directory with a release, `younger`, where a document's commands find what they need."""
+    directory = tmp_path_factory.mktemp("documents")
+    with Ledger(directory / "work") as ledger:
+        record(ledger, ("bvlc_alexnet", "inception_v1", "shufflenet", "squeezenet", "vgg19", "zfnet512"))
+    build(["torchvision:resnet18"], directory / "younger", directory / "work")
+    with hub() as served, pytest.MonkeyPatch.context() as patch:
+        served.users = {"hf_me": "me"}
+        patch.chdir(directory)
+        with client(served, directory / "home", token="hf_me"):
+            yield directory
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "the card"])
+def test_what_a_document_shows_is_so(place: Path, document: str) -> None:
+    file = place / "younger" / "README.md" if document == "the card" else ROOT / document
+    names: dict[str, Any] = {"__name__": "__main__"}
+    found = [block for block in blocks(file) if block.info not in NO_CODE]
+    assert found
+    for block in found:
+        run_block(block, document, names)
+
+
+def test_what_is_not_run_is_shown_somewhere_and_is_a_goal_of_make() -> None:
+    found = [block for name in ("README.md", "CONTRIBUTING.md") for block in blocks(ROOT / name)]
+    shown = [command for block in found for command, _ in commands(block)]
+    goals = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    for command in NOT_RUN:
+        assert any(line.startswith(command) for line in shown)
+        assert command.removeprefix("make ") in goals
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("```pycon\n>>> 'a' + 'b'\n'ac'\n```\n", r"Got:\s+'ab'"),
+        ("```pycon exact\n>>> 1 + 1\n3\n```\n", r"Got:\s+2"),
+        ("```console\n$ echo a \\\n  b\na c\n```\n", r"a document, line 1: Expected:\s+a c\s+Got:\s+a b"),
+        ("```console\n$ younger-hf stats nowhere\n```\n", "younger-hf stats nowhere ends with 1"),
+        ("```\nls nowhere\n```\n", "ls nowhere: "),
+        ("```ruby\nputs 1\n```\n", "is in ruby"),
+    ],
+)
+def test_what_is_not_so_is_found(text: str, message: str) -> None:
+    (block,) = MarkdownIt().parse(text)
+    with pytest.raises(AssertionError, match=message):
+        run_block(block, "a document", {})
+
+
+def test_numbers_and_what_is_left_out_may_differ() -> None:
+    shown = "```console\n$ printf '12 rows\\nmuch\\nmore\\n3.5 s\\n'\n9,000 rows\n…\n0.1 s\n```\n"
+    (block,) = MarkdownIt().parse(shown)
+    run_block(block, "a document", {})
