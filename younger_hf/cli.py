@@ -15,6 +15,7 @@ import typer
 
 from younger_hf.choices import check_choice
 from younger_hf.errors import MissingExtraError, UsageError, YoungerError
+from younger_hf.evaluate_cli import embed, evaluate, nearest, suggest
 from younger_hf.recipes.cli import train
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(train)
+for _command in (evaluate, embed, suggest):
+    app.command()(_command)
 
 
 @app.callback()
@@ -128,10 +131,15 @@ def status(
 def inspect(
     model: Annotated[Path, typer.Argument(help="An ONNX file; its weights are not read.")],
     release: Annotated[str | None, typer.Option(help="A release directory or Hub repository to look it up in.")] = None,
+    embeddings: Annotated[
+        Path | None, typer.Option(help="graph-embeddings.parquet of younger-hf embed: name the nearest architectures.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say what an architecture is, and whether it is in a release."""
     facts = _facts(model, release)
+    if embeddings is not None:
+        facts["nearest"] = nearest(model, embeddings)
     typer.echo(json.dumps(facts, indent=2) if as_json else _table(facts))
 
 
@@ -250,6 +258,10 @@ def _table(facts: dict[str, Any]) -> str:
         "opset": facts["opset"],
         "operators": operators,
         **({"in release": found} if found else {}),
+        **{
+            f"nearest {rank}": f"{each['name']} ({each['family'] or 'no family'}, {each['similarity']:.3f})"
+            for rank, each in enumerate(facts.get("nearest", ()), 1)
+        },
     }
     width = max(map(len, lines))
     return "\n".join(f"{name:<{width}}  {value}" for name, value in lines.items())

@@ -22,14 +22,14 @@ from younger_hf.statistics_report import TOP_OPERATORS
 from younger_hf.text import plain
 
 TOP_FAMILIES: Final = 24
-
-_SIZE_COLOURS: Final = {"nodes": "#2f6fdb", "edges": "#f28a2e"}
-_LONGEST_LABEL: Final = 28
-# From what the data flow computes to what only moves data about.
-_ORDER: Final = (
+ORDER: Final = (
     "convolution", "dense", "attention", "recurrent", "normalisation", "activation", "pooling", "elementwise",
     "quantisation", "control flow", "other", "data movement",
 )  # fmt: skip
+"""The groups of operators, from those that compute to what only moves data about."""
+
+_SIZE_COLOURS: Final = {"nodes": "#2f6fdb", "edges": "#f28a2e"}
+_LONGEST_LABEL: Final = 28
 
 
 def draw_all(statistics: Statistics) -> dict[str, bytes]:
@@ -101,7 +101,7 @@ def draw_families(statistics: Statistics) -> bytes:
     with figure_in_style(7.2, 1.5 + 0.235 * len(top)) as figure:
         axes = figure.add_subplot()
         left = np.zeros(len(top))
-        shown = [group for group in _ORDER if nodes[:, GROUPS.index(group)].any()]
+        shown = [group for group in ORDER if nodes[:, GROUPS.index(group)].any()]
         for group in shown:
             share = shares[:, GROUPS.index(group)]
             axes.barh(range(len(top)), share, left=left, height=0.78, color=colour_of(group), edgecolor="white", lw=0.5)
@@ -144,7 +144,7 @@ def _label_right(axes: Axes, head: str, labels: list[str]) -> None:
 def group_patches(groups: Iterable[str]) -> list[Patch]:
     """The entries of a legend for groups of operators."""
     present = set(groups)
-    return [Patch(color=colour_of(group), label=group) for group in _ORDER if group in present]
+    return [Patch(color=colour_of(group), label=group) for group in ORDER if group in present]
 
 
 def group_of(type_label: str) -> str:

@@ -196,12 +196,22 @@ class Predictions:
     Attributes:
         of: what it was to predict.
         model: what predicted it, in words.
-        table: the labels, and `y_pred`: the probability of a data flow (float32), or the id of an operator (int64).
+        table: the labels as `EvaluationSet.labels` gives them, and `y_pred`: the probability of a data flow (float32),
+            or the id of an operator (int64). Columns of other integers or floats are cast.
+
+    Raises:
+        UsageError: a column is missing.
     """
 
     of: EvaluationSet
     model: str
     table: pa.Table
+
+    def __post_init__(self) -> None:
+        schema = _SCHEMAS[self.of.task]
+        for name in schema.names:
+            check_choice("column of predictions", name, self.table.column_names)
+        object.__setattr__(self, "table", self.table.select(schema.names).cast(schema).combine_chunks())
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """`y_true` and `y_pred` [M], as `Evaluator.evaluate` takes them."""
@@ -214,9 +224,8 @@ class Predictions:
             YoungerError: it cannot be written.
         """
         about = json.dumps({**asdict(self.of), "model": self.model}, sort_keys=True)
-        table = self.table.select(_SCHEMAS[self.of.task].names).cast(_SCHEMAS[self.of.task]).combine_chunks()
         buffer = io.BytesIO()
-        pq.write_table(table.replace_schema_metadata({_METADATA: about}), buffer, compression="zstd")
+        pq.write_table(self.table.replace_schema_metadata({_METADATA: about}), buffer, compression="zstd")
         write_whole(path, buffer.getvalue())
 
     @classmethod
@@ -239,7 +248,7 @@ class Predictions:
         if table is None or any(column.null_count for column in table.columns):
             wanted = ", ".join(f"{field.name} ({field.type})" for field in _SCHEMAS[of.task])
             raise PredictionsError(f"{path} must have the columns {wanted}, at most {_MOST_ROWS:,} rows and no nulls")
-        return cls(of, model, table.replace_schema_metadata())
+        return cls(of, model, table)
 
 
 def check_labels(predictions: Predictions, release: Release, path: Path) -> None:

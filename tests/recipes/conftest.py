@@ -9,6 +9,11 @@ import datasets
 import pytest
 import torch
 
+from younger_hf import Vocabulary
+from younger_hf.recipes import dataflow, operator
+from younger_hf.recipes.config import config_of
+from younger_hf.recipes.run import Run
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
@@ -30,3 +35,18 @@ def _one_thread() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def release(zoo: Path) -> Path:
     return zoo / "younger"
+
+
+@pytest.fixture(scope="session")
+def trained(release: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
+    """A run of each task, trained for some steps, at the least that tells it from one that was not."""
+    settings = {"release": str(release), "device": "cpu"}
+    runs = {}
+    for task, train, more in (
+        ("operator", operator.train, {"model": "sage", "epochs": 12, "validate_every": 6, "split_scheme": "paper"}),
+        ("dataflow", dataflow.train, {"model": "gine", "decoder": "directed", "epochs": 2}),
+    ):
+        config = config_of(task, {**settings, **more})
+        runs[task] = Run.create(tmp_path_factory.mktemp("runs") / task, config, Vocabulary.load(release))
+        train(runs[task])
+    return runs
