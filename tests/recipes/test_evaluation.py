@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import CliRunner, Result
 
 from younger_hf import Evaluator, Vocabulary, YoungerError
@@ -89,7 +90,8 @@ def test_a_file_that_lies_is_refused_by_the_command(trained, release, tmp_path):
     ("arguments", "sentence"),
     [
         (("evaluate", "nowhere"), "there is no file nowhere"),
-        (("evaluate", "{run}", "--split", "tets"), "no split of the paper's scheme 'tets': did you mean test"),
+        (("evaluate", "{run}", "--split", "tets"), "no split 'tets': did you mean test"),
+        (("evaluate", "{run}", "--split", "unseen"), "has no unseen rows in the paper split scheme"),
         (("evaluate", "{run}", "--device", "cuda:9"), "there is no device cuda:9 here"),
         (("evaluate", "{run}/config.json", "--split", "test"), "says itself of which split it is: leave --split out"),
         (("evaluate", "{run}/config.json"), "config.json is no Parquet file, or damaged"),
@@ -106,7 +108,7 @@ def test_bad_input_is_one_sentence(trained, release, arguments, sentence):
 
 def test_a_run_without_a_checkpoint_is_named(release, tmp_path):
     config = config_of("operator", {"model": "gcn", "release": str(release)})
-    Run.create(tmp_path / "run", config, Vocabulary.load(release))
+    Run.create(tmp_path / "run", config, Vocabulary.load(release)).start(torch.device("cpu"))
     error = command("evaluate", tmp_path / "run").exception
     assert isinstance(error, YoungerError)
     assert "run has no checkpoint yet" in str(error)

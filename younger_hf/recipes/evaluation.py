@@ -12,12 +12,14 @@ from typing import Any
 
 import pyarrow as pa
 
+from younger_hf.choices import check_choice
 from younger_hf.evaluate import Evaluator
 from younger_hf.predictions import EvaluationSet, Predictions
 from younger_hf.recipes import dataflow, operator
 from younger_hf.recipes.run import Run
-from younger_hf.recipes.training import find_device, load_split
+from younger_hf.recipes.training import find_device, load_splits
 from younger_hf.release import Release
+from younger_hf.schema import SPLITS
 from younger_hf.vocabulary import Vocabulary
 from younger_hf.whole_files import write_whole
 
@@ -34,12 +36,13 @@ def predict_split(run: Run, release: Release, split: str, device: str = "auto") 
     Raises:
         RunError: the run has no checkpoint, or another vocabulary than the release.
         ReleaseError: the release has no rows in the split.
-        UsageError: there is no such device.
+        UsageError: there is no such split or device.
     """
+    check_choice("split", split, SPLITS)
     # A run that was tried on a few rows is scored on all of them.
     config = replace(run.config, release=str(release.source), revision=release.revision, limit=None)
     run.check_vocabulary(Vocabulary.load(release.source, release.revision))
-    table, on = load_split(config, split), find_device(device)
+    (table,), on = load_splits(config, split), find_device(device)
     model: Any = run.load_best(on)
     name = config.model
     choices: dict[str, Any] = {"attributes": config.attributes, "split_scheme": config.split_scheme}
