@@ -16,7 +16,8 @@ from tqdm import tqdm
 
 from builders.assemble.features import arrow_schema, card_features
 from builders.assemble.staging import BESIDE
-from builders.publish.weightless import find_weights
+from builders.contribution import FOLDER
+from builders.extract.weightless import find_weights
 from builders.removals import REMOVALS
 from younger_hf.errors import ReleaseError
 from younger_hf.parquet_files import unreadable
@@ -26,7 +27,7 @@ from younger_hf.vocabulary import Vocabulary
 
 CARD: Final = "README.md"
 
-NOT_PUBLISHED: Final = (".gitattributes", ".cache/huggingface/*", REMOVALS)
+NOT_PUBLISHED: Final = (".gitattributes", ".cache/huggingface/*", REMOVALS, f"{FOLDER}/*")
 """What may lie in the directory and is the repository's own, or this machine's: notes of downloads.
 
 What is to be removed is published where it is more than the repository knows, see `builders.publish.removals`.

@@ -1,13 +1,14 @@
 """The promise that no parameter is in a release, kept at the last moment: every skeleton is looked through.
 
-In goes a skeleton as a release has it; out comes what in it is not a skeleton's, if anything is.
+In goes a skeleton as a release has it; out comes what in it is not a skeleton's, if anything is, and how many tensors
+are in it with and without their values.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 from google.protobuf.message import DecodeError, Message
 from onnx import ModelProto, SparseTensorProto, TensorProto
@@ -21,6 +22,20 @@ _PAYLOADS: Final = {
 }
 _TEXTS: Final = {"doc_string", "metadata_props", "producer_name", "quantization_annotation"}
 _CONSTANT: Final = "c"  # structural constants are c0, c1, …, parameters p0, p1, …
+
+
+class TensorCounts(NamedTuple):
+    """How many tensors a skeleton has.
+
+    Attributes:
+        parameters: those of which it has element type and shape alone.
+        constants: those that have kept their values, since these are structure.
+        values: elements of the constants, all together.
+    """
+
+    parameters: int
+    constants: int
+    values: int
 
 
 def find_weights(skeleton: bytes) -> str | None:
@@ -43,6 +58,13 @@ def find_weights(skeleton: bytes) -> str | None:
     if foreign := {field.name for field, _ in model.ListFields()} - _OF_A_MODEL:
         return f"has {min(foreign)}"
     return next(filter(None, map(_weights, _messages(model))), None)
+
+
+def count_tensors(skeleton: ModelProto) -> TensorCounts:
+    """Count the tensors of a skeleton, in bodies and functions too."""
+    tensors = [message for message in _messages(skeleton) if isinstance(message, TensorProto)]
+    kept = [tensor for tensor in tensors if {field.name for field, _ in tensor.ListFields()} & _PAYLOADS]
+    return TensorCounts(len(tensors) - len(kept), len(kept), sum(math.prod(tensor.dims) for tensor in kept))
 
 
 def _weights(message: Message) -> str | None:

@@ -12,7 +12,7 @@ from onnx import AttributeProto, ModelProto, TensorProto, helper, numpy_helper
 from weightless import SECRET, block, everything
 
 from builders.extract import strip
-from builders.publish.weightless import find_weights
+from builders.extract.weightless import find_weights
 
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 
