@@ -87,6 +87,7 @@ class Repository:
         branches: sha by name.
         tags: sha by name.
         objects: what was uploaded by its SHA-256, in a commit or not yet.
+        merged: the numbers of the pull requests that were.
     """
 
     id: str
@@ -99,6 +100,7 @@ class Repository:
     branches: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     objects: dict[str, Content] = field(default_factory=dict)
+    merged: set[int] = field(default_factory=set)
 
     @classmethod
     def of_directory(cls, id: str, directory: Path, kind: Kind = "models", **fields: Any) -> Repository:  # noqa: A002
@@ -137,6 +139,7 @@ class Repository:
     def merge(self, number: int) -> str:
         """Bring what a pull request changes to `main`, as the Hub's button does; gives the new sha."""
         opened = self.commits[self.branches[f"refs/pr/{number}"]]
+        self.merged.add(number)
         before, after = self.commits[opened.parent].files, opened.files
         changes = {path: after.get(path) for path in before | after if before.get(path) != after.get(path)}
         return self.commit(changes, title=f"merge of pull request {number}")

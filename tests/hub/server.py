@@ -146,6 +146,32 @@ class Hub:
             }
         )
 
+    def discussions(self, request: Request, kind: str, name: str) -> Answer:
+        """The pull requests, the newest first; the Hub has no other discussions here."""
+        place = self.find(request, kind, name)
+        if isinstance(place, Answer):
+            return place
+        repository, _ = place
+        pulls = [
+            (int(ref[len(writing.PULL) :]), sha) for ref, sha in repository.branches.items() if writing.PULL in ref
+        ]
+        found = [
+            {
+                "title": repository.commits[sha].title,
+                "num": number,
+                "author": {"name": "ada"},
+                "createdAt": "2026-01-01T00:00:00.000Z",
+                "status": "merged" if number in repository.merged else "open",
+                "repo": {"name": name, "type": kind.removesuffix("s")},
+                "isPullRequest": True,
+            }
+            for number, sha in sorted(pulls, reverse=True)
+        ]
+        chosen = [one for one in found if request.one("status") in ("", "all", one["status"])]
+        start = int(request.one("p") or 0) * self.page_size
+        page = chosen[start : start + self.page_size]
+        return json_answer({"discussions": page, "count": len(chosen), "start": start})
+
     def tree(self, request: Request, kind: str, name: str, revision: str, folder: str) -> Answer:
         place = self.find(request, kind, name, revision)
         if isinstance(place, Answer):
@@ -234,6 +260,7 @@ _GET: dict[re.Pattern[str], _Route] = {
     re.compile("/api/whoami-v2"): Hub.whoami,
     re.compile(f"/api/{_T}"): Hub.list,
     re.compile(f"/api/{_T}/{_ID}/refs"): Hub.refs,
+    re.compile(f"/api/{_T}/{_ID}/discussions"): Hub.discussions,
     re.compile(f"/api/{_T}/{_ID}/tree/([^/]+)/?(.*)"): Hub.tree,
     re.compile(f"/api/{_T}/{_ID}(?:/revision/([^/]+))?"): Hub.info,
     re.compile(f"/cdn/{_T}/{_ID}/([^/]+)/(.+)"): Hub.download,

@@ -109,6 +109,27 @@ def test_a_pull_request_changes_main_when_it_is_merged(served, api, first):
     assert set(read(served)) == {".gitattributes", "a/x.parquet", "new.txt", "later.txt"}
 
 
+def test_anyone_may_open_a_pull_request_and_the_open_ones_are_listed(served, api, first):
+    served.users["hf_bob"], served.organisations = "bob", set()
+    bob = HfApi(served.endpoint, "hf_bob")
+    assert refusal(lambda: commit(bob, add("x.parquet", b"PAR1"))) == 403
+    for name in ("x.parquet", "y.txt"):
+        opened = commit(bob, add(name, b"PAR1"), create_pr=True)
+        assert opened.pr_url == f"{served.endpoint}/datasets/{NAME}/discussions/{opened.pr_num}"
+
+    def open_ones() -> list[int]:
+        listed = api.get_repo_discussions(NAME, repo_type="dataset", discussion_status="open")
+        return [one.num for one in listed if one.is_pull_request and one.title and one.url]
+
+    assert open_ones() == [2, 1]
+    served.page_size = 1
+    assert open_ones() == [2, 1]
+    served.organisations = {"org"}
+    api.merge_pull_request(NAME, 2, repo_type="dataset")
+    assert open_ones() == [1]
+    assert "x.parquet" not in read(served)
+
+
 def test_branches_and_tags_are_made_once(served, api, first):
     api.create_tag(NAME, tag="v1", repo_type="dataset")
     assert refusal(lambda: api.create_tag(NAME, tag="v1", repo_type="dataset")) == 409

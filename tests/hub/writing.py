@@ -1,7 +1,8 @@
 """The routes of the tests' Hub that write: repositories, uploads, commits, pull requests, branches and tags.
 
 As on the Hub, a large file is uploaded first and by its hash, and is there for no reader until a commit names it; a
-commit is made whole or not at all, upon the state that its author has seen; a pull request is a branch `refs/pr/N`.
+commit is made whole or not at all, upon the state that its author has seen; a pull request is a branch `refs/pr/N`,
+which everybody who sees the repository may open, and upload large files for.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def preupload(hub: Hub, request: Request, kind: str, name: str, revision: str) -
     place = hub.find(request, kind, name, revision)
     if isinstance(place, Answer):
         return place
-    if refused := _refused(hub, request, {name}):
+    if refused := _refused(hub, request, set() if _opens_a_pull_request(request) else {name}):
         return refused
     known = place[1].files
     return json_answer(
@@ -74,7 +75,7 @@ def batch(hub: Hub, request: Request, kind: str, name: str) -> Answer:
     place = hub.find(request, kind.rstrip("/") or "models", name)
     if isinstance(place, Answer):
         return place
-    if refused := _refused(hub, request, {name}):
+    if refused := _refused(hub, request, set()):
         return refused
     objects = []
     for file in json.loads(request.body)["objects"]:
@@ -98,12 +99,12 @@ def commit(hub: Hub, request: Request, kind: str, name: str, revision: str) -> A
         place = hub.find(request, kind, name, revision)
         if isinstance(place, Answer):
             return place
-        if refused := _refused(hub, request, {name}):
+        opens = _opens_a_pull_request(request)
+        if refused := _refused(hub, request, set() if opens else {name}):
             return refused
         repository, head = place
         header, *lines = (json.loads(line) for line in request.body.splitlines() if line)
         parent = header["value"].get("parentCommit")
-        opens = request.one("create_pr") in ("1", "true")
         if parent not in (None, head.sha) and not (opens and parent in repository.commits):
             return failure(412, "", "A commit has happened since. Please refresh and try again.")
         changes: dict[str, bytes | Content | None] = {}
@@ -166,6 +167,10 @@ def _refused(hub: Hub, request: Request, names: set[str]) -> Answer | None:
     if any(name.partition("/")[0] not in (request.user, *hub.organisations) for name in names):
         return failure(403, "", f"You don't have the rights to write to the namespace of {', '.join(names)}")
     return None
+
+
+def _opens_a_pull_request(request: Request) -> bool:
+    return request.one("create_pr") in ("1", "true", "True")
 
 
 def _name(hub: Hub, request: Request, kind: str, name: str, revision: str, group: str, new: str) -> Answer:
