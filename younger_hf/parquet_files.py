@@ -100,8 +100,9 @@ def _open(file: Path | str) -> Iterator[pq.ParquetFile]:
         with pq.ParquetFile(file) as parquet:
             yield parquet
     else:
+        # Not the shared instance here either: a file that was published anew under its name has another size.
         with (
-            HfFileSystem().open(file, block_size=_READ_AHEAD, cache_type="readahead") as source,
+            HfFileSystem(skip_instance_cache=True).open(file, block_size=_READ_AHEAD, cache_type="readahead") as source,
             pq.ParquetFile(source, pre_buffer=True) as parquet,
         ):
             yield parquet

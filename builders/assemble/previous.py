@@ -69,7 +69,8 @@ def read_previous(source: str | Path | None) -> Previous:
         for config, column in KEYS.items()
         if config in release.configs
     }
-    return Previous(Vocabulary.load(source), splits, _removals(release))
+    # Not the vocabulary that this process may have kept: the repository may have been published to since.
+    return Previous(Vocabulary.from_table(release.read("operators")), splits, _removals(release))
 
 
 def _removals(release: Release) -> Removals:
