@@ -105,7 +105,7 @@ class Architecture:
     Attributes:
         skeleton_hash: 128-bit BLAKE2b of `skeleton`, hex.
         skeleton: the weightless ModelProto, serialised.
-        exporter: what made it, for the first of the models.
+        exporter: what made it, for the first of the models; contributed ones come after all others.
         versions: the packages that took part in that, and their versions.
         modules: the module tree of the first of the models that has one, serialised.
         models: sorted by (source, id, revision, component), each once.
@@ -378,7 +378,7 @@ class Ledger:
         """Every skeleton that a conversion gave, with its models; ordered by hash."""
         rows = self.query(
             "SELECT skeleton, exporter, versions, modules, record FROM results WHERE outcome = 'ok' "
-            "ORDER BY skeleton, source, id, revision, component, location, asked_opset"
+            "ORDER BY skeleton, source = 'contributions', source, id, revision, component, location, asked_opset"
         )
         for digest, group in groupby(rows, key=lambda row: row[0]):
             members = list(group)

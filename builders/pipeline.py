@@ -59,7 +59,7 @@ def crawl(ledger: Ledger, spec: str, *, limit: int | None = None) -> int:
     known = partial(ledger.has_config, spec.partition(":")[0])
     listed = progress.models
     with tqdm(desc=f"crawl {spec.partition(':')[0]}", initial=listed, unit="model", disable=None) as bar:
-        for page in list_pages(spec, progress.cursor, known):
+        for page in list_pages(spec, progress.cursor, known, ledger.work):
             models = page.models if limit is None else page.models[: limit - listed]
             listed += len(models)
             finished = not page.cursor or listed == limit
@@ -191,27 +191,25 @@ def build(
         opsets: as for `collect`.
         retry: as for `collect`.
         seed: of the splits.
-        previous: the release before, as for `assemble`.
+        previous: the release before, as for `assemble`; contributions that wait there are taken in.
 
     Raises:
         UsageError: a source or a model that does not exist, or something at `output` that is no release.
+        ReleaseError: there is no release `previous`.
         YoungerError: nothing could be converted, or the output cannot be written. An earlier release stays as it was.
     """
     from builders.assemble import assemble, check_place
+    from younger_hf.release import open_release
 
     release = Path(output)
     check_place(release)
+    if previous is not None:
+        open_release(previous)
     with Ledger(work) as ledger:
-        collect(
-            ledger,
-            sources,
-            jobs=jobs,
-            limit=limit,
-            timeout=timeout,
-            memory_limit=memory_limit,
-            opsets=opsets,
-            retry=retry,
-        )
+        gather = partial(collect, ledger, jobs=jobs, timeout=timeout, memory_limit=memory_limit, retry=retry)
+        gather(sources, limit=limit, opsets=opsets)
+        if previous is not None:
+            gather([f"contributions:{previous}"])
         if next(ledger.architectures(), None) is None:
             failures = list(ledger.failures())
             more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""

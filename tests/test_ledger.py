@@ -77,6 +77,17 @@ def test_architectures_are_ordered_by_the_hash_of_their_skeleton(ledger):
     assert hashes == sorted(hashes)
 
 
+def test_a_contribution_says_nothing_of_what_another_source_has(ledger):
+    """Neither what exported it, nor which modules its nodes came from."""
+    for source in ("contributions", "torchvision"):
+        model = ModelRef(source, source)
+        ledger.record([model])
+        ledger.finish(model, Conversion(Outcome.OK, exporter=source, skeleton=b"s", modules=source.encode()))
+    (architecture,) = ledger.architectures()
+    assert (architecture.exporter, architecture.modules) == ("torchvision", b"torchvision")
+    assert [model.source for model in architecture.models] == ["contributions", "torchvision"]
+
+
 def test_failures_make_no_architecture_and_are_listed(ledger):
     ledger.record([VIT, RESNET])
     ledger.finish(VIT, bad())

@@ -36,7 +36,7 @@ class Measured:
 
     @property
     def prominent_model(self) -> ModelRef:
-        """The model with most downloads, then by (source, id, revision, component)."""
+        """The model with most downloads, then by (source, id, revision, component); contributed ones after others."""
         return min(self.models, key=_prominence)
 
 
@@ -128,9 +128,10 @@ def _rows(groups: Mapping[Identity, tuple[list[Measured], tuple[Merged, ...]]]) 
     return sorted(rows, key=lambda row: row.key)
 
 
-def _prominence(model: ModelRef) -> tuple[int, str, str, str, str]:
+def _prominence(model: ModelRef) -> tuple[bool, int, str, str, str, str]:
+    # What anybody may say of a model of their own does not name a row that a hub or a registry names.
     downloads = -1 if model.downloads is None else model.downloads
-    return -downloads, *_identity(model)
+    return model.origin == "contributed", -downloads, *_identity(model)
 
 
 def _identity(model: ModelRef) -> tuple[str, str, str, str]:

@@ -173,14 +173,21 @@ EXPORTERS: dict[str, tuple[Exporter, ...]] = {
     "tflite": (_tf2onnx("tensorflow"),),
 }
 
+# By source: what somebody else has converted, whatever its library.
+_CONVERTED: dict[str, tuple[Exporter, ...]] = {
+    "contributions": (Exporter("onnx", "builders.convert.contribution", ("onnx",)),),
+}
+
 
 def exporters_for(model: ModelRef) -> tuple[Exporter, ...]:
     """What converts models of this library, the first choice first; empty where nothing does."""
-    return EXPORTERS.get(model.library, ())
+    return _CONVERTED.get(model.source) or EXPORTERS.get(model.library, ())
 
 
 def refusal(model: ModelRef) -> Conversion | None:
     """The end of an attempt that need not be made, since what the source says of the model decides it."""
+    if model.refused:
+        return Conversion(Outcome.ERROR, model.refused)
     if model.gated and not model.config:
         return Conversion(Outcome.GATED, "its files are only given to those who ask its owner")
     if not exporters_for(model):

@@ -10,8 +10,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
+from pathlib import Path
 
 from builders.crawl import (
+    contributions,
     diffusers,
     huggingface,
     kaggle,
@@ -70,16 +72,24 @@ SOURCES: dict[str, Source] = {
     "onnx-model-zoo": onnx_model_zoo.models,
     # kaggle, kaggle:OWNER/MODEL or kaggle:owner=NAME,search=WORDS,framework=NAME
     "kaggle": kaggle.models,
+    # contributions:ORG/NAME or contributions:DIRECTORY, a release; `build --previous` asks by itself
+    "contributions": contributions.models,
 }
 
 
-def list_pages(spec: str, cursor: str = "", known: Callable[[str, str], bool] = lambda *_: False) -> Iterator[Page]:
+def list_pages(
+    spec: str,
+    cursor: str = "",
+    known: Callable[[str, str], bool] = lambda *_: False,
+    work: Path | None = None,
+) -> Iterator[Page]:
     """What a source specification stands for, page by page.
 
     Args:
         spec: `SOURCE` or `SOURCE:SELECTION`, as on the command line.
         cursor: where an interrupted crawl goes on: the cursor of the last page that was recorded.
         known: whether the configuration of this id and revision is on record already, and need not be fetched.
+        work: the directory of the ledger, where a source may keep files.
 
     Raises:
         UsageError: there is no such source, model or path, or the directory holds no model.
@@ -91,7 +101,7 @@ def list_pages(spec: str, cursor: str = "", known: Callable[[str, str], bool] = 
         raise UsageError(f"there is no source {source!r}{_nearest(source, SOURCES)}")
     if colon and not selection.strip():
         raise UsageError(f"the source {spec!r} names nothing after its colon")
-    yield from SOURCES[source](Query(source, selection, cursor, known))
+    yield from SOURCES[source](Query(source, selection, cursor, known, work))
 
 
 def list_models(spec: str, limit: int | None = None) -> Iterator[ModelRef]:

@@ -45,6 +45,7 @@ class ModelRef:
         config: the configuration as published, as JSON text; "" where there is none, or where it was not to be had.
         location: absolute path of a local file; never part of a release.
         stamp: what tells that a local file has changed; never part of a release.
+        refused: why it is not to be converted, where its source can tell; "" for all others.
     """
 
     source: str
@@ -66,6 +67,7 @@ class ModelRef:
     config: str = ""
     location: str = ""
     stamp: str = ""
+    refused: str = ""
 
     @property
     def has_remote_files(self) -> bool:

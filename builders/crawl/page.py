@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from builders.crawl.model_ref import ModelRef
 
@@ -17,12 +18,14 @@ class Query:
         selection: what follows the colon; "" for all that it has.
         cursor: where to go on, as a page said; "" to begin.
         known: whether the configuration of this id and revision is on record already, and need not be fetched.
+        work: the directory of the ledger that asks, where files may be kept; None without one.
     """
 
     source: str
     selection: str = ""
     cursor: str = ""
     known: Callable[[str, str], bool] = lambda *_: False
+    work: Path | None = None
 
     @property
     def terms(self) -> tuple[str, ...]:

@@ -71,6 +71,14 @@ def test_without_downloads_the_representative_is_the_first_by_source_id_and_revi
     assert row.representative.prominent_model is refs[2]
 
 
+def test_a_contributed_model_represents_a_row_only_where_there_is_no_other() -> None:
+    refs = [ModelRef("a", "a", origin="contributed", downloads=9), ModelRef("z", "z", "2"), ModelRef("z", "z", "1")]
+    (row,) = graphs(*(measured(i, "a", ref) for i, ref in enumerate(refs)))
+    assert row.representative.prominent_model is refs[2]
+    (row,) = graphs(measured(0, "a", refs[0]))
+    assert row.representative.prominent_model is refs[0]
+
+
 def test_inexact_fingerprints_are_not_merged_and_each_row_has_a_key_of_its_own() -> None:
     rows = graphs(measured(0, "a", evidence="y"), measured(1, "a", evidence="x"), measured(2, "b"))
     assert {row.key: row.representative.number for row in rows} == {"a-x": 1, "a-y": 0, "b": 2}
