@@ -27,6 +27,7 @@ HUB = (
     "tests/hub/test_server.py",
     "tests/hub/test_writing.py",
     "tests/crawl/test_huggingface.py",
+    "tests/crawl/test_contributions.py",
     "tests/crawl/test_onnx_model_zoo.py",
     "tests/extract/test_ranges.py",
 )

@@ -187,6 +187,42 @@ def publish(
 
 
 @app.command()
+def contribute(
+    model: Annotated[str, typer.Argument(help="An ONNX file, or a model of the Hugging Face Hub: ORG/NAME.")],
+    repo_id: Annotated[str, typer.Option(help="ORG/NAME of the dataset repository to propose it to.")],
+    name: Annotated[str, typer.Option("--id", help="What a file's model is called: ORG/NAME.")] = "",
+    license_id: Annotated[str, typer.Option("--license", help="Its licence, where its source does not say.")] = "",
+    task: Annotated[str, typer.Option(help="What it is for: image-classification.")] = "",
+    family: Annotated[str, typer.Option(help="The family of architectures it belongs to: resnet.")] = "",
+    component: Annotated[str, typer.Option(help="Which one, where a repository has several: unet.")] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be proposed, and propose nothing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds that the conversion may take.")] = 600,
+    memory: Annotated[float, typer.Option(min=0.1, help="GiB of memory that the conversion may use.")] = 8,
+) -> None:
+    """Propose a model for a dataset on the Hub: strip it here, show what is left of it, open a pull request."""
+    if not (yes or dry_run or sys.stdin.isatty()):
+        raise UsageError("there is no terminal to ask at: give --yes, or --dry-run to see what would be proposed")
+    from builders.publish.contribution import Provenance
+    from builders.publish.contribution import contribute as run
+
+    done = run(
+        model,
+        repo_id,
+        Provenance(name, component, license_id, task, family),
+        dry_run=dry_run,
+        timeout=timeout,
+        memory_limit=int(memory * 2**30),
+        show=typer.echo,
+        confirm=lambda: yes or typer.confirm("Open a pull request?"),
+    )
+    if done.url and done.is_new:
+        typer.echo(f"opened: {done.url}")
+
+
+@app.command()
 def diff(
     old: Annotated[
         str, typer.Argument(help="A release directory, or a Hub repository: ORG/NAME or ORG/NAME@REVISION.")

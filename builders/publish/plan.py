@@ -15,7 +15,9 @@ from typing import Any, Final, Literal
 from tqdm import tqdm
 
 from builders.assemble.staging import BESIDE
+from builders.contribution import FOLDER
 from builders.publish.check import CARD, listed
+from builders.publish.contribution import taken_in
 from builders.publish.repository import RemoteFile, Repository
 from builders.removals import REMOVALS
 from younger_hf.errors import UsageError, YoungerError
@@ -26,8 +28,11 @@ from younger_hf.text import table
 Kind = Literal["add", "change", "delete", "keep"]
 
 KINDS: Final[tuple[Kind, ...]] = ("add", "change", "delete", "keep")
-STAYING: Final = (".gitattributes", REMOVALS, "contributions")
-"""Files and folders of a repository that are not a release's; whatever else is no release's stays too."""
+STAYING: Final = (".gitattributes", REMOVALS, FOLDER)
+"""Files and folders of a repository that are not a release's; whatever else is no release's stays too.
+
+Of the contributions those go that the release has taken in.
+"""
 
 _BLOCK: Final = 1 << 20
 
@@ -106,7 +111,8 @@ def make_plan(directory: Path, files: Iterable[str], repo_id: str, repository: R
         same = {path for path in compared if _is_same(directory / path, remote[path], progress)}
     kinds: dict[str, Kind] = {path: "keep" if path in same else "change" if path in remote else "add" for path in files}
     changes = [Change(path, kind, sizes[path]) for path, kind in kinds.items()]
-    gone = (path for path in remote if path not in sizes and path.partition("/")[0] in own)
+    taken = taken_in(directory)
+    gone = (path for path in remote if path not in sizes and (path.partition("/")[0] in own or path in taken))
     changes += [Change(path, "delete", remote[path].size) for path in gone]
     return Plan(repo_id, repository.sha if repository else None, tuple(sorted(changes, key=lambda change: change.path)))
 

@@ -7,15 +7,12 @@ the work before, it is taken up by calling `publish` again, and what was uploade
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
-from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
 from builders.publish.check import CARD, check_release
 from builders.publish.plan import Plan, make_plan
@@ -26,6 +23,7 @@ from builders.publish.repository import (
     Repository,
     check_token,
     find_repository,
+    quiet_off_terminal,
     refusals,
     status,
 )
@@ -92,7 +90,7 @@ def publish(
     if create_pr and (tag or private):
         raise UsageError("a pull request cannot be tagged or private: leave out --tag and --private")
     files = check_release(directory)
-    with refusals(repo_id), _quiet_off_terminal():
+    with refusals(repo_id), quiet_off_terminal():
         api = HfApi(library_name="younger-hf", library_version=__version__)
         if not dry_run:
             check_token(api, repo_id)
@@ -118,18 +116,6 @@ def publish(
         if tag and not _is_tagged(api, repo_id, tag, commit):
             api.create_tag(repo_id, tag=tag, revision=commit, tag_message=message.title, repo_type=REPO_TYPE)
     return Published(plan, commit, pull_request or url)
-
-
-@contextmanager
-def _quiet_off_terminal() -> Iterator[None]:
-    quiet = not sys.stderr.isatty() and not are_progress_bars_disabled()
-    if quiet:
-        disable_progress_bars()
-    try:
-        yield
-    finally:
-        if quiet:
-            enable_progress_bars()
 
 
 def _prepare(

@@ -5,6 +5,7 @@ In goes the id of a repository; out comes a `Repository`, or None. What the Hub 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from huggingface_hub.errors import (
     OfflineModeIsEnabled,
     RepositoryNotFoundError,
 )
+from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
 from builders.removals import REMOVALS, Removals
 from younger_hf.errors import ReleaseError, UsageError, YoungerError
@@ -109,6 +111,19 @@ def check_token(api: HfApi, repo_id: str) -> None:
     role = api.whoami().get("auth", {}).get("accessToken", {}).get("role")
     if role == "read":
         raise YoungerError(_REFUSALS[403].format(repo_id=repo_id))
+
+
+@contextmanager
+def quiet_off_terminal() -> Iterator[None]:
+    """No progress bars of huggingface_hub where nobody looks."""
+    quiet = not sys.stderr.isatty() and not are_progress_bars_disabled()
+    if quiet:
+        disable_progress_bars()
+    try:
+        yield
+    finally:
+        if quiet:
+            enable_progress_bars()
 
 
 @contextmanager
