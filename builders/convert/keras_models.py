@@ -67,7 +67,12 @@ def export(network: keras.Model, opset: int) -> Export:
 
     specs = [tf.TensorSpec(value.shape, value.dtype) for value in network.inputs]
     function = tf.function(call, input_signature=specs, autograph=False)
-    return through_tf2onnx.convert(tf2onnx.convert.from_function, function, input_signature=specs, opset=opset)
+    # A layer's own tf.function becomes part of the whole, and no call, which tf2onnx does not translate.
+    tf.config.run_functions_eagerly(True)
+    try:
+        return through_tf2onnx.convert(tf2onnx.convert.from_function, function, input_signature=specs, opset=opset)
+    finally:
+        tf.config.run_functions_eagerly(False)
 
 
 def _disturb(network: keras.Model) -> None:

@@ -8,8 +8,14 @@ from typing import Any, Final
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# That the graph, weights and all, is not copied for each of a dozen optimizers, lest one fails.
+os.environ["TF2ONNX_CATCH_ERRORS"] = "FALSE"
 
+import numpy as np
 import onnx
+from tf2onnx import utils
+from tf2onnx.graph import Graph, Node
+from tf2onnx.handler import tf_op
 
 from builders.convert import ConversionError, Export, Outcome
 
@@ -53,3 +59,35 @@ def _untranslated(graph: onnx.GraphProto, opset: int) -> set[str]:
             if attribute.type == onnx.AttributeProto.GRAPH:
                 found |= _untranslated(attribute.g, opset)
     return found
+
+
+@tf_op("Erfc")
+class _Erfc:
+    """What Keras' GELU is made of, and tf2onnx does not know: one less the error function."""
+
+    @classmethod
+    def version_9(cls, graph: Graph, node: Node, **_: Any) -> None:
+        """Change the node, and put the subtraction behind it."""
+        node.type = "Erf"
+        (result,) = node.output
+        one = np.ones((), utils.map_onnx_to_numpy_type(graph.get_dtype(result)))
+        constant = graph.make_const(utils.make_name("one"), one).output[0]
+        graph.insert_node_on_output(graph.make_node("Sub", [constant, result]), result)
+
+
+_update_proto = Node.update_proto
+
+
+def _update_proto_afresh(node: Node, *arguments: Any, **options: Any) -> None:
+    """Write a node's attributes into a new message, as tf2onnx does not: what was in the old one stays in memory.
+
+    Each optimizer has all of them written, so that of every weight there were a dozen copies in the end.
+    """
+    old = node._op
+    node._op = onnx.NodeProto(name=old.name, op_type=old.op_type, domain=old.domain, doc_string=old.doc_string)
+    _update_proto(node, *arguments, **options)
+
+
+Node.update_proto = _update_proto_afresh
+# tf2onnx keeps nodes in sets, and the order in them decides what it makes. By default that is the order of addresses.
+Node.__hash__ = lambda node: hash(node.name)

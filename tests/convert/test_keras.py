@@ -9,7 +9,9 @@ from math import prod
 
 import h5py
 import keras_files
+import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from conversions import converted
 from hub.faults import Fault
@@ -176,6 +178,22 @@ def test_an_operator_without_translation_is_named(operators, missing):
     with pytest.raises(ConversionError, match=f"no translation for {missing}") as raised:
         through_tf2onnx.convert(lambda opset: (onnx.parser.parse_model(text), None), opset=0)
     assert raised.value.outcome is Outcome.UNSUPPORTED
+
+
+def test_what_a_convnext_is_made_of_is_computed_as_keras_does():
+    from builders.convert import keras_models
+
+    layers = [
+        keras_models.keras.layers.Input((8, 8, 4), batch_size=1),
+        keras_models.keras.layers.Conv2D(8, 3, groups=4),  # on a CPU a function of its own, which XLA compiles
+        keras_models.keras.layers.Activation("gelu"),
+    ]
+    network = keras_models.keras.Sequential(layers)
+    model = keras_models.export(network, 0).onnx
+    image = np.random.default_rng(0).normal(size=(1, 8, 8, 4)).astype(np.float32)
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    (found,) = session.run(None, {session.get_inputs()[0].name: image})
+    np.testing.assert_allclose(found, network(image).numpy(), atol=1e-5)
 
 
 @pytest.mark.slow
