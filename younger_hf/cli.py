@@ -73,7 +73,8 @@ def build(
     ] = None,
     output: Annotated[Path, typer.Option(help="Directory of the release; replaced in whole.")] = Path("younger"),
     previous: Annotated[
-        str | None, typer.Option(help="The release before, a directory or Hub repository: its ids and splits stay.")
+        str | None,
+        typer.Option(help="The release before, a directory or Hub repository: its ids, splits and removals stay."),
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Conversions at a time.")] = 1,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many models of each source.")] = None,

@@ -2,7 +2,7 @@
 
 In go the card, the report, the files of every split and the rows of config `graphs`; out comes JSON-LD. It lies beside
 the files that it describes, so that it holds wherever the release is copied to; what columns mean is read in the card.
-It is written as plain JSON: mlcroissant, which checks it in the tests, would double what a build has to install.
+It is written as plain JSON: mlcroissant, which checks it in the tests, would bring pandas, rdflib and scipy to a build.
 """
 
 from __future__ import annotations
