@@ -97,9 +97,9 @@ _RAI: Final[Json] = {
         "Not: use of the models themselves, whose weights are not here, and judgement of their publishers.",
     ],
     "rai:dataBiases": [
-        "What public hubs have, and can be exported to ONNX, is what is here: few families with very many models, "
-        "most of them fine-tunes. That isomorphic graphs are one row weakens this; the models and downloads of each "
-        "row are recorded, so that it can be weighted.",
+        "What public sources have, and can be exported to ONNX, is what is here; on hubs few families have very many "
+        "models. That isomorphic graphs are one row weakens this; the models and downloads of each row are recorded, "
+        "so that it can be weighted. The card counts rows and models by source, task, family and licence.",
         "Exporters leave their mark: the same network differs as a graph by exporter and opset, which each row names.",
         "Models that are closed, gated, or in frameworks without an exporter are absent.",
     ],
