@@ -1,11 +1,12 @@
-"""Contributions that wait in a release's repository for the next release: files there go in, `ModelRef` come out.
+"""Contributions for the next release: the files that wait in a release's repository go in, `ModelRef` come out.
 
 In: `contributions:ORG/NAME`, a dataset repository, or `contributions:DIRECTORY`, a release; every Parquet file in the
 folder `contributions` is one model. What is in a pull request that nobody has merged is not there. Out: one page, the
 models named as their files name them. A file that is no contribution is a model that says why it is refused. Only the
 provenance is read here; what the skeleton is, is seen where it is converted: in a child process with limits.
 
-Files are kept in the ledger's directory, since their repository loses them once a release has them.
+The files are gone from their repository once a release has them. They are kept in the ledger's directory, and where
+that is a new one, the contributions of the release itself are made files again: no source lists them elsewhere.
 """
 
 from __future__ import annotations
@@ -13,14 +14,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from builders.crawl.model_ref import ModelRef
 from builders.crawl.page import Page, Query
 from younger_hf.errors import UsageError, YoungerError
 from younger_hf.text import plain
+
+if TYPE_CHECKING:
+    from younger_hf.release import Release
+
+Files = Mapping[str, tuple[int, Callable[[], bytes]]]
+"""By name: how many bytes a file has, as far as that is known, and what reads it."""
 
 _FILE: Final = re.compile(r"[0-9a-f]{32}-[0-9a-f]{8}\.parquet")
 _LONGEST_NAME: Final = 80
@@ -35,37 +43,47 @@ def models(query: Query) -> Iterator[Page]:
         YoungerError: a file cannot be read or kept.
     """
     from builders.contribution import FOLDER
+    from younger_hf.release import open_release
 
     if not query.selection or query.work is None:
         raise UsageError(f"{query.source} needs a release, {query.source}:ORG/NAME, and a ledger to keep its files")
     kept = query.work / FOLDER
-    files = _files(query.selection, FOLDER)
+    release = open_release(query.selection)
+    files = {**_published(release, kept), **_waiting(release, FOLDER)}
     yield Page(tuple(_model(query.source, name, *files[name], kept) for name in sorted(files)))
 
 
-def _files(source: str, folder: str) -> Mapping[str, tuple[int, Callable[[], bytes]]]:
-    """The size of each file by its name, and what reads it."""
+def _published(release: Release, kept: Path) -> Files:
+    """Those that the release has, as they were or as it has them."""
+    from builders.contribution import Contribution, published_contributions
+
+    def read(file: Path, restore: Callable[[], Contribution]) -> bytes:
+        return file.read_bytes() if file.exists() else restore().to_parquet()
+
+    return {
+        (name := PurePosixPath(path).name): (0, partial(read, kept / name, restore))
+        for path, restore in published_contributions(release).items()
+    }
+
+
+def _waiting(release: Release, folder: str) -> Files:
+    """Those that wait to be taken in."""
     from huggingface_hub import HfFileSystem
 
     from younger_hf.parquet_files import unreadable
-    from younger_hf.release import open_release
 
-    release = open_release(source)
     if isinstance(release.source, Path):
         here = [file for file in (release.source / folder).glob("*.parquet") if file.is_file()]
         return {file.name: (file.stat().st_size, file.read_bytes) for file in here}
     hub = HfFileSystem(skip_instance_cache=True)  # another may remember a listing from before a merge
-    with unreadable(f"{folder} of {source}"):
-        found: Any = hub.glob(f"datasets/{source}/{folder}/*.parquet", detail=True)
+    with unreadable(f"{folder} of {release.source}"):
+        found: Any = hub.glob(f"datasets/{release.source}/{folder}/*.parquet", detail=True)
 
-    def reader(path: str) -> Callable[[], bytes]:
-        def read() -> bytes:
-            with unreadable(path):
-                return bytes(hub.cat_file(path))
+    def read(path: str) -> bytes:
+        with unreadable(path):
+            return bytes(hub.cat_file(path))
 
-        return read
-
-    return {PurePosixPath(path).name: (int(info["size"]), reader(path)) for path, info in found.items()}
+    return {PurePosixPath(path).name: (int(info["size"]), partial(read, path)) for path, info in found.items()}
 
 
 def _model(source: str, name: str, size: int, read: Callable[[], bytes], kept: Path) -> ModelRef:
@@ -77,17 +95,17 @@ def _model(source: str, name: str, size: int, read: Callable[[], bytes], kept: P
         return replace(nobody, refused="its file is not named as contributions are")
     if size > MOST_BYTES:
         return replace(nobody, refused=f"its file has {size:,} bytes, and at most {MOST_BYTES:,} are taken")
+    stamp = ""
     try:
         content = read()
+        stamp = blake2b(content, digest_size=16).hexdigest()
         kept.mkdir(parents=True, exist_ok=True)
         unfinished = kept / "unfinished"
         unfinished.write_bytes(content)
         file = unfinished.replace(kept.resolve() / name)
-    except OSError as error:
-        raise YoungerError(f"the contribution {name} cannot be read or kept ({error.strerror})") from error
-    stamp = blake2b(content, digest_size=16).hexdigest()
-    try:
         model = read_contribution(file, skeleton=False).model
     except InvalidContributionError as error:
         return replace(nobody, refused=f"its file {error}", stamp=stamp)
+    except OSError as error:
+        raise YoungerError(f"the contribution {name} cannot be read or kept ({error.strerror})") from error
     return replace(model, location=str(file), stamp=stamp)

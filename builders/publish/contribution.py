@@ -24,13 +24,7 @@ from builders.assemble.facts import Facts, measure
 from builders.assemble.merge import row_key
 from builders.assemble.rows import summarize
 from builders.assemble.vocabulary import count_types
-from builders.contribution import (
-    SOURCE,
-    Contribution,
-    InvalidContributionError,
-    contributed,
-    contribution_path,
-)
+from builders.contribution import Contribution, InvalidContributionError, contributed, published_contributions
 from builders.crawl import ModelRef, list_models
 from builders.extract.weightless import count_tensors, find_weights
 from builders.ledger import Ledger
@@ -263,19 +257,7 @@ def convert(model: ModelRef, *, timeout: float, memory_limit: int) -> tuple[Cont
 
 def taken_in(directory: Path) -> frozenset[str]:
     """The paths of the contributions that a release holds, as a repository may still have them."""
-    release = open_release(directory)
-    paths: set[str] = set()
-    columns = ["skeleton_fingerprint", "models"]
-    for _, part in release.row_groups("skeletons", columns) if "skeletons" in release.configs else ():
-        for key, models in zip(*(part.column(name).to_pylist() for name in columns), strict=True):
-            # The key of a row that is not exact has a suffix.
-            fingerprint = key.partition("-")[0]
-            paths.update(
-                contribution_path(fingerprint, one["id"], one["revision"] or "", one["component"] or "")
-                for one in models
-                if one["source"] == SOURCE
-            )
-    return frozenset(paths)
+    return frozenset(published_contributions(open_release(directory)))
 
 
 def _look_up(api: HfApi, repository: Repository, release: Release, proposal: Proposal) -> Proposal:

@@ -410,6 +410,21 @@ def test_bad_contributions_are_left_out_and_stay_and_the_good_ones_go(served, fi
     assert taken_in(tmp_path / "next") == {good.path, waiting.path}
 
 
+def test_a_contribution_stays_in_releases_of_a_ledger_that_never_saw_it(served, with_contributions, tmp_path):
+    first = with_contributions(contribution(), contribution("squeezenet", id="ada/squeeze"))
+    publish(first, NAME)
+    build([], tmp_path / "again", tmp_path / "work", previous=NAME)
+    with Ledger(tmp_path / "new") as ledger:
+        record(ledger, ZOO)
+    build([], tmp_path / "next", tmp_path / "new", previous=NAME)
+    before, again, after = (
+        {row["fingerprint"]: row for row in every_row(release, "graphs")}
+        for release in (first, tmp_path / "again", tmp_path / "next")
+    )
+    assert before == again == after
+    assert taken_in(tmp_path / "next") == {contribution().path, contribution("squeezenet", id="ada/squeeze").path}
+
+
 @pytest.fixture
 def with_contributions(tmp_path: Path) -> Callable[..., Path]:
     """A release of zoo models, and of contributions that lie in a release before it."""
