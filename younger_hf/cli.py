@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from builders.convert import Outcome
 
 _FAILURES_SHOWN = 20
+_TRAINING_PACKAGES = ("torch", "torch_geometric", "safetensors")
 _INTERRUPTED = 130  # as shells have it: 128 and the signal's number
 
 app = typer.Typer(
@@ -317,7 +318,8 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if debug or error.name is None or error.name.split(".")[0] in ("builders", "younger_hf"):
             raise
-        typer.echo(f"younger-hf: {MissingExtraError(error.name, 'build')}", err=True)
+        extra = "train" if error.name.split(".")[0] in _TRAINING_PACKAGES else "build"
+        typer.echo(f"younger-hf: {MissingExtraError(error.name, extra)}", err=True)
         sys.exit(MissingExtraError.exit_code)
     except SystemExit as end:
         if end.code == _INTERRUPTED:  # typer's answer to Ctrl-C, and all that it says

@@ -13,13 +13,17 @@ import typer
 
 from younger_hf.choices import check_choice
 from younger_hf.errors import UsageError
+from younger_hf.text import plain, table
 
 if TYPE_CHECKING:
     from younger_hf.graph import OperatorGraph
+    from younger_hf.recipes.run import Run
     from younger_hf.recipes.samples import Samples
+    from younger_hf.release import Release
 
 _NEAREST: Final = 5
 _LONGEST_NAME: Final = 200
+_LONGEST_LABEL: Final = 100
 
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -41,11 +45,10 @@ def evaluate(
     Parquet file: with --release, this command refuses labels that are not the release's, and rows that are left out.
     """
     if what.is_dir():
+        from younger_hf.recipes.evaluation import predict_split, write_evaluation
         from younger_hf.recipes.run import Run
 
         run = Run.open(what)
-        from younger_hf.recipes.evaluation import predict_split, write_evaluation
-
         predictions = predict_split(run, _release_of(run, release), split or "test", device)
         metrics, files = write_evaluation(run, predictions)
         notes = [f"wrote {file}" for file in files]
@@ -72,7 +75,9 @@ def evaluate(
         "labels": f"{predictions.table.num_rows:,}",
         **{name: f"{value:.4f}" for name, value in metrics.items()},
     }
-    typer.echo(json.dumps(metrics, indent=2) if as_json else _table(row))
+    cells = [tuple(map(str, row.values()))]
+    numbers = len(metrics) + 1
+    typer.echo(json.dumps(metrics, indent=2) if as_json else table(tuple(row), cells, len(row) - numbers))
     for note in notes:
         typer.echo(note, err=True)
 
@@ -85,11 +90,10 @@ def embed(
     device: Device = "auto",
 ) -> None:
     """Write what a run has learned as vectors, and draw them by t-SNE as the paper does."""
+    from younger_hf.recipes.embedding_files import write_embeddings
     from younger_hf.recipes.run import Run
 
     opened = Run.open(run)
-    from younger_hf.recipes.embedding_files import write_embeddings
-
     for file in write_embeddings(opened, level, output, _release_of(opened, release), _cut, device):
         typer.echo(f"wrote {file}")
 
@@ -135,7 +139,6 @@ def nearest(model: Path, embeddings: Path) -> list[dict[str, Any]]:
     """
     from younger_hf.recipes.embed import embed_graph
     from younger_hf.recipes.embedding_files import GraphEmbeddings
-    from younger_hf.recipes.run import Run  # noqa: F401 - says by itself what to install
     from younger_hf.recipes.suggest import ids_of
 
     known = GraphEmbeddings.load(embeddings)
@@ -144,7 +147,7 @@ def nearest(model: Path, embeddings: Path) -> list[dict[str, Any]]:
     return known.nearest(vector, _NEAREST)
 
 
-def _release_of(run: Any, named: str | None) -> Any:
+def _release_of(run: Run, named: str | None) -> Release:
     from younger_hf.release import open_named, open_release
 
     return open_named(named) if named else open_release(run.config.release, run.config.revision)
@@ -161,7 +164,6 @@ def _canonical(model: Path, attributes: bool) -> tuple[OperatorGraph, list[tuple
     from builders.extract import extract, node_names
     from builders.identity.batch import Batch
     from builders.identity.canonical import canonical_forms
-    from younger_hf.text import plain
 
     graph, names = extract(model), node_names(model)
     order = canonical_forms(Batch.of([graph], attributes)).order
@@ -183,7 +185,7 @@ def _find(model: Path, names: list[tuple[str, int]], wanted: str) -> int:
     return found[0]
 
 
-def _place_facts(run: Any, model: Path, node: str, top: int) -> dict[str, Any]:
+def _place_facts(run: Run, model: Path, node: str, top: int) -> dict[str, Any]:
     from younger_hf.recipes.suggest import suggest_operators
 
     graph, names = _canonical(model, run.config.attributes)
@@ -199,16 +201,16 @@ def _place_facts(run: Any, model: Path, node: str, top: int) -> dict[str, Any]:
 
 
 def _place_text(facts: dict[str, Any]) -> str:
-    from younger_hf.text import table
-
     rows = [
-        (str(rank), each["operator"], f"{each['probability']:.4f}") for rank, each in enumerate(facts["suggestions"], 1)
+        (str(rank), plain(each["operator"], _LONGEST_LABEL), f"{each['probability']:.4f}")
+        for rank, each in enumerate(facts["suggestions"], 1)
     ]
+    here = plain(facts["operator"], _LONGEST_LABEL)
     rank = f"suggestion {facts['rank']:,}" if facts["rank"] else "not in the run's vocabulary"
-    return f"{facts['node']} is {facts['operator']}, {rank}\n{table(('', 'operator', 'probability'), rows, 2)}"
+    return f"{facts['node']} is {here}, {rank}\n{table(('', 'operator', 'probability'), rows, 2)}"
 
 
-def _edge_facts(run: Any, model: Path, first: str, second: str) -> dict[str, Any]:
+def _edge_facts(run: Run, model: Path, first: str, second: str) -> dict[str, Any]:
     from younger_hf.recipes.suggest import data_flow_probability
 
     graph, names = _canonical(model, run.config.attributes)
@@ -219,9 +221,3 @@ def _edge_facts(run: Any, model: Path, first: str, second: str) -> dict[str, Any
         "there": bool(((graph.edge_index[0] == producer) & (graph.edge_index[1] == consumer)).any()),
         "probability": data_flow_probability(run, graph, producer, consumer),
     }
-
-
-def _table(row: dict[str, Any]) -> str:
-    from younger_hf.text import table
-
-    return table(tuple(row), [tuple(map(str, row.values()))], text_columns=len(row) - 5)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -112,3 +114,25 @@ def test_a_run_without_a_checkpoint_is_named(release, tmp_path):
     error = command("evaluate", tmp_path / "run").exception
     assert isinstance(error, YoungerError)
     assert "run has no checkpoint yet" in str(error)
+
+
+WITHOUT_PYTORCH = """
+import sys
+class Gone:
+    def find_spec(self, name, *_):
+        if name == "torch":
+            raise ModuleNotFoundError(name=name)
+sys.meta_path.insert(0, Gone())
+from younger_hf.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments", ["evaluate .", "embed . --level node --output .", "suggest a.onnx --run . --node 1"]
+)
+def test_without_pytorch_the_extra_that_has_it_is_named(tmp_path, arguments):
+    command = [sys.executable, "-c", WITHOUT_PYTORCH, *arguments.split()]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.stderr == "younger-hf: this needs the package torch: pip install 'younger-hf[train]'\n"
+    assert done.returncode == 1
