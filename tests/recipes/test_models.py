@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch_geometric.nn import GATConv, GCNConv, SAGEConv
 
 from younger_hf import YoungerError
@@ -76,6 +77,31 @@ def test_convolve_is_the_layer_itself_in_value_and_gradient(conv, targets):
         torch.testing.assert_close(ours, theirs)
 
 
+class Sizes(TorchDispatchMode):
+    """Notes the size of the largest tensor that is made."""
+
+    largest = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        out = function(*args, **(kwargs or {}))
+        for tensor in out if isinstance(out, tuple | list) else (out,):
+            if isinstance(tensor, torch.Tensor):
+                self.largest = max(self.largest, tensor.untyped_storage().nbytes() // tensor.element_size())
+        return out
+
+
+def test_gat_holds_no_vector_of_the_vocabularys_size_for_each_node_and_head():
+    num_nodes, num_targets, vocabulary_size = 600, 50, 3000
+    x, edge_index, edge_attr, _ = random_graph(num_nodes, 700, vocabulary_size)
+    model = build_model("operator", "gat", vocabulary_size)
+    with Sizes() as sizes:
+        model(x, edge_index, edge_attr, torch.arange(num_targets)).logsumexp(dim=1).sum().backward()
+    assert sizes.largest == max(parameter.numel() for parameter in model.parameters()) == 512 * 8 * vocabulary_size
+    with Sizes() as sizes:
+        model.conv2(torch.randn(num_nodes, 512), edge_index)
+    assert sizes.largest >= 700 * 8 * vocabulary_size
+
+
 def test_a_node_without_producers_is_convolved_too():
     x, edge_index = torch.randn(3, 16), torch.empty((2, 0), dtype=torch.int64)
     for conv in LAYERS:
@@ -87,7 +113,7 @@ def test_only_what_the_targets_read_is_computed_before():
     nodes = receptive_field(edge_index, torch.tensor([3]), 5)
     assert nodes.tolist() == [2, 3]
     assert spread(torch.ones(2, 1), nodes, 5).flatten().tolist() == [0, 0, 1, 1, 0]
-    assert receptive_field(edge_index, None, 5) is None
+    assert torch.equal(spread(torch.ones(5, 1), None, 5), torch.ones(5, 1))
 
 
 @pytest.mark.parametrize("name", MODELS["dataflow"])

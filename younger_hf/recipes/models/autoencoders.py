@@ -75,7 +75,7 @@ class _Encoder(nn.Module):
             head.reset_parameters()  # type: ignore[operator]
 
     def forward(self, x: Tensor, edge_index: Tensor, targets: Tensor | None = None) -> Tensor | tuple[Tensor, ...]:
-        nodes = receptive_field(edge_index, targets, len(x))
+        nodes = None if targets is None else receptive_field(edge_index, targets, len(x))
         hidden = spread(convolve(self.conv1, self.embedding(x), edge_index, nodes).relu(), nodes, len(x))
         outputs = tuple(convolve(head, hidden, edge_index, targets) for head in self.heads)
         return outputs if len(outputs) > 1 else outputs[0]

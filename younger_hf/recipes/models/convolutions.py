@@ -40,7 +40,7 @@ def _(conv: GCNConv, x: Tensor, edge_index: Tensor, targets: Tensor | None = Non
     if targets is None:
         return conv(x, edge_index)  # type: ignore[no-any-return]
     edge_index, weight = gcn_norm(edge_index, num_nodes=len(x), dtype=x.dtype)
-    (source, target), kept = _edges_into(targets, edge_index, len(x))
+    (source, target), kept = edges_into(targets, edge_index, len(x))
     mean = x.new_zeros(len(targets), x.size(1)).index_add(0, target, x[source] * weight[kept, None])
     return conv.lin(mean) + conv.bias  # type: ignore[no-any-return]
 
@@ -49,7 +49,7 @@ def _(conv: GCNConv, x: Tensor, edge_index: Tensor, targets: Tensor | None = Non
 def _(conv: SAGEConv, x: Tensor, edge_index: Tensor, targets: Tensor | None = None) -> Tensor:
     if targets is None:
         return conv(x, edge_index)  # type: ignore[no-any-return]
-    into, _ = _edges_into(targets, edge_index, len(x))
+    into, _ = edges_into(targets, edge_index, len(x))
     return conv((x, x[targets]), into)  # type: ignore[no-any-return]
 
 
@@ -62,7 +62,7 @@ def _(conv: GATConv, x: Tensor, edge_index: Tensor, targets: Tensor | None = Non
     """
     edge_index, _ = add_self_loops(remove_self_loops(edge_index)[0], num_nodes=len(x))
     if targets is not None:
-        edge_index, _ = _edges_into(targets, edge_index, len(x))
+        edge_index, _ = edges_into(targets, edge_index, len(x))
     source, target = edge_index
     at_targets = x if targets is None else x[targets]
     weight = conv.lin.weight.view(conv.heads, conv.out_channels, -1)
@@ -86,17 +86,15 @@ def spread(values: Tensor, nodes: Tensor | None, num_nodes: int) -> Tensor:
     return values.new_zeros(num_nodes, values.size(1)).index_copy(0, nodes, values)
 
 
-def receptive_field(edge_index: Tensor, targets: Tensor | None, num_nodes: int) -> Tensor | None:
-    """The nodes that a convolution at the targets reads: they and their producers; None where that is all nodes."""
-    if targets is None:
-        return None
+def receptive_field(edge_index: Tensor, targets: Tensor, num_nodes: int) -> Tensor:
+    """The nodes that a convolution at the targets reads: they and their producers."""
     reached = torch.zeros(num_nodes, dtype=torch.bool, device=targets.device)
     reached[targets] = True
     reached[edge_index[0, reached[edge_index[1]]]] = True
     return reached.nonzero().flatten()
 
 
-def _edges_into(targets: Tensor, edge_index: Tensor, num_nodes: int) -> tuple[Tensor, Tensor]:
+def edges_into(targets: Tensor, edge_index: Tensor, num_nodes: int) -> tuple[Tensor, Tensor]:
     """The edges whose consumer is a target, which is then numbered as in `targets`, and their positions."""
     number = torch.full((num_nodes,), -1, device=targets.device)
     number[targets] = torch.arange(len(targets), device=targets.device)

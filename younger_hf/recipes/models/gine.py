@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch_geometric.nn import GINEConv
 
+from younger_hf.recipes.models.convolutions import edges_into, receptive_field
 from younger_hf.recipes.models.two_layers import operator_embedding
 
 _SLOTS: Final = 8
@@ -20,16 +21,16 @@ _SLOTS: Final = 8
 
 
 class GINE(nn.Module):
-    """Embedding(V, 256), four residual GINE layers, each after LayerNorm, and a linear output.
+    """Embedding(V, hidden), residual GINE layers, each after LayerNorm, and a linear output.
 
     Args:
         vocabulary_size: V.
         out_channels: C.
-        hidden: the width.
-        num_layers: how many hops a node sees.
+        hidden: the width; that of the layers' perceptrons is twice as much.
+        num_layers: how many data flows far a node sees.
     """
 
-    def __init__(self, vocabulary_size: int, out_channels: int, hidden: int = 256, num_layers: int = 4) -> None:
+    def __init__(self, vocabulary_size: int, out_channels: int, hidden: int = 128, num_layers: int = 4) -> None:
         super().__init__()
         self.embedding = operator_embedding(vocabulary_size, hidden)
         self.slots = nn.ModuleList(nn.Embedding(2 * _SLOTS, hidden) for _ in range(2))
@@ -39,6 +40,9 @@ class GINE(nn.Module):
             for _ in range(num_layers)
         )
         self.out = nn.Sequential(nn.LayerNorm(hidden), nn.Linear(hidden, out_channels))
+        # Logits, and dot products of outputs, begin near 0.
+        nn.init.normal_(self.out[1].weight, std=0.01)
+        nn.init.zeros_(self.out[1].bias)
 
     def forward(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor, targets: Tensor | None = None) -> Tensor:
         """The outputs [T, C] at the targets, or [N, C] at all nodes."""
@@ -46,7 +50,15 @@ class GINE(nn.Module):
         slots = torch.cat((slots, slots + _SLOTS))
         edges = self.slots[0](slots[:, 0]) + self.slots[1](slots[:, 1])
         edge_index = torch.cat((edge_index, edge_index.flip(0)), dim=1)
+        nodes = torch.arange(len(x), device=x.device) if targets is None else targets
+        fields = [nodes]
+        for _ in self.convs[1:]:
+            fields.append(receptive_field(edge_index, fields[-1], len(x)))
         hidden = self.embedding(x)
-        for norm, conv in zip(self.norms, self.convs, strict=True):
-            hidden = hidden + functional.dropout(conv(norm(hidden), edge_index, edges), 0.2, self.training)
-        return self.out(hidden if targets is None else hidden[targets])  # type: ignore[no-any-return]
+        for norm, conv, at in zip(self.norms, self.convs, reversed(fields), strict=True):
+            into, kept = edges_into(at, edge_index, len(x))
+            normed = norm(hidden)
+            update = conv((normed, normed[at]), into, edges[kept])
+            # Rows that no target depends on stay as they are.
+            hidden = hidden.index_add(0, at, functional.dropout(update, 0.2, self.training))
+        return self.out(hidden[nodes])  # type: ignore[no-any-return]

@@ -46,8 +46,8 @@ class TwoLayerGNN(nn.Module):
         targets: Tensor | None = None,
     ) -> Tensor:
         """The outputs [T, C] at the targets, or [N, C] at all nodes; edge_attr plays no part."""
-        nodes = receptive_field(edge_index, targets, len(x))
-        inputs = receptive_field(edge_index, nodes, len(x))
+        nodes = None if targets is None else receptive_field(edge_index, targets, len(x))
+        inputs = None if nodes is None else receptive_field(edge_index, nodes, len(x))
         embedded = self.embedding(x if inputs is None else x[inputs])
         embedded = spread(functional.dropout(embedded, self.input_dropout, self.training), inputs, len(x))
         hidden = convolve(self.conv1, embedded, edge_index, nodes).relu()
