@@ -39,10 +39,11 @@ class GINE(nn.Module):
             GINEConv(nn.Sequential(nn.Linear(hidden, 2 * hidden), nn.ReLU(), nn.Linear(2 * hidden, hidden)))
             for _ in range(num_layers)
         )
-        self.out = nn.Sequential(nn.LayerNorm(hidden), nn.Linear(hidden, out_channels))
+        output = nn.Linear(hidden, out_channels)
         # Logits, and dot products of outputs, begin near 0.
-        nn.init.normal_(self.out[1].weight, std=0.01)
-        nn.init.zeros_(self.out[1].bias)
+        nn.init.normal_(output.weight, std=0.01)
+        nn.init.zeros_(output.bias)
+        self.output = nn.Sequential(nn.LayerNorm(hidden), output)
 
     def forward(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor, targets: Tensor | None = None) -> Tensor:
         """The outputs [T, C] at the targets, or [N, C] at all nodes."""
@@ -61,4 +62,4 @@ class GINE(nn.Module):
             update = conv((normed, normed[at]), into, edges[kept])
             # Rows that no target depends on stay as they are.
             hidden = hidden.index_add(0, at, functional.dropout(update, 0.2, self.training))
-        return self.out(hidden[nodes])  # type: ignore[no-any-return]
+        return self.output(hidden[nodes])  # type: ignore[no-any-return]
