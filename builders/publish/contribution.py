@@ -10,6 +10,7 @@ is proposed; another model with a known skeleton adds nothing but its name, and 
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -46,6 +47,7 @@ from younger_hf.text import plain
 Standing = Literal["new graph", "new skeleton", "known", "waiting", "proposed"]
 """What the repository has of a model: nothing, its graph, its skeleton, a file for the next release, a pull request."""
 
+_MODEL_ID: Final = re.compile(r"[\w.-]+/[\w.-]+")
 _LONGEST_TITLE: Final = 60
 
 
@@ -202,6 +204,8 @@ def find_model(model: str, provenance: Provenance) -> ModelRef:
         if not (provenance.id and provenance.license):
             raise UsageError(f"{model} does not say what it is: give --id ORG/NAME and --license IDENTIFIER")
         found = replace(found, **said)
+    elif not _MODEL_ID.fullmatch(model):
+        raise UsageError(f"{model} is neither a file here nor the id of a model of the Hub, as organisation/name")
     else:
         if provenance.id:
             raise UsageError(f"{model} is the id of a model of the Hub: leave out --id")

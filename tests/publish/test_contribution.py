@@ -265,6 +265,8 @@ def test_a_model_whose_owner_asked_for_its_removal_is_not_proposed(served, propo
         ("nowhere.onnx", ADA, "there is no file or directory nowhere.onnx"),
         ("some/where.onnx", ADA, "there is no file or directory some/where.onnx"),
         (".", ADA, "is a directory: name the model file in it"),
+        ("a/b/c", ADA, "a/b/c is neither a file here nor the id of a model of the Hub"),
+        ("org/two,library=timm", Provenance(), "is neither a file here nor the id of a model of the Hub"),
         ("{file}", Provenance(), "does not say what it is: give --id ORG/NAME and --license IDENTIFIER"),
         ("{file}", replace(ADA, license=""), "give --id ORG/NAME and --license IDENTIFIER"),
         (
