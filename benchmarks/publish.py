@@ -147,7 +147,7 @@ def main() -> None:
         made = make_rows(graphs, vocabulary, count + int(CHANGED * count), 0)
         rows, others = in_order(made[:count]), made[count:]
         write = writer(directory, vocabulary)
-        for rows_per_group in (ROWS_PER_GROUP, 1000):
+        for rows_per_group in (100, ROWS_PER_GROUP):
             old = write("old", rows, rows_per_group)
             print(f"{count} rows in row groups of {rows_per_group}, {old.stat().st_size / 1e6:.1f} MB; sent again for")
             for change, changed in changes(rows, others).items():

@@ -31,7 +31,6 @@ Files = Mapping[str, Mapping[str, SplitFiles]]
 Row = dict[str, Any]
 
 _OPERATORS_PER_GROUP: Final = 10_000
-_SUBGRAPHS_PER_GROUP: Final = 1_000
 # What a model adds to the size of a row, where a node or an edge is one.
 _MODEL_SIZE: Final = 20
 
@@ -111,7 +110,7 @@ def write_configs(
             placed,
             spool_path,
             vocabulary,
-            partial(write, config, rows_per_group=_SUBGRAPHS_PER_GROUP),
+            partial(write, config),
             attributes=attributes,
             published=previous.split_of(config),
             jobs=jobs,

@@ -18,7 +18,8 @@ from datasets import Features
 
 from builders.assemble.features import arrow_schema
 
-ROWS_PER_GROUP: Final = 100
+# More than filters would like, so that a changed row has little beside it that is sent to the Hub again.
+ROWS_PER_GROUP: Final = 1000
 ROW_GROUP_BYTES: Final = 64 << 20
 SHARD_BYTES: Final = 500 << 20
 

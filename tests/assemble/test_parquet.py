@@ -81,9 +81,9 @@ def test_the_bytes_depend_on_the_rows_alone(tmp_path: Path) -> None:
 
 
 def test_row_groups_have_a_fixed_number_of_rows_and_a_page_index(tmp_path: Path) -> None:
-    file = pq.ParquetFile(write_split(tmp_path, "train", rows(250), FEATURES).paths[0])
+    file = pq.ParquetFile(write_split(tmp_path, "train", rows(2500), FEATURES).paths[0])
     groups = [file.metadata.row_group(i) for i in range(file.num_row_groups)]
-    assert [group.num_rows for group in groups] == [100, 100, 50]
+    assert [group.num_rows for group in groups] == [1000, 1000, 500]
     assert all(group.column(0).has_column_index and group.column(0).has_offset_index for group in groups)
 
 
@@ -96,7 +96,7 @@ def test_a_row_group_of_large_rows_stays_under_a_hundred_megabytes(tmp_path: Pat
 
 
 def test_a_large_split_is_sharded_in_order(tmp_path: Path) -> None:
-    written = write_split(tmp_path, "train", rows(1000), FEATURES, shard_bytes=30_000)
+    written = write_split(tmp_path, "train", rows(1000), FEATURES, rows_per_group=100, shard_bytes=30_000)
     assert len(written.paths) > 1
     assert [path.name for path in written.paths] == [
         f"train-{i:05d}-of-{len(written.paths):05d}.parquet" for i in range(len(written.paths))
