@@ -53,6 +53,9 @@ def dataflow(
     held_out: Annotated[
         float | None, typer.Option(help="Share of edges that is predicted.", show_default="0.2")
     ] = None,
+    evaluation_seed: Annotated[
+        int | None, typer.Option(min=0, help="Of the pairs in validation and test.", show_default="12345")
+    ] = None,
     release: Release = None,
     revision: Revision = None,
     split_scheme: Scheme = None,
@@ -118,7 +121,8 @@ def _train(task: str, flags: dict[str, Any], directory: Path | None, file: Path 
     try:
         (dataflow if task == "dataflow" else operator).train(run)
     except KeyboardInterrupt:
-        typer.echo(f"go on with: younger-hf train {task} --run {directory} --resume", err=True)
+        if (directory / "config.json").is_file():
+            typer.echo(f"go on with: younger-hf train {task} --run {directory} --resume", err=True)
         raise
     best = run.best()
     scores = "  ".join(f"{name} {best[name]:.4f}" for name in METRICS[task])

@@ -92,6 +92,7 @@ class DataflowConfig(Config):
             "paper", where messages pass over all edges.
         decoder: "dot" (the paper's: the score of a pair is that of its reverse), or "directed".
         held_out: the share of a graph's edges that is to be predicted, under "heldout".
+        evaluation_seed: of the pairs to predict in validation and test, which runs of other seeds have in common.
     """
 
     task: ClassVar[str] = "dataflow"
@@ -105,6 +106,7 @@ class DataflowConfig(Config):
     protocol: str = "heldout"
     decoder: str = "dot"
     held_out: float = 0.2
+    evaluation_seed: int = 12345
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -207,6 +209,6 @@ def _typed(name: str, value: Any, annotation: str) -> Any:
 def _check_number(name: str, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return
-    least = 0 if name in ("weight_decay", "encoder_weight_decay", "validate_every", "seed") else None
-    if not math.isfinite(value) or (value < least if least is not None else value <= 0):
-        raise UsageError(f"{name} must be {'0 or more' if least == 0 else 'more than 0'}, not {value}")
+    may_be_zero = name.endswith(("weight_decay", "seed")) or name == "validate_every"
+    if not math.isfinite(value) or value < 0 or (value == 0 and not may_be_zero):
+        raise UsageError(f"{name} must be {'0 or more' if may_be_zero else 'more than 0'}, not {value}")

@@ -73,7 +73,7 @@ def evaluation_links(batch: GraphBatch, fingerprint: str, held_out: float | None
         batch: one graph.
         fingerprint: of the graph.
         held_out: as `split_links` takes it.
-        seed: of the run.
+        seed: of the choice.
     """
     return split_links(batch, held_out, [np.random.default_rng([seed, *fingerprint.encode()])])
 
@@ -87,7 +87,7 @@ def predict(
     Args:
         model: in evaluation mode, on the device.
         table: R graphs, of which M pairs are to be predicted.
-        config: for the protocol and the seed.
+        config: for the protocol and the evaluation seed.
         device: where the model is.
 
     Returns:
@@ -96,7 +96,7 @@ def predict(
     """
     parts: dict[str, list[NDArray[Any]]] = {name: [] for name in ("row", "producer", "consumer", "y_true", "y_pred")}
     for row, batch in enumerate(table.batches(1)):
-        links = evaluation_links(batch, table.fingerprints[row].as_py(), held_out_share(config), config.seed)
+        links = evaluation_links(batch, table.fingerprints[row].as_py(), held_out_share(config), config.evaluation_seed)
         logits = logits_of(model, batch.to(device), links.to(device))
         parts["row"].append(np.full(len(links.y), row))
         parts["producer"].append(links.pairs[0].numpy())

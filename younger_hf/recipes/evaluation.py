@@ -48,7 +48,7 @@ def predict_split(run: Run, release: Release, split: str, device: str = "auto") 
     choices: dict[str, Any] = {"attributes": config.attributes, "split_scheme": config.split_scheme}
     if config.task == "dataflow":
         found = dataflow.predict(model, table, config, on)
-        choices |= {"protocol": config.protocol, "held_out": config.held_out, "seed": config.seed}
+        choices |= {"protocol": config.protocol, "held_out": config.held_out, "seed": config.evaluation_seed}
         name += f" with {config.decoder} decoder"
     else:
         found = operator.predict(model, table, on)

@@ -28,6 +28,7 @@ import numpy as np
 from younger_hf.errors import MissingExtraError, UsageError, YoungerError
 from younger_hf.recipes.config import Config, config_of
 from younger_hf.vocabulary import Vocabulary
+from younger_hf.whole_files import write_whole
 
 try:
     import safetensors
@@ -104,12 +105,14 @@ class Run:
         """
         if not (directory / "config.json").is_file():
             raise RunError(f"there is no training run in {directory}: begin one with `younger-hf train`")
-        settings = _read_json(directory / "config.json")
-        config = config_of(settings.get("task", ""), settings)
-        run = cls(directory, config, tuple(_read_json(directory / "vocabulary.json")["labels"]))
-        if run._state.is_file():
-            with _opened(run._state) as state:
-                run.position = Position(**json.loads(state.metadata()["position"]))
+        settings, vocabulary = (_read_json(directory / name) for name in ("config.json", "vocabulary.json"))
+        try:
+            run = cls(directory, config_of(settings["task"], settings), tuple(map(str, vocabulary["labels"])))
+            if run._state.is_file():
+                with _opened(run._state) as state:
+                    run.position = Position(**json.loads(state.metadata()["position"]))
+        except (TypeError, ValueError, LookupError) as error:
+            raise RunError(f"{directory} is damaged, or of another younger-hf ({error!r})") from error
         return run
 
     def check_vocabulary(self, vocabulary: Vocabulary) -> None:
@@ -210,7 +213,6 @@ class Run:
 
     def start(self, device: torch.device) -> None:
         """Write what the run is told, and add an entry to environment.json; all that a recipe needs is there."""
-        self.directory.mkdir(parents=True, exist_ok=True)
         self._write_json("vocabulary.json", {"kind": self.config.vocabulary, "labels": self.labels})
         file = self.directory / "environment.json"
         entries = _read_json(file) if file.is_file() else []
@@ -236,12 +238,7 @@ class Run:
         self._write(name, f"{json.dumps(value, indent=2)}\n".encode())
 
     def _write(self, name: str, content: bytes) -> None:
-        beside = self.directory / f"{name}.unfinished"
-        with beside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(self.directory / name)
+        write_whole(self.directory / name, content)
 
 
 def labels_of(vocabulary: Vocabulary, config: Config) -> tuple[str, ...]:

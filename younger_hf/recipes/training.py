@@ -51,7 +51,7 @@ def fit(
         phase: of the run; one that was in another phase begins this one.
 
     Raises:
-        RunError: a loss is not a number; parameters and state are as they were before.
+        RunError: a loss or a parameter is not a number; the state on disk is from before.
         KeyboardInterrupt: the state has been written.
     """
     config, position = run.config, run.position
@@ -62,17 +62,18 @@ def fit(
         run.save_state(model, optimizer)
     every = config.validate_every or steps_per_epoch
     saved = started = time.monotonic()
-    elsewhere = position.seconds
+    seconds_before = position.seconds
     name = f"{config.task} {config.model}{'' if phase == 'train' else f' {phase}'}"
     bar = tqdm(total=num_steps, initial=position.step, desc=name, unit="step", disable=None)
     shown: dict[str, str] = {}
     try:
         while True:
+            position.seconds = seconds_before + time.monotonic() - started
             is_due = position.step % every == 0 or position.step >= num_steps
             if validate is not None and is_due and position.step > position.validated:
+                _check_parameters(run, model)
                 model.eval()
                 metrics = validate()
-                position.seconds = elsewhere + time.monotonic() - started
                 entry = {
                     "epoch": position.step / steps_per_epoch,
                     "loss": position.loss / (position.step - position.validated),
@@ -81,6 +82,10 @@ def fit(
                 with uninterrupted():
                     run.record(model, entry, metrics)
                 shown |= {metric: f"{value:.4f}" for metric, value in metrics.items()}
+            if time.monotonic() - saved > _SECONDS_BETWEEN_STATES:
+                _check_parameters(run, model)
+                run.save_state(model, optimizer)
+                saved = time.monotonic()
             if position.step >= num_steps:
                 break
             model.train()
@@ -90,10 +95,7 @@ def fit(
             loss = loss_of_step(position.step, generator)
             value = loss.item()
             if not math.isfinite(value):
-                raise RunError(
-                    f"the loss of {run.directory} is {value} at step {position.step}: "
-                    "begin a run with a smaller --learning-rate; what was validated before is kept"
-                )
+                raise _diverged(run, f"the loss is {value}")
             loss.backward()  # type: ignore[no-untyped-call]
             with uninterrupted():
                 optimizer.step()
@@ -101,17 +103,25 @@ def fit(
                 position.loss += value
             bar.set_postfix({"epoch": position.step // steps_per_epoch, "loss": f"{value:.4f}", **shown}, refresh=False)
             bar.update()
-            if time.monotonic() - saved > _SECONDS_BETWEEN_STATES:
-                position.seconds = elsewhere + time.monotonic() - started
-                run.save_state(model, optimizer)
-                saved = time.monotonic()
+        run.save_state(model, optimizer)
     except KeyboardInterrupt:
         run.save_state(model, optimizer)
         raise
     finally:
         bar.close()
-    position.seconds = elsewhere + time.monotonic() - started
-    run.save_state(model, optimizer)
+
+
+def _check_parameters(run: Run, model: torch.nn.Module) -> None:
+    """Refuse to judge or keep parameters that are spoilt."""
+    if not all(parameter.isfinite().all() for parameter in model.parameters()):
+        raise _diverged(run, "a parameter is not a number")
+
+
+def _diverged(run: Run, verdict: str) -> RunError:
+    return RunError(
+        f"{run.directory} has diverged, {verdict} after {run.position.step:,} steps: "
+        "begin a run with a smaller learning rate; what was validated here is kept"
+    )
 
 
 def find_device(name: str) -> torch.device:
