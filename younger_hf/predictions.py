@@ -2,7 +2,12 @@
 
 In goes what a model predicted for every label of a split; out comes a Parquet file that says which labels of which
 release they are for. `check_labels` derives the labels from the release anew, so that a file can neither give labels of
-its own nor leave out what was hard.
+its own nor leave out what was hard. A run writes its file by `younger-hf evaluate`; so can any other model:
+
+    release = open_release("younger")
+    of = EvaluationSet.of(release, "operator", "test")
+    labels = of.labels(release)  # the subgraph and the node of each, and the operator that stands there
+    Predictions(of, "my model", labels.append_column("y_pred", pa.array(ids))).save(Path("mine.parquet"))
 """
 
 from __future__ import annotations

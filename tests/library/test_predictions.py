@@ -99,6 +99,12 @@ def test_the_same_predictions_are_the_same_bytes(predictions, tmp_path):
     assert (read.of, read.model, read.table) == (predictions.of, predictions.model, predictions.table)
 
 
+def test_a_column_that_is_missing_is_named(opened):
+    of = EvaluationSet.of(opened, "operator", "train")
+    with pytest.raises(UsageError, match="no column of predictions 'y_pred': did you mean y_true"):
+        Predictions(of, "a guess", of.labels(opened))
+
+
 def test_the_order_of_the_rows_does_not_matter(predictions, opened):
     shuffled = np.random.default_rng(0).permutation(predictions.table.num_rows)
     check_labels(replace(predictions, table=predictions.table.take(pa.array(shuffled))), opened, Path("p"))

@@ -167,6 +167,14 @@ def test_a_run_of_data_flow_design_embeds_subgraphs_as_they_are(trained, subgrap
     assert np.allclose(embed_subgraphs(model, batch), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["gcn", "gat", "sage", "gae", "vgae", "gine"])
+def test_every_model_embeds_a_subgraph_by_itself_as_it_does_among_others(subgraphs, name):
+    model = build_model("operator", name, 19).eval()
+    together = embed_subgraphs(model, subgraphs.batch(np.arange(10)))
+    assert together.shape == (10, 512 if name in ("gae", "vgae") else 19)
+    assert embed_subgraphs(model, subgraphs.batch(np.array([4])))[0] == pytest.approx(together[4], abs=1e-5)
+
+
 @pytest.fixture(scope="module")
 def model(release, tmp_path_factory) -> Path:
     """A row of the release as an ONNX file."""
