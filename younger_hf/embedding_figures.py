@@ -124,11 +124,9 @@ def _draw(
     area = float(np.clip(6000 / max(1, len(kinds)), 4, 40))
     with figure_in_style(*_SIZES[len(panels) > 1]) as figure:
         figure.suptitle(title, x=0.012, ha="left", weight="bold", size=12)
-        handles = [
-            _dot(f"{plain(kind, _LONGEST_LABEL)} ({counts[kind]:,})", colours[kind]) for kind in colours if counts[kind]
-        ]
-        if counts[None]:
-            handles.append(_dot(f"others ({counts[None]:,})", _BACKGROUND))
+        shown: list[tuple[str | None, str]] = [(kind, colour) for kind, colour in colours.items() if counts[kind]]
+        shown += [(None, _BACKGROUND)] if counts[None] else []
+        handles = [_dot(f"{plain(kind or 'others', _LONGEST_LABEL)} ({counts[kind]:,})", c) for kind, c in shown]
         figure.legend(handles=handles, loc="outside lower center", ncols=5, handletextpad=0.1, columnspacing=1.2)
         everything = list(zip(np.ravel(figure.subplots(1, len(panels))), panels.items(), strict=True))
         for axes, (head, points) in everything:
@@ -137,17 +135,9 @@ def _draw(
             axes.spines[:].set_visible(True)
             axes.set_title(head, size=10, weight="normal", pad=6)
             axes.margins(0.06)
-            for kind in (None, *colours):
-                chosen = [i for i, of in enumerate(kinds) if of == kind]
-                colour = _BACKGROUND if kind is None else colours[kind]
-                axes.scatter(
-                    *points[chosen].T,
-                    s=area,
-                    color=colour,
-                    linewidths=0.3,
-                    edgecolors="white",
-                    zorder=kind is None or 2,
-                )
+            for kind, colour in reversed(shown):
+                x, y = points[[i for i, of in enumerate(kinds) if of == kind]].T
+                axes.scatter(x, y, area, colour, linewidths=0.3, edgecolors="white")
         figure.draw_without_rendering()  # names are placed where points have come to lie
         for axes, (_, points) in everything:
             _write_names(axes, points, names)
@@ -160,12 +150,8 @@ def _write_names(axes: Axes, points: Points, names: Mapping[int, str]) -> None:
     places = axes.transData.transform(points) / pixels_per_point
     left, bottom, right, top = (edge / pixels_per_point for edge in axes.bbox.extents)
     taken: list[Box] = [(x - 2, y - 2, x + 2, y + 2) for x, y in places]
-    taken += [
-        (-_FAR, -_FAR, left, _FAR),
-        (right, -_FAR, _FAR, _FAR),
-        (-_FAR, -_FAR, _FAR, bottom),
-        (-_FAR, top, _FAR, _FAR),
-    ]
+    taken += [(-_FAR, -_FAR, left, _FAR), (right, -_FAR, _FAR, _FAR)]
+    taken += [(-_FAR, -_FAR, _FAR, bottom), (-_FAR, top, _FAR, _FAR)]
     for row, name in names.items():
         text = plain(name, _LONGEST_LABEL)
         width, height = 0.56 * _NAME_SIZE * len(text), 1.1 * _NAME_SIZE
@@ -176,15 +162,7 @@ def _write_names(axes: Axes, points: Points, names: Mapping[int, str]) -> None:
         covered = [sum(_overlap(box, other) for other in taken) for box in boxes]
         best = int(np.argmin(covered))
         taken.append(boxes[best])
-        axes.annotate(
-            text,
-            points[row],
-            sides[best],
-            textcoords="offset points",
-            size=_NAME_SIZE,
-            va="bottom",
-            annotation_clip=False,
-        )
+        axes.annotate(text, points[row], sides[best], textcoords="offset points", size=_NAME_SIZE)
 
 
 def _overlap(one: Box, other: Box) -> float:

@@ -1,7 +1,7 @@
 """Embeddings as files: a Parquet file of vectors that says which run they are of, and the paper's t-SNE picture.
 
-In goes a run; out come `LEVEL-embeddings.parquet` and `.png` for a level: node, subgraph or graph. `Embeddings` reads
-the file of a level back, finds the run, and tells which rows a vector is nearest to.
+In goes a run; out come `LEVEL-embeddings.parquet` and `.png` for a level: node, subgraph or graph. `GraphEmbeddings`
+reads the file of graphs back, finds the run, and tells which graphs a vector is nearest to.
 """
 
 from __future__ import annotations
@@ -59,6 +59,10 @@ def write_embeddings(
     run: Run, level: str, output: Path, release: Release, cut: Cut, device: str = "auto"
 ) -> list[Path]:
     """Embed a release at a level, and write vectors and picture.
+
+    Of nodes, the file has `id`, `label`, `num_nodes`, `before`, `after`, a row an operator; of subgraphs `fingerprint`,
+    `split`, `group` (what most of its operators do), `vector`; of graphs `fingerprint`, `split`, `name`, `family`,
+    `num_subgraphs`, `vector`. Vectors are float32. The run is named by where it lies, seen from the file.
 
     Args:
         run: of either task.
