@@ -33,7 +33,8 @@ TOP_FAMILIES: Final = 12
 
 _PERPLEXITY: Final = 30.0
 _BACKGROUND: Final = "#d5d9df"
-_LONGEST_LABEL: Final = 24
+_LONGEST_NAME: Final = 24
+_LONGEST_KIND: Final = 18  # so that four columns of a legend fit
 _MOST_NAMED: Final = 40
 _FAMILY_COLOURS: Final = (
     "#2f6fdb", "#f28a2e", "#4fae3f", "#e0269b", "#17a2a0", "#7b3fc4", "#d43d2a", "#f2c12e", "#8a5a2b", "#6fc3f7",
@@ -126,8 +127,8 @@ def _draw(
         figure.suptitle(title, x=0.012, ha="left", weight="bold", size=12)
         shown: list[tuple[str | None, str]] = [(kind, colour) for kind, colour in colours.items() if counts[kind]]
         shown += [(None, _BACKGROUND)] if counts[None] else []
-        handles = [_dot(f"{plain(kind or 'others', _LONGEST_LABEL)} ({counts[kind]:,})", c) for kind, c in shown]
-        figure.legend(handles=handles, loc="outside lower center", ncols=5, handletextpad=0.1, columnspacing=1.2)
+        handles = [_dot(f"{plain(kind or 'others', _LONGEST_KIND)} ({counts[kind]:,})", c) for kind, c in shown]
+        figure.legend(handles=handles, loc="outside lower center", ncols=4 if len(panels) == 1 else 6, fontsize=8)
         everything = list(zip(np.ravel(figure.subplots(1, len(panels))), panels.items(), strict=True))
         for axes, (head, points) in everything:
             axes.set(xticks=[], yticks=[])
@@ -153,7 +154,7 @@ def _write_names(axes: Axes, points: Points, names: Mapping[int, str]) -> None:
     taken += [(-_FAR, -_FAR, left, _FAR), (right, -_FAR, _FAR, _FAR)]
     taken += [(-_FAR, -_FAR, _FAR, bottom), (-_FAR, top, _FAR, _FAR)]
     for row, name in names.items():
-        text = plain(name, _LONGEST_LABEL)
+        text = plain(name, _LONGEST_NAME)
         width, height = 0.56 * _NAME_SIZE * len(text), 1.1 * _NAME_SIZE
         x, y = places[row]
         across, along = (4.0, -width / 2, -4.0 - width), (-height / 2, 3.0, -3.0 - height)
