@@ -195,16 +195,15 @@ def build(
 
     Raises:
         UsageError: a source or a model that does not exist, or something at `output` that is no release.
-        ReleaseError: there is no release `previous`.
+        ReleaseError: there is no release `previous`, or a line of a `removals.txt` makes no sense.
         YoungerError: nothing could be converted, or the output cannot be written. An earlier release stays as it was.
     """
     from builders.assemble import assemble, check_place
-    from younger_hf.release import open_release
+    from builders.assemble.previous import read_removals
 
     release = Path(output)
     check_place(release)
-    if previous is not None:
-        open_release(previous)
+    read_removals(previous, release)
     with Ledger(work) as ledger:
         gather = partial(collect, ledger, jobs=jobs, timeout=timeout, memory_limit=memory_limit, retry=retry)
         gather(sources, limit=limit, opsets=opsets)

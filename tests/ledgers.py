@@ -24,13 +24,13 @@ def conversion(model: onnx.ModelProto | Path, exporter: str = "onnx") -> Convers
     return Conversion(Outcome.OK, exporter=exporter, skeleton=strip(model).SerializeToString(deterministic=True))
 
 
-def export_torchvision(directory: Path, name: str, **options: Any) -> Path:
+def export_torchvision(directory: Path, name: str, opset: int = 17, **options: Any) -> Path:
     """A torchvision model as an ONNX file, by the exporter that takes a second."""
     network = torchvision.models.get_model(name, weights=None, **options).eval()
     path = directory / f"{name}.onnx"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.onnx.export(network, (torch.zeros(1, 3, 224, 224),), str(path), dynamo=False, opset_version=17)
+        torch.onnx.export(network, (torch.zeros(1, 3, 224, 224),), str(path), dynamo=False, opset_version=opset)
     return path
 
 

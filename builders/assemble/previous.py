@@ -1,7 +1,7 @@
 """The release before: what of it must not change in the next one.
 
-In goes a release, on disk or on the Hub; out come its vocabulary, the split of every row, and which models are to be
-left out.
+In goes a release, on disk or on the Hub; out come its vocabulary and the split of every row, and which models are to
+be left out.
 """
 
 from __future__ import annotations
@@ -35,12 +35,10 @@ class Previous:
     Attributes:
         vocabulary: its ids stay.
         splits: for each config the split of each row, by key.
-        removals: the models that are not to come back.
     """
 
     vocabulary: Vocabulary | None = None
     splits: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    removals: Removals = field(default_factory=Removals)
 
     def split_of(self, config: str) -> Mapping[str, str]:
         """The split of each row of a config, by key."""
@@ -54,8 +52,7 @@ def read_previous(source: str | Path | None) -> Previous:
         source: a release directory, or the id of a Hub dataset repository; None if there is no release before.
 
     Raises:
-        ReleaseError: there is no such release, it is incomplete, damaged, or of another schema version, or what is to
-            be removed cannot be read.
+        ReleaseError: there is no such release, it is incomplete, damaged, or of another schema version.
     """
     if source is None:
         return Previous()
@@ -70,7 +67,21 @@ def read_previous(source: str | Path | None) -> Previous:
         if config in release.configs
     }
     # Not the vocabulary that this process may have kept: the repository may have been published to since.
-    return Previous(Vocabulary.from_table(release.read("operators")), splits, _removals(release))
+    return Previous(Vocabulary.from_table(release.read("operators")), splits)
+
+
+def read_removals(source: str | Path | None, output: Path) -> Removals:
+    """Read which models a release is to leave out: those that the release before does, or the one that it replaces.
+
+    Args:
+        source: the release before, as for `read_previous`.
+        output: where the release is going to be.
+
+    Raises:
+        ReleaseError: there is no such release, or what is asked there cannot be read or makes no sense.
+    """
+    asked = Removals() if source is None else _removals(open_release(source))
+    return asked | Removals.of_directory(output.expanduser())
 
 
 def _removals(release: Release) -> Removals:

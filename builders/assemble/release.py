@@ -24,7 +24,7 @@ from builders.assemble.layout import lay_out
 from builders.assemble.leaks import graph_leaks
 from builders.assemble.merge import Measured, count_undecided, count_wl_collisions, merge
 from builders.assemble.ordered_map import ordered_map
-from builders.assemble.previous import read_previous
+from builders.assemble.previous import read_previous, read_removals
 from builders.assemble.report import ReleaseReport
 from builders.assemble.spool import write_spool
 from builders.assemble.stages import count_stages
@@ -64,7 +64,7 @@ def assemble(
         YoungerError: nothing was converted, or the release cannot be written; an earlier one is untouched.
     """
     before = read_previous(previous)
-    removals = before.removals | Removals.of_directory(output.expanduser())
+    removals = read_removals(previous, output)
     with staged(output) as scratch:
         spool = scratch / "graphs.arrow"
         directory = scratch / "release"

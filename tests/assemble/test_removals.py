@@ -91,8 +91,6 @@ def test_what_is_asked_of_a_release_holds_when_it_is_built_in_its_place(before: 
 def test_the_command_says_which_line_makes_no_sense(before: Path, tmp_path: Path) -> None:
     release = Path(shutil.copytree(before, tmp_path / "younger"))
     (release / "removals.txt").write_text("https://huggingface.co/someone\n")
-    with Ledger(tmp_path / "work") as ledger:
-        record(ledger, {"other/resnet": "resnet50"})
     command = [
         "build",
         "--work",
@@ -106,6 +104,7 @@ def test_the_command_says_which_line_makes_no_sense(before: Path, tmp_path: Path
     assert isinstance(done.exception, YoungerError)
     assert str(done.exception).startswith(f"line 1 of {release / 'removals.txt'} is 'https://huggingface.co/someone': ")
     assert not (tmp_path / "next").exists()
+    assert not (tmp_path / "work").exists()  # it is said before the work
 
 
 def test_where_nothing_is_left_there_is_no_release(before: Path, tmp_path: Path) -> None:
