@@ -49,7 +49,7 @@ class Removals:
             raise ReleaseError(f"{name} is not UTF-8: save it as such") from error
         for number, line in enumerate(lines, start=1):
             entry = _entry(line)
-            if "://" in entry or not line.expandtabs().isprintable() or _has_stray_star(entry):
+            if "://" in entry or not entry.isprintable() or _has_stray_star(entry):
                 raise ReleaseError(
                     f"line {number} of {name} is {line!r}: write the id of one model there, as in organisation/name, "
                     "or organisation/* for all of an owner"
