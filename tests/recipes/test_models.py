@@ -116,6 +116,37 @@ def test_only_what_the_targets_read_is_computed_before():
     assert torch.equal(spread(torch.ones(5, 1), None, 5), torch.ones(5, 1))
 
 
+@pytest.mark.parametrize("name", ["gae", "vgae"])
+def test_the_encoder_minimises_what_torch_geometric_does(name):
+    torch.manual_seed(0)
+    model = build_model("operator", name, 40).eval()
+    x, edge_index, _, _ = random_graph(60, 150, 40)
+    negatives = torch.randint(60, (2, 150))
+    theirs = model.autoencoder.recon_loss(model.encode(x, edge_index), edge_index, negatives)
+    if name == "vgae":
+        theirs = theirs + 0.001 * model.autoencoder.kl_loss()
+    torch.testing.assert_close(model.reconstruction_loss(x, edge_index, negatives), theirs)
+
+
+@pytest.mark.parametrize(("task", "name"), [("operator", "gcn"), ("operator", "gat"), ("dataflow", "gcn")])
+def test_gradients_are_the_same_every_time_with_several_threads(task, name):
+    torch.manual_seed(0)
+    model = build_model(task, name, 30).eval()
+    x, edge_index, edge_attr, _ = random_graph(200, 6000, 30)
+    last = torch.randint(200, (2, 6000)) if task == "dataflow" else torch.randperm(200)[:100]
+    gradients = []
+    torch.set_num_threads(2)
+    try:
+        for _ in range(3):
+            model.zero_grad()
+            model(x, edge_index, edge_attr, last).square().mean().backward()
+            gradients.append(torch.cat([parameter.grad.flatten() for parameter in model.parameters()]))
+    finally:
+        torch.set_num_threads(1)
+    assert torch.equal(gradients[0], gradients[1])
+    assert torch.equal(gradients[0], gradients[2])
+
+
 @pytest.mark.parametrize("name", MODELS["dataflow"])
 def test_the_dot_product_ignores_direction_and_the_directed_decoder_does_not(name):
     torch.manual_seed(0)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
+from torch.nn import functional
 from torch_geometric.nn import GAE, VGAE, GCNConv
 
 from younger_hf.recipes.models.convolutions import convolve, receptive_field, spread
+from younger_hf.recipes.models.links import DotDecoder
 from younger_hf.recipes.models.two_layers import operator_embedding
 
 
@@ -23,6 +25,7 @@ class Autoencoder(nn.Module):
         self.autoencoder = (VGAE if name == "vgae" else GAE)(encoder)
         self.classifier = nn.Linear(512, vocabulary_size)
         self.is_frozen = False
+        self._decoder = DotDecoder()
 
     def freeze(self) -> None:
         """From here on the encoder stays as it is: no gradients, no noise."""
@@ -38,10 +41,12 @@ class Autoencoder(nn.Module):
     def reconstruction_loss(self, x: Tensor, edge_index: Tensor, negatives: Tensor) -> Tensor:
         """What the encoder minimises: cross entropy of data flows and non-edges, and for VGAE 0.001 times the KL."""
         z = self.autoencoder.encode(x, edge_index)
-        loss = self.autoencoder.recon_loss(z, edge_index, negatives)
+        # As `recon_loss` of torch-geometric has it, which is another number each time where threads take turns.
+        present, absent = self._decoder(z, edge_index), self._decoder(z, negatives)
+        loss = functional.softplus(-present).mean() + functional.softplus(absent).mean()
         if isinstance(self.autoencoder, VGAE):
             loss = loss + 0.001 * self.autoencoder.kl_loss()
-        return loss  # type: ignore[no-any-return]
+        return loss
 
     def forward(
         self,

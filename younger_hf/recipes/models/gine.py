@@ -1,7 +1,7 @@
 """A directed, edge-aware model: GIN with edge features (GINE; Hu et al., 2020), in both directions.
 
-Messages pass from producers to consumers and back, and each knows its direction and the slots of its data flow; the
-paper's models see neither, and nothing that comes after a node.
+Messages pass from producers to consumers and back, and each knows its direction and the slots of its data flow. Those
+of the paper's models pass forward only, so that they see nothing of what comes after a node, and no slots.
 """
 
 from __future__ import annotations

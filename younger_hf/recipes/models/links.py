@@ -37,7 +37,7 @@ class DotDecoder(nn.Module):
     def forward(self, z: Tensor, pairs: Tensor) -> Tensor:
         """The logits [P] of pairs, int64 [2, P], of nodes that are encoded as z, [N, C]."""
         producer, consumer = pairs
-        return (z[producer] * z[consumer]).sum(dim=-1)
+        return (z.index_select(0, producer) * z.index_select(0, consumer)).sum(dim=-1)
 
 
 class DirectedDecoder(nn.Module):
@@ -55,5 +55,5 @@ class DirectedDecoder(nn.Module):
     def forward(self, z: Tensor, pairs: Tensor) -> Tensor:
         """The logits [P] of pairs, int64 [2, P], of nodes that are encoded as z, [N, C]."""
         producer, consumer = pairs
-        scores: Tensor = (self.producer(z)[producer] * self.consumer(z)[consumer]).sum(dim=-1)
-        return scores
+        ends: Tensor = self.producer(z).index_select(0, producer) * self.consumer(z).index_select(0, consumer)
+        return ends.sum(dim=-1)
