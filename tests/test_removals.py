@@ -11,7 +11,7 @@ from younger_hf.errors import ReleaseError
 
 TEXT = b"""\xef\xbb\xbf# Asked for by their owners.
 someone/model
-Other/*  # all of them,\tin June
+Other/*  # all,\tin June
 my model#2
 
 """
@@ -67,6 +67,6 @@ def test_both_together_keep_their_comments_and_repeat_nothing(removals: Removals
     more = Removals.parse(b"# Asked for by their owners.\nnew/*\nsomeone/model\n", "more")
     both = (removals | more).to_bytes().decode()
     assert (
-        both == "# Asked for by their owners.\nsomeone/model\nOther/*  # all of them,\tin June\nmy model#2\n\nnew/*\n"
+        both == "# Asked for by their owners.\nsomeone/model\nOther/*  # all,\tin June\nmy model#2\n\nnew/*\n"
     )
     assert Removals.parse(both.encode(), "both") == removals | more
