@@ -6,6 +6,7 @@ PyTorch and the pipeline are imported inside the commands, so that the others st
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -17,6 +18,7 @@ from younger_hf.text import plain, table
 
 if TYPE_CHECKING:
     from younger_hf.graph import OperatorGraph
+    from younger_hf.predictions import EvaluationSet
     from younger_hf.recipes.run import Run
     from younger_hf.recipes.samples import Samples
     from younger_hf.release import Release
@@ -70,14 +72,15 @@ def evaluate(
         "model": predictions.model,
         "config": of.config,
         "splits": of.split_scheme,
-        **({"protocol": of.protocol, "seed": of.seed} if of.task == "dataflow" else {}),
+        **({"protocol": _protocol(of), "seed": of.seed} if of.task == "dataflow" else {}),
         "split": of.split,
         "labels": f"{predictions.table.num_rows:,}",
         **{name: f"{value:.4f}" for name, value in metrics.items()},
     }
     cells = [tuple(map(str, row.values()))]
     numbers = len(metrics) + 1
-    typer.echo(json.dumps(metrics, indent=2) if as_json else table(tuple(row), cells, len(row) - numbers))
+    facts = {"model": predictions.model, "of": asdict(of), "labels": predictions.table.num_rows, "metrics": metrics}
+    typer.echo(json.dumps(facts, indent=2) if as_json else table(tuple(row), cells, len(row) - numbers))
     for note in notes:
         typer.echo(note, err=True)
 
@@ -145,6 +148,10 @@ def nearest(model: Path, embeddings: Path) -> list[dict[str, Any]]:
     graph, _ = _canonical(model, known.run.config.attributes)
     vector, _ = embed_graph(known.run.load_best(), graph, ids_of(known.run, graph), _cut)
     return known.nearest(vector, _NEAREST)
+
+
+def _protocol(of: EvaluationSet) -> str:
+    return f"{of.protocol} {of.held_out}" if of.held_out is not None else str(of.protocol)
 
 
 def _release_of(run: Run, named: str | None) -> Release:

@@ -65,7 +65,7 @@ def test_the_command_prints_the_row_and_writes_the_same_files_each_time(trained,
         done = command("evaluate", run, "--split", "test")
         head, row, *notes = done.output.splitlines()
         assert head.split() == "model config splits protocol seed split labels auc f1 ap".split()
-        assert row.split()[:9] == "gine with directed decoder graphs-no-attributes family heldout 12345 test".split()
+        assert row.split()[:9] == "gine with directed decoder graphs-no-attributes family heldout 0.2 12345".split()
         names = ("predictions-test.parquet", "evaluation-test.json")
         assert notes == [f"wrote {run / name}" for name in names]
         written.append([(run / name).read_bytes() for name in names])
@@ -73,7 +73,10 @@ def test_the_command_prints_the_row_and_writes_the_same_files_each_time(trained,
     done = command("evaluate", run / "predictions-test.parquet", "--release", release)
     assert done.output.splitlines() == [head, row, f"the labels are those of {release}, and none is left out"]
     done = command("evaluate", run / "predictions-test.parquet", "--json")
-    assert json.loads(done.stdout) == Evaluator.score(run / "predictions-test.parquet")
+    facts = json.loads(done.stdout)
+    assert list(facts) == ["model", "of", "labels", "metrics"]
+    assert facts["metrics"] == Evaluator.score(run / "predictions-test.parquet")
+    assert (facts["of"]["held_out"], facts["of"]["seed"]) == (0.2, 12345)
     assert "hold them against a release with --release" in done.stderr
 
 
