@@ -66,7 +66,5 @@ def test_where_there_is_no_file_nothing_is_covered(tmp_path: Path) -> None:
 def test_both_together_keep_their_comments_and_repeat_nothing(removals: Removals) -> None:
     more = Removals.parse(b"# Asked for by their owners.\nnew/*\nsomeone/model\n", "more")
     both = (removals | more).to_bytes().decode()
-    assert (
-        both == "# Asked for by their owners.\nsomeone/model\nOther/*  # all,\tin June\nmy model#2\n\nnew/*\n"
-    )
+    assert both == "# Asked for by their owners.\nsomeone/model\nOther/*  # all,\tin June\nmy model#2\n\nnew/*\n"
     assert Removals.parse(both.encode(), "both") == removals | more
