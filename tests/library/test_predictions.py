@@ -11,6 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hub.client import client
+from hub.repositories import Repository
+from hub.server import hub
 from releases import table as rows_of
 
 from younger_hf import Evaluator, YoungerError
@@ -88,6 +91,18 @@ def test_a_file_scores_as_it_was_evaluated(predictions, opened, tmp_path):
     assert Evaluator.score(tmp_path / "p.parquet") == expected
     assert Evaluator.score(str(tmp_path / "p.parquet"), opened) == expected
     assert Evaluator.score(tmp_path / "p.parquet", opened.source) == expected
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_file_is_held_against_a_release_on_the_hub(opened, zoo, tmp_path, task):
+    predictions = predict(opened, task)
+    predictions.save(tmp_path / "p.parquet")
+    repository = Repository.of_directory("org/younger", zoo / "younger", "datasets")
+    with hub(repository) as served, client(served, tmp_path):
+        assert Evaluator.score(tmp_path / "p.parquet", "org/younger@main") == Evaluator.score(tmp_path / "p.parquet")
+        replace(predictions, table=predictions.table.slice(1)).save(tmp_path / "p.parquet")
+        with pytest.raises(PredictionsError, match=r"p\.parquet leaves out 1 of the"):
+            Evaluator.score(tmp_path / "p.parquet", "org/younger@main")
 
 
 def test_the_same_predictions_are_the_same_bytes(predictions, tmp_path):
