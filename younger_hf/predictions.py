@@ -31,6 +31,7 @@ from younger_hf.errors import UsageError, YoungerError
 from younger_hf.list_columns import flatten_rows
 from younger_hf.parquet_files import first_line
 from younger_hf.release import Release
+from younger_hf.schema import SPLITS
 from younger_hf.vocabulary import Vocabulary
 from younger_hf.whole_files import write_whole
 
@@ -101,6 +102,7 @@ class EvaluationSet:
         check_choice("task", self.task, _KEYS)
         configs = [CONFIGS[self.task, attributes] for attributes in (True, False)]
         check_choice(f"config of task {self.task}", self.config, configs)
+        check_choice("split", self.split, SPLITS)
         if self.task == "dataflow":
             check_choice("protocol", str(self.protocol), PROTOCOLS)
             if self.seed is None or self.seed < 0:
@@ -129,7 +131,7 @@ class EvaluationSet:
         """Describe the evaluation set of a release; protocol, share and seed are for data flow design alone.
 
         Raises:
-            UsageError: there is no such task, split scheme or protocol.
+            UsageError: there is no such task, split or protocol.
             ReleaseError: the release lacks a file.
         """
         check_choice("task", task, _KEYS)
@@ -157,7 +159,7 @@ class EvaluationSet:
             `node` (a position in the subgraph), `y_true` (a vocabulary id); in the order of the release's rows.
 
         Raises:
-            UsageError: the release has no such split.
+            UsageError: the release has no such split, or there is no such split scheme.
             ReleaseError: the release lacks a file.
             MissingExtraError: data flow design needs PyTorch.
         """

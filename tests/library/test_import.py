@@ -7,7 +7,7 @@ import sys
 
 import younger_hf
 
-HEAVY = "torch torch_geometric onnx onnxruntime networkx datasets pyarrow pandas numpy matplotlib builders"
+HEAVY = "torch torch_geometric sklearn onnx onnxruntime networkx datasets pyarrow pandas numpy matplotlib builders"
 
 
 def modules_after(statement: str) -> set[str]:
@@ -29,6 +29,10 @@ def test_statistics_need_no_plots():
     assert (
         modules_after("import younger_hf.cli, younger_hf.statistics_report") & {"matplotlib", "PIL", "torch"} == set()
     )
+
+
+def test_the_command_needs_nothing_heavy_to_say_what_it_can_do():
+    assert modules_after("import younger_hf.cli") & set(HEAVY.split()) == set()
 
 
 def test_every_public_name_is_there():

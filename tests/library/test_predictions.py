@@ -178,9 +178,10 @@ def test_predictions_that_are_none_are_refused_with_the_name_of_the_file(predict
         Evaluator.score(tmp_path / "p.parquet")
 
 
-def test_a_split_that_is_not_there_is_answered_with_the_nearest(opened):
-    with pytest.raises(UsageError, match="no split 'tset': did you mean test"):
-        EvaluationSet.of(opened, "operator", "tset").labels(opened)
+@pytest.mark.parametrize("split", ["tset", "test[:10%]", "test+train"])
+def test_a_split_is_a_whole_one(opened, split):
+    with pytest.raises(UsageError, match=r"^no split '.*': "):
+        EvaluationSet.of(opened, "operator", split)
 
 
 @pytest.mark.parametrize(
@@ -209,7 +210,8 @@ def rewrite(path: Path, table: pa.Table, **about: Any) -> None:
         ({"task": "node"}, "no task 'node'"),
         ({"config": "graphs"}, "no config of task operator 'graphs'"),
         ({"vocabulary_size": "48"}, "vocabulary_size is '48'"),
-        ({"split": None}, "split is None"),
+        ({"split": "train[:10%]"}, "no split"),
+        ({"model": None}, "model is None"),
     ],
 )
 def test_a_file_that_does_not_say_what_it_is_about_is_refused(opened, tmp_path, about, sentence):

@@ -196,9 +196,7 @@ def test_embeddings_of_a_run_that_has_changed_or_gone_are_refused(trained, embed
     moved = tmp_path / "elsewhere" / file.name
     moved.parent.mkdir()
     moved.write_bytes(file.read_bytes())
-    with pytest.raises(
-        YoungerError, match=r"the run of .*graph-embeddings\.parquet is not found beside it: there is no"
-    ):
+    with pytest.raises(YoungerError, match=r"the run of .*graph-embeddings\.parquet is not where it was: there is no"):
         GraphEmbeddings.load(moved)
     best = trained["operator"].directory / "best.safetensors"
     content = best.read_bytes()

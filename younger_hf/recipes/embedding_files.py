@@ -141,8 +141,9 @@ class GraphEmbeddings:
             )
         try:
             run = Run.open(directory)
+            run.best()
         except RunError as error:
-            raise EmbeddingsError(f"the run of {file} is not found beside it: {error}") from error
+            raise EmbeddingsError(f"the run of {file} is not where it was: {error}") from error
         if _checkpoint(run) != checkpoint:
             raise EmbeddingsError(f"{run.directory} has been trained since {file} was written: embed the release again")
         return cls(run, table)
