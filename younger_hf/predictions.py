@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from younger_hf.choices import check_choice
 from younger_hf.dataset import load
-from younger_hf.errors import UsageError, YoungerError
+from younger_hf.errors import MissingExtraError, UsageError, YoungerError
 from younger_hf.list_columns import flatten_rows
 from younger_hf.parquet_files import first_line
 from younger_hf.release import Release
@@ -172,8 +172,11 @@ class EvaluationSet:
 
     def _links(self, rows: Dataset) -> Iterator[tuple[Any, ...]]:
         """The pairs of each graph that are to be predicted: keys, producers, consumers, labels."""
-        from younger_hf.recipes.batches import GraphTable
-        from younger_hf.recipes.dataflow import evaluation_links
+        try:
+            from younger_hf.recipes.batches import GraphTable
+            from younger_hf.recipes.dataflow import evaluation_links
+        except ModuleNotFoundError as error:
+            raise MissingExtraError(error.name or "torch", "train") from error
 
         table = GraphTable(rows, self._vocabulary)
         for fingerprint, batch in zip(table.fingerprints.to_pylist(), table.batches(1), strict=True):

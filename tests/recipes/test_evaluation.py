@@ -121,21 +121,40 @@ def test_a_run_without_a_checkpoint_is_named(release, tmp_path):
 
 WITHOUT_PYTORCH = """
 import sys
-class Gone:
-    def find_spec(self, name, *_):
-        if name == "torch":
-            raise ModuleNotFoundError(name=name)
-sys.meta_path.insert(0, Gone())
+from importlib.machinery import PathFinder
+class Hidden(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return None if name == "torch" else super().find_spec(name, path, target)
+sys.meta_path[sys.meta_path.index(PathFinder)] = Hidden
 from younger_hf.cli import main
 main()
 """
 
 
-@pytest.mark.parametrize(
-    "arguments", ["evaluate .", "embed . --level node --output .", "suggest a.onnx --run . --node 1"]
-)
-def test_without_pytorch_the_extra_that_has_it_is_named(tmp_path, arguments):
+def without_pytorch(arguments: str, directory: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", WITHOUT_PYTORCH, *arguments.split()]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    return subprocess.run(command, capture_output=True, text=True, cwd=directory)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "evaluate .",
+        "embed . --level node --output .",
+        "suggest a.onnx --run . --node 1",
+        "evaluate dataflow.parquet --release {release}",
+    ],
+)
+def test_without_pytorch_the_extra_that_has_it_is_named(trained, release, tmp_path, arguments):
+    predict_split(trained["dataflow"], open_release(release), "test").save(tmp_path / "dataflow.parquet")
+    done = without_pytorch(arguments.format(release=release), tmp_path)
     assert done.stderr == "younger-hf: this needs the package torch: pip install 'younger-hf[train]'\n"
     assert done.returncode == 1
+
+
+def test_operator_design_is_scored_without_pytorch(trained, release, tmp_path):
+    predict_split(trained["operator"], open_release(release), "test").save(tmp_path / "p.parquet")
+    done = without_pytorch(f"evaluate p.parquet --release {release}", tmp_path)
+    assert done.stdout.startswith("model  config ")
+    assert done.stderr == f"the labels are those of {release}, and none is left out\n"
