@@ -48,10 +48,10 @@ _MOST_VALUES: Final = 2 << 30  # bytes of parameters that TorchScript may run wi
 _LARGE: Final = 4096  # elements; smaller tensors may be read while a module is built
 
 _aten = torch.ops.aten
-# What initialisers do to a parameter, truncated normals included.
+# What initialisers do to a parameter: truncated normals, and scales that depend on the depth.
 _FILLS: Final = {
     *(_aten.normal_, _aten.uniform_, _aten.fill_, _aten.zero_, _aten.bernoulli_),
-    *(_aten.erfinv_, _aten.mul_, _aten.add_, _aten.clamp_, _aten.copy_),
+    *(_aten.erfinv_, _aten.mul_, _aten.div_, _aten.add_, _aten.sub_, _aten.clamp_, _aten.copy_),
 }
 _FACTORIES: Final = {_aten.empty, _aten.zeros, _aten.ones, _aten.full, _aten.rand, _aten.randn}
 _LIKE: Final = {
