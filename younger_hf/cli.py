@@ -161,7 +161,7 @@ def stats(
     if output is not None:
         figures = {}
         try:
-            from younger_hf.figures import draw_all
+            from younger_hf.plots.release import draw_all
 
             figures = draw_all(statistics)
         except ModuleNotFoundError as error:

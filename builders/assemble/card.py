@@ -31,7 +31,7 @@ from builders.assemble.splits import PAPER_SEED
 from builders.assemble.vocabulary import count_types
 from younger_hf import __version__
 from younger_hf.operator_groups import GROUPS, MEMBERS
-from younger_hf.plots import COLOURS, PREVIEW_SIZE
+from younger_hf.plots.preview import COLOURS, PREVIEW_SIZE
 from younger_hf.release import SCHEMA_VERSION_KEY
 from younger_hf.schema import DEFAULT_CONFIG, SCHEMA_VERSION, SPLITS, features
 from younger_hf.vocabulary import Vocabulary

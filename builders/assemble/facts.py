@@ -20,7 +20,7 @@ from builders.extract.flatten import flatten
 from builders.extract.operator_graph import annotated_graph, operator_graph
 from builders.identity import canonicalize, wl_hash
 from younger_hf.graph import OperatorGraph
-from younger_hf.plots import preview
+from younger_hf.plots.preview import preview
 
 
 @dataclass(frozen=True)

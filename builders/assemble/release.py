@@ -32,7 +32,7 @@ from builders.assemble.staging import staged
 from builders.assemble.vocabulary import vocabulary_rows
 from builders.removals import REMOVALS, Removals
 from younger_hf.errors import YoungerError
-from younger_hf.figures import draw_all
+from younger_hf.plots.release import draw_all
 from younger_hf.statistics import measure as measure_release
 from younger_hf.vocabulary import Vocabulary
 

@@ -32,7 +32,7 @@ def test_it_prints_and_writes_the_same_json(large_release, tmp_path):
 
 def test_without_the_extra_there_are_no_figures_and_it_says_so(large_release, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    monkeypatch.delitem(sys.modules, "younger_hf.figures", raising=False)
+    monkeypatch.delitem(sys.modules, "younger_hf.plots.release", raising=False)
     result = CliRunner().invoke(app, ["stats", str(large_release), "--output", str(tmp_path / "out")])
     assert result.exit_code == 0
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["statistics.json"]

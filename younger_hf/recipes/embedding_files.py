@@ -24,10 +24,10 @@ from tqdm import tqdm
 
 from younger_hf.choices import check_choice
 from younger_hf.dataset import load, to_graph
-from younger_hf.embedding_figures import FEWEST_POINTS, draw_graphs, draw_operators, draw_subgraphs
 from younger_hf.errors import YoungerError
-from younger_hf.figures import group_of
 from younger_hf.operator_groups import GROUPS
+from younger_hf.plots.embedding import FEWEST_POINTS, draw_graphs, draw_operators, draw_subgraphs
+from younger_hf.plots.release import group_of
 from younger_hf.predictions import CONFIGS
 from younger_hf.recipes.batches import GraphTable
 from younger_hf.recipes.embed import Floats, embed_graph, embed_operators, embed_subgraphs

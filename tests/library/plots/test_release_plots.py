@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from younger_hf.figures import draw_all, draw_families, draw_operators, draw_sizes
 from younger_hf.operator_groups import GROUPS
-from younger_hf.plots import COLOURS
+from younger_hf.plots.preview import COLOURS
+from younger_hf.plots.release import draw_all, draw_families, draw_operators, draw_sizes
 from younger_hf.statistics import Distribution, Family, OperatorCount, Statistics, measure
 
 

@@ -13,10 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-from younger_hf.figure_style import FAINT, INK, encode, figure_in_style
 from younger_hf.graph import Operator
 from younger_hf.operator_groups import GROUPS, operator_group
-from younger_hf.plots import COLOURS
+from younger_hf.plots.preview import COLOURS
+from younger_hf.plots.style import FAINT, INK, encode, figure_in_style
 from younger_hf.statistics import Statistics
 from younger_hf.statistics_report import TOP_OPERATORS
 from younger_hf.text import plain

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from younger_hf import embedding_figures
-from younger_hf.embedding_figures import FEWEST_POINTS, draw_graphs, draw_operators, draw_subgraphs, project
+from younger_hf.plots import embedding
+from younger_hf.plots.embedding import FEWEST_POINTS, draw_graphs, draw_operators, draw_subgraphs, project
 
 CLUSTERS = np.repeat(np.arange(4), 15)
 
@@ -50,10 +50,10 @@ def test_the_same_vectors_give_the_same_bytes_under_any_settings(vectors):
 
 
 def test_the_largest_families_are_in_colour_and_the_others_are_not(vectors, monkeypatch):
-    monkeypatch.setattr(embedding_figures, "TOP_FAMILIES", 2)
+    monkeypatch.setattr(embedding, "TOP_FAMILIES", 2)
     families = ["a"] * 30 + ["b"] * 20 + ["c"] * 9 + [None]
     found = colours(draw_graphs(vectors, families))
-    first, second, third = (colour.removeprefix("#") for colour in embedding_figures._FAMILY_COLOURS[:3])
+    first, second, third = (colour.removeprefix("#") for colour in embedding._FAMILY_COLOURS[:3])
     assert found[first] > found[second] > 0
     assert third not in found
 
@@ -68,8 +68,8 @@ def test_the_most_frequent_operators_have_the_colours_of_their_groups(vectors):
 
 def test_a_picture_has_at_most_so_many_points(vectors, monkeypatch):
     drawn = []
-    monkeypatch.setattr(embedding_figures, "MOST_POINTS", 20)
-    monkeypatch.setattr(embedding_figures, "project", lambda chosen: drawn.append(chosen) or project(chosen))
+    monkeypatch.setattr(embedding, "MOST_POINTS", 20)
+    monkeypatch.setattr(embedding, "project", lambda chosen: drawn.append(chosen) or project(chosen))
     draw_subgraphs(vectors, ["dense"] * 60)
     draw_operators({"": vectors}, ["Conv"] * 60, top=5)
     some, first = drawn

@@ -16,8 +16,8 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from younger_hf.errors import MissingExtraError
-from younger_hf.figure_style import encode, figure_in_style
-from younger_hf.figures import ORDER, colour_of, group_of
+from younger_hf.plots.release import ORDER, colour_of, group_of
+from younger_hf.plots.style import encode, figure_in_style
 from younger_hf.text import plain
 
 try:

@@ -15,7 +15,7 @@ from strategies import operator_graphs
 from builders.extract import extract
 from younger_hf.graph import Operator, OperatorGraph, make_graph
 from younger_hf.operator_groups import GROUPS
-from younger_hf.plots import COLOURS, PREVIEW_BYTES, PREVIEW_SIZE, preview
+from younger_hf.plots.preview import COLOURS, PREVIEW_BYTES, PREVIEW_SIZE, preview
 
 LIGHT = sorted((Path(onnx.__file__).parent / "backend/test/data/light").glob("*.onnx"))
 
