@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from younger_hf.choices import check_choice
+from younger_hf.cli.evaluate import embed, evaluate, nearest, suggest
+from younger_hf.cli.train import train
 from younger_hf.errors import MissingExtraError, UsageError, YoungerError
-from younger_hf.evaluate_cli import embed, evaluate, nearest, suggest
-from younger_hf.recipes.cli import train
 
 if TYPE_CHECKING:
     from builders.convert import Outcome
@@ -32,9 +32,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.add_typer(train)
-for _command in (evaluate, embed, suggest):
-    app.command()(_command)
 
 
 @app.callback()
@@ -303,6 +300,11 @@ def _table(facts: dict[str, Any]) -> str:
     }
     width = max(map(len, lines))
     return "\n".join(f"{name:<{width}}  {value}" for name, value in lines.items())
+
+
+app.add_typer(train)
+for _command in (evaluate, embed, suggest):
+    app.command()(_command)
 
 
 def main() -> None:
