@@ -35,7 +35,7 @@ KEYS = [
 
 
 def younger_hf(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "younger_hf.cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "younger_hf", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=cwd)
 
 
@@ -169,7 +169,7 @@ def heed_interrupts() -> None:
 
 
 def test_an_interrupted_build_says_so(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "younger_hf.cli", "build", "--source", "torchvision:vit_b_16", "--work", "w"]
+    command = [sys.executable, "-m", "younger_hf", "build", "--source", "torchvision:vit_b_16", "--work", "w"]
     running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path, preexec_fn=heed_interrupts)
     while not (tmp_path / "w" / "scratch").exists():
         assert running.poll() is None

@@ -499,7 +499,7 @@ def test_an_interrupted_command_proposes_nothing(served, first, file, tmp_path):
     publish(first, NAME)
     served.log.clear()
     served.faults.add("PUT *", Fault(stall=30))
-    command = [sys.executable, "-m", "younger_hf.cli", "contribute", str(file), "--repo-id", NAME, "--yes"]
+    command = [sys.executable, "-m", "younger_hf", "contribute", str(file), "--repo-id", NAME, "--yes"]
     command += ["--id", ADA.id, "--license", ADA.license]
     environment = {
         **os.environ,

@@ -303,7 +303,7 @@ def test_a_command_that_is_killed_leaves_the_old_release_whole(served, first, se
         "HF_HOME": str(tmp_path),
         "HF_HUB_DISABLE_XET": "1",
     }
-    command = [sys.executable, "-m", "younger_hf.cli", "publish", str(second), "--repo-id", NAME]
+    command = [sys.executable, "-m", "younger_hf", "publish", str(second), "--repo-id", NAME]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while len(served.requests("PUT *")) < 3 and process.poll() is None and time.monotonic() < deadline:

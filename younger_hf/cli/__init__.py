@@ -327,7 +327,3 @@ def main() -> None:
         if end.code == _INTERRUPTED:  # typer's answer to Ctrl-C, and all that it says
             typer.echo("younger-hf: interrupted; what was finished is kept", err=True)
         raise
-
-
-if __name__ == "__main__":
-    main()
