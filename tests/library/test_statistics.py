@@ -150,10 +150,14 @@ def copies(release: Path, directory: Path, number: int) -> Path:
     return directory
 
 
+POOLS: list[pa.MemoryPool] = []  # never given up: Arrow's own threads may still free memory of one that was replaced
+
+
 def peak(release: Path) -> tuple[int, int]:
     """The most bytes that Arrow and Python held while measuring."""
     before = pa.default_memory_pool()
     pool = pa.proxy_memory_pool(before)
+    POOLS.append(pool)
     pa.set_memory_pool(pool)
     tracemalloc.start()
     try:
