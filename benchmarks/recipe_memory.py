@@ -1,0 +1,55 @@
+"""How much memory operator design by GAT with attributes takes, where the paper ran out of 80 GB.
+
+    python benchmarks/recipe_memory.py [RELEASE] [--vocabulary-size 10000]
+
+Two whole steps of the recipe at the paper's batch of 512 real subgraphs. The vocabulary is as large as one asks: its
+size is what the last layer's width is. The peer is the paper's 80 GB, which was not enough.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import tempfile
+from pathlib import Path
+
+import datasets
+import torch
+from recipe_batches import BATCH_SIZE, build_release, enough_rows
+from torch.nn import functional
+
+from younger_hf.recipes.batches import GraphTable, ShuffledRows
+from younger_hf.recipes.models import build_model
+from younger_hf.recipes.operator import mask_boundary
+
+NUM_STEPS = 2
+PAPER = 80e9  # bytes, and more were wanted
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("release", nargs="?", type=Path, help="a release directory; one is built if left out")
+    parser.add_argument("--vocabulary-size", type=int, default=10_000)
+    arguments = parser.parse_args()
+    datasets.disable_progress_bars()
+    with tempfile.TemporaryDirectory() as scratch:
+        datasets.config.HF_DATASETS_CACHE = Path(scratch) / "cache"
+        release = arguments.release or build_release(Path(scratch))
+        table = GraphTable(enough_rows(release, BATCH_SIZE * NUM_STEPS), "variant")
+        order = ShuffledRows(len(table), BATCH_SIZE, seed=0)
+        model = build_model("operator", "gat", arguments.vocabulary_size)
+        optimizer = torch.optim.Adam(model.parameters())
+        for step in range(NUM_STEPS):
+            batch, y = mask_boundary(table.batch(order[step]))
+            optimizer.zero_grad()
+            functional.cross_entropy(model(batch.x, batch.edge_index, batch.edge_attr, batch.boundary), y).backward()
+            optimizer.step()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(f"vocabulary of {arguments.vocabulary_size:,}, {batch.num_nodes:,} nodes, {len(y):,} of them masked")
+    print(
+        f"peak resident memory {peak / 2**30:.1f} GiB (to reach: under 12 GB); the paper: {PAPER / peak:.0f} times that"
+    )
+
+
+if __name__ == "__main__":
+    main()
