@@ -9,18 +9,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import shorten
-from typing import Any, Final, cast
+from typing import Any, Final
 from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from huggingface_hub import HfFileSystem
-from huggingface_hub.errors import HfHubHTTPError
 
 from younger_hf.errors import ReleaseError
-
-# The errors of requests or, since huggingface_hub 1, of httpx: those of the connection too, which are no OSError there.
-_HTTPError: Final = cast(type[Exception], HfHubHTTPError.__mro__[1])
+from younger_hf.unreachable import UNREACHABLE
 
 # What is fetched beyond each read: neighbouring columns are small, and a request costs more than their bytes.
 _READ_AHEAD: Final = 256 << 10
@@ -81,7 +78,7 @@ def unreadable(file: Path | str) -> Iterator[None]:
     """What goes wrong in reading a file becomes a `ReleaseError` that names it."""
     try:
         yield
-    except (pa.ArrowException, OSError, _HTTPError) as error:
+    except (pa.ArrowException, *UNREACHABLE) as error:
         cure = "fetch or build it again" if isinstance(file, Path) else "try again"
         state = "is damaged" if isinstance(file, Path) else "cannot be read from the Hub"
         raise ReleaseError(f"{file} {state} ({first_line(error)}): {cure}") from error

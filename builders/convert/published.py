@@ -156,7 +156,7 @@ def _hub_outcomes() -> Iterator[None]:
         RepositoryNotFoundError,
     )
 
-    from builders.crawl.hub_client import UNREACHABLE
+    from younger_hf.unreachable import UNREACHABLE
 
     try:
         yield

@@ -20,14 +20,15 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from functools import partial
 from threading import Event
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 from urllib.parse import parse_qs, quote, urlsplit
 
 from huggingface_hub import HfApi
-from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+from huggingface_hub.errors import OfflineModeIsEnabled
 from huggingface_hub.utils import build_hf_headers, fix_hf_endpoint_in_url, get_session  # type: ignore[attr-defined]
 
 from younger_hf.errors import YoungerError
+from younger_hf.unreachable import UNREACHABLE
 
 TIMEOUT: Final = 60.0  # seconds without a byte
 RETRIES: Final = 6
@@ -36,8 +37,6 @@ MAX_WAIT: Final = 900.0  # seconds that the Hub may ask for; its windows are of 
 MAX_BODY: Final = 64 << 20  # bytes; a page of a listing has one or two MB
 
 _FOR_NOW: Final = {408, 429, 500, 502, 503, 504}
-# The errors of requests or, since huggingface_hub 1, of httpx: those of the connection too, which are no OSError there.
-UNREACHABLE: Final = (cast(type[Exception], HfHubHTTPError.__mro__[1]), OSError)
 
 Parameters = Mapping[str, "str | Sequence[str]"]
 _Value = TypeVar("_Value")

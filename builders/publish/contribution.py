@@ -32,7 +32,6 @@ from builders.ledger import Ledger
 from builders.pipeline import MEMORY_LIMIT, TIMEOUT, collect
 from builders.publish.repository import (
     REPO_TYPE,
-    UNREACHABLE,
     Repository,
     check_token,
     find_repository,
@@ -43,6 +42,7 @@ from younger_hf import __version__
 from younger_hf.errors import UsageError, YoungerError
 from younger_hf.release import Release, open_release
 from younger_hf.text import plain
+from younger_hf.unreachable import UNREACHABLE
 
 Standing = Literal["new graph", "new skeleton", "known", "waiting", "proposed"]
 """What the repository has of a model: nothing, its graph, its skeleton, a file for the next release, a pull request."""

@@ -19,7 +19,6 @@ from builders.publish.plan import Plan, make_plan
 from builders.publish.removals import check_removals, to_publish
 from builders.publish.repository import (
     REPO_TYPE,
-    UNREACHABLE,
     Repository,
     check_token,
     find_repository,
@@ -33,6 +32,7 @@ from younger_hf.errors import ReleaseError, UsageError
 from younger_hf.release import SCHEMA_VERSION_KEY, open_release, read_front_matter
 from younger_hf.release_diff import compare_releases
 from younger_hf.schema import SCHEMA_VERSION
+from younger_hf.unreachable import UNREACHABLE
 
 _STALE: Final = 412
 

@@ -14,7 +14,6 @@ from typing import Any, Final, cast
 
 from huggingface_hub import HfApi, hf_hub_download
 from huggingface_hub.errors import (
-    HfHubHTTPError,
     HFValidationError,
     LocalTokenNotFoundError,
     OfflineModeIsEnabled,
@@ -25,11 +24,10 @@ from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progr
 from builders.removals import REMOVALS, Removals
 from younger_hf.errors import ReleaseError, UsageError, YoungerError
 from younger_hf.parquet_files import first_line
+from younger_hf.unreachable import UNREACHABLE
 
 REPO_TYPE: Final = "dataset"
 
-# The errors of requests or, since huggingface_hub 1, of httpx: those of the connection too, which are no OSError there.
-UNREACHABLE: Final = (cast(type[Exception], HfHubHTTPError.__mro__[1]), OSError)
 
 _REFUSALS: Final = {
     401: "the Hub does not know the token: make one with write access in the settings there, and `hf auth login`",
