@@ -33,6 +33,7 @@ _LOOK_EVERY: Final = 0.1  # seconds between two looks at the child's memory
 _MAX_LOG: Final = 4096  # bytes, the last of what the children printed
 _CHUNK: Final = 1 << 20  # bytes
 _FETCHED: Final = "files"  # the directory below the home that fetch fills
+_ORPHANED: Final = Answer(Outcome.CRASHED, "the process that it was forked from died")
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,9 @@ class _Attempt:
                 self._isolated &= child.isolated
                 if answer is not None:
                     self._peak_memory = max(self._peak_memory, answer.peak_memory)
-                    return answer
+                    # It may have taken too much and ended between two looks.
+                    return self._over_memory(answer.peak_memory) or answer
+                template.lost = True
                 if not template.proved:
                     self._templates.distrust(self._exporter.module)
         return Answer(Outcome.CRASHED, "no process could be started for it")
@@ -177,8 +180,7 @@ class _Attempt:
                     if key.data():
                         continue
                     if key.fileobj is child.line:
-                        died = "the process that it was forked from died"
-                        return Answer(Outcome.CRASHED, died) if child.root is not None else None
+                        return _ORPHANED if child.root is not None else None
                     selector.unregister(key.fileobj)
                 if reader.payload > self._limits.answer:
                     return Answer(Outcome.TOO_LARGE, f"the skeleton is larger than {_size(self._limits.answer)}")
@@ -190,26 +192,32 @@ class _Attempt:
                 if child.has_ended():
                     return self._ended(child, reader)
                 if end := self._over(child, now):
-                    return Answer(*end)
+                    return end
                 # On a machine with thousands of processes a look costs more: spend at most a fiftieth on it.
                 spent = time.monotonic() - now
                 next_look = now + max(_LOOK_EVERY, 50 * spent)
 
-    def _over(self, child: Child, now: float) -> tuple[Outcome, str] | None:
+    def _over(self, child: Child, now: float) -> Answer | None:
         """What ends the attempt though the child goes on, if anything."""
         memory, processes = child.measure()
         self._peak_memory = max(self._peak_memory, memory)
         if self._cancelled():
-            return Outcome.ERROR, "the conversion was cancelled"
+            return Answer(Outcome.ERROR, "the conversion was cancelled")
         if child.error:
-            return Outcome.ERROR, f"no process could be started for it: {child.error}"
+            return Answer(Outcome.ERROR, f"no process could be started for it: {child.error}")
         if now - self._started > self._limits.seconds:
-            return Outcome.TIMEOUT, f"it took longer than {self._limits.seconds:g} seconds"
-        if memory > self._limits.memory:
-            return Outcome.OUT_OF_MEMORY, f"it used more than {_size(self._limits.memory)} of resident memory"
+            return Answer(Outcome.TIMEOUT, f"it took longer than {self._limits.seconds:g} seconds")
+        if too_much := self._over_memory(memory):
+            return too_much
         if processes > self._limits.processes:
-            return Outcome.CRASHED, f"it started more than {self._limits.processes} processes"
+            return Answer(Outcome.CRASHED, f"it started more than {self._limits.processes} processes")
         return None
+
+    def _over_memory(self, memory: int) -> Answer | None:
+        """What ends the attempt if so many resident bytes are too many."""
+        if memory <= self._limits.memory:
+            return None
+        return Answer(Outcome.OUT_OF_MEMORY, f"it used more than {_size(self._limits.memory)} of resident memory")
 
     def _ended(self, child: Child, reader: AnswerReader) -> Answer:
         """The child is gone: what is left in the pipes, or why there is no answer."""
@@ -220,7 +228,7 @@ class _Attempt:
             return _answer(reader)
         status = child.status()
         if status is None:
-            return Answer(Outcome.CRASHED, "the process ended without an answer")
+            return _ORPHANED
         killed_by = -status if status < 0 else status - 128
         if killed_by == signal.SIGKILL:  # not by the driver: that would have said so
             return Answer(Outcome.OUT_OF_MEMORY, "the process was killed by the system, most likely for want of memory")

@@ -96,7 +96,7 @@ class Child:
         return self.root is not None and not _is_alive(self.root)
 
     def status(self) -> int | None:
-        """How the root, which has ended, did: its exit status, or minus a signal; None if nobody knows."""
+        """How the root, which has ended, did: its exit status, or minus a signal; None if the template has died too."""
         self.line.settimeout(_PATIENCE)
         with suppress(OSError):
             self.line.send(b"?")

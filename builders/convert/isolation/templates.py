@@ -56,10 +56,11 @@ class Template:
         proved: whether a child has come of it.
         users: conversions that go on below it.
         retired: whether it takes no more of them.
+        lost: whether a child that was asked of it never came: it is dying, though it may not have ended yet.
     """
 
     def __init__(self, module: str, network: bool, scratch: Path | None) -> None:
-        self.proved = self.retired = False
+        self.proved = self.retired = self.lost = False
         self.users = self.forks = 0
         self._home = tempfile.TemporaryDirectory(prefix="template-", dir=scratch, ignore_cleanup_errors=True)
         home = Path(self._home.name).resolve()
@@ -94,7 +95,7 @@ class Template:
     @property
     def usable(self) -> bool:
         """Whether it lives, and has not forked enough."""
-        return self.forks < _FORKS and self._process.poll() is None
+        return not self.lost and self.forks < _FORKS and self._process.poll() is None
 
     def fork(self, *descriptors: int) -> None:
         """Ask for a child with these descriptors; what comes of it is said on the last one.
