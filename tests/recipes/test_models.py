@@ -11,7 +11,7 @@ from torch_geometric.nn import GATConv, GCNConv, SAGEConv
 from younger_hf import YoungerError
 from younger_hf.recipes.config import MODELS
 from younger_hf.recipes.models import build_model
-from younger_hf.recipes.models.convolutions import convolve, receptive_field, spread
+from younger_hf.recipes.models.convolutions import convolve, convolve_operators, receptive_field, spread
 
 
 def num_parameters(model: nn.Module) -> int:
@@ -88,6 +88,21 @@ class Sizes(TorchDispatchMode):
             if isinstance(tensor, torch.Tensor):
                 self.largest = max(self.largest, tensor.untyped_storage().nbytes() // tensor.element_size())
         return out
+
+
+@pytest.mark.parametrize("targets", [None, torch.tensor([3, 0])])
+def test_projecting_the_vocabulary_is_projecting_the_nodes(targets):
+    torch.manual_seed(0)
+    conv, embedding = GCNConv(16, 8), nn.Embedding(5, 16)
+    x, edge_index = torch.tensor([4, 1, 4, 2, 0]), torch.tensor([[0, 1, 1, 2], [1, 2, 3, 3]])
+    results = [
+        convolve_operators(conv, embedding, x, edge_index, targets),
+        convolve(conv, embedding(x), edge_index, targets),
+    ]
+    torch.testing.assert_close(*results)
+    gradients = [torch.autograd.grad(out.square().sum(), [embedding.weight, *conv.parameters()]) for out in results]
+    for ours, theirs in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, theirs)
 
 
 def test_gat_holds_no_vector_of_the_vocabularys_size_for_each_node_and_head():

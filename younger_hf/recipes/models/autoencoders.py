@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch_geometric.nn import GAE, VGAE, GCNConv
 
-from younger_hf.recipes.models.convolutions import convolve, receptive_field, spread
+from younger_hf.recipes.models.convolutions import convolve, convolve_operators, receptive_field, spread
 from younger_hf.recipes.models.links import DotDecoder
 from younger_hf.recipes.models.two_layers import operator_embedding
 
@@ -81,6 +81,7 @@ class _Encoder(nn.Module):
 
     def forward(self, x: Tensor, edge_index: Tensor, targets: Tensor | None = None) -> Tensor | tuple[Tensor, ...]:
         nodes = None if targets is None else receptive_field(edge_index, targets, len(x))
-        hidden = spread(convolve(self.conv1, self.embedding(x), edge_index, nodes).relu(), nodes, len(x))
+        hidden = convolve_operators(self.conv1, self.embedding, x, edge_index, nodes).relu()
+        hidden = spread(hidden, nodes, len(x))
         outputs = tuple(convolve(head, hidden, edge_index, targets) for head in self.heads)
         return outputs if len(outputs) > 1 else outputs[0]

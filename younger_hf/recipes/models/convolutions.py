@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import singledispatch
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from torch_geometric.nn import GATConv, GCNConv, SAGEConv
 from torch_geometric.nn.conv.gcn_conv import gcn_norm
@@ -19,7 +19,7 @@ from torch_geometric.utils import add_self_loops, remove_self_loops, softmax
 
 
 @singledispatch
-def convolve(conv: torch.nn.Module, x: Tensor, edge_index: Tensor, targets: Tensor | None = None) -> Tensor:
+def convolve(conv: nn.Module, x: Tensor, edge_index: Tensor, targets: Tensor | None = None) -> Tensor:
     """What a layer of torch-geometric gives at some nodes.
 
     Args:
@@ -40,10 +40,7 @@ def convolve(conv: torch.nn.Module, x: Tensor, edge_index: Tensor, targets: Tens
 def _(conv: GCNConv, x: Tensor, edge_index: Tensor, targets: Tensor | None = None) -> Tensor:
     if targets is None:
         return conv(x, edge_index)  # type: ignore[no-any-return]
-    edge_index, weight = gcn_norm(edge_index, num_nodes=len(x), dtype=x.dtype)
-    (source, target), kept = edges_into(targets, edge_index, len(x))
-    mean = x.new_zeros(len(targets), x.size(1)).index_add(0, target, x.index_select(0, source) * weight[kept, None])
-    return conv.lin(mean) + conv.bias  # type: ignore[no-any-return]
+    return conv.lin(_normalized_sum(x, edge_index, targets)) + conv.bias  # type: ignore[no-any-return]
 
 
 @convolve.register
@@ -79,6 +76,22 @@ def _(conv: GATConv, x: Tensor, edge_index: Tensor, targets: Tensor | None = Non
         mean = torch.zeros_like(at_targets).index_add(0, target, messages * attention[:, head, None])
         out = torch.addmm(out, mean, weight[head].t(), alpha=1 / conv.heads)
     return out
+
+
+def convolve_operators(
+    conv: GCNConv, embedding: nn.Embedding, x: Tensor, edge_index: Tensor, targets: Tensor | None = None
+) -> Tensor:
+    """`convolve(conv, embedding(x), edge_index, targets)`: the V embeddings are projected, and not the N nodes'."""
+    projected = functional.embedding(x, conv.lin(embedding.weight))
+    nodes = torch.arange(len(x), device=x.device) if targets is None else targets
+    return _normalized_sum(projected, edge_index, nodes) + conv.bias  # type: ignore[no-any-return]
+
+
+def _normalized_sum(x: Tensor, edge_index: Tensor, targets: Tensor) -> Tensor:
+    """What a GCN passes to the targets: [T, C], their own and their producers' rows, weighted by degrees."""
+    edge_index, weight = gcn_norm(edge_index, num_nodes=len(x), dtype=x.dtype)
+    (source, target), kept = edges_into(targets, edge_index, len(x))
+    return x.new_zeros(len(targets), x.size(1)).index_add(0, target, x.index_select(0, source) * weight[kept, None])
 
 
 def spread(values: Tensor, nodes: Tensor | None, num_nodes: int) -> Tensor:
