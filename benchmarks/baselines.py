@@ -1,0 +1,105 @@
+"""README's table of baselines: the release that it is of, and the table from runs that were trained on it.
+
+    python benchmarks/baselines.py release OUTPUT --work DIR [--jobs 2]
+    younger-hf train operator --model gine --release OUTPUT --run runs/gine …
+    younger-hf evaluate runs/gine --split test …
+    python benchmarks/baselines.py table runs/*
+
+The release is of 180 models of timm and of each model type that optimum exports, with one of its tasks, both drawn at
+random, and of torchvision and Keras; it takes an hour and a half on two cores. The table has a row for each model: the
+mean over seeds, and how far apart they are; the peer of each row is the row beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+from collections import defaultdict
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+SEED = 1234
+NUM_TIMM = 180
+NUM_TORCHVISION = 100  # the first of its registry
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(required=True)
+    command = commands.add_parser("release", help="crawl, convert and assemble")
+    command.add_argument("output", type=Path)
+    command.add_argument("--work", type=Path, required=True)
+    command.add_argument("--jobs", type=int, default=2)
+    command.set_defaults(run=lambda arguments: make_release(arguments.output, arguments.work, arguments.jobs))
+    command = commands.add_parser("table", help="print the Markdown table of evaluated runs")
+    command.add_argument("runs", type=Path, nargs="+")
+    command.set_defaults(run=lambda arguments: print_table(arguments.runs))
+    arguments = parser.parse_args()
+    arguments.run(arguments)
+
+
+def make_release(output: Path, work: Path, jobs: int) -> None:
+    from builders.ledger import Ledger
+    from builders.pipeline import build, crawl
+
+    timm, transformers = draw()
+    with Ledger(work) as ledger:
+        for source in (f"timm:{','.join(timm)}", f"transformers:{','.join(transformers)}", "keras"):
+            crawl(ledger, source)
+        crawl(ledger, "torchvision", limit=NUM_TORCHVISION)
+    build([], output, work, jobs=jobs)
+
+
+def draw() -> tuple[list[str], list[str]]:
+    """The names of timm's architectures, and model types of transformers with a task, as `--source` takes them."""
+    import optimum.exporters.onnx.model_configs  # noqa: F401 - registers what optimum exports
+    from optimum.exporters.tasks import TasksManager
+
+    from builders.crawl.timm import registry
+    from builders.crawl.transformers import architectures
+
+    rng = random.Random(SEED)
+    timm = [model.id for model in registry()]
+    rng.shuffle(timm)
+    tasks = architectures()
+    supported = {name for name, exporters in TasksManager._SUPPORTED_MODEL_TYPE.items() if "onnx" in exporters}
+    types = sorted(
+        {name.replace("-", "_") if name.replace("-", "_") in tasks else name for name in supported} & set(tasks)
+    )
+    rng.shuffle(types)
+    return sorted(timm[:NUM_TIMM]), sorted(f"{name}/{rng.choice(sorted(tasks[name]))}" for name in types)
+
+
+def print_table(runs: list[Path]) -> None:
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
+    for run in runs:
+        score = json.loads((run / "evaluation-test.json").read_text())
+        of = score["of"]
+        groups[of["task"], of["config"], of["split_scheme"], of.get("protocol", ""), score["model"]].append(score)
+    before: tuple[str, ...] = ()
+    for key, scores in sorted(groups.items(), key=lambda group: (group[0][:4], best(group[1]))):
+        if key[:4] != before:
+            before = key[:4]
+            print(f"\n{' '.join(filter(None, before))}: {scores[0]['labels']:,} labels\n")
+            print(f"| model | {' | '.join(scores[0]['metrics'])} | seeds | best step | minutes to it |")
+            print(f"|---|{'---|' * (len(scores[0]['metrics']) + 3)}")
+        metrics = [spread([score["metrics"][name] for score in scores]) for name in scores[0]["metrics"]]
+        steps = spread([score["checkpoint"]["step"] for score in scores], ",.0f")
+        minutes = spread([score["checkpoint"]["seconds"] / 60 for score in scores], ".1f")
+        print(f"| {key[-1]} | {' | '.join(metrics)} | {len(scores)} | {steps} | {minutes} |")
+
+
+def best(scores: list[dict[str, Any]]) -> float:
+    return mean(next(iter(score["metrics"].values())) for score in scores)
+
+
+def spread(values: list[float], form: str = ".3f") -> str:
+    """The mean, and half of the distance between the smallest and the largest."""
+    text = f"{mean(values):{form}}"
+    return text if len(values) == 1 else f"{text} ± {(max(values) - min(values)) / 2:{form}}"
+
+
+if __name__ == "__main__":
+    main()
