@@ -12,6 +12,8 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +36,8 @@ REPEATS = 5
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("release", nargs="?", type=Path, help="a release directory; one is built if left out")
-    arguments = parser.parse_args()
-    datasets.disable_progress_bars()
-    with tempfile.TemporaryDirectory() as scratch:
-        datasets.config.HF_DATASETS_CACHE = Path(scratch) / "cache"
-        release = arguments.release or build_release(Path(scratch))
+    arguments = release_parser(__doc__).parse_args()
+    with opened(arguments.release) as (release, _):
         rows = enough_rows(release, BATCH_SIZE * NUM_BATCHES)
         batch_seconds = compare(rows)
         for model in ("gcn", "sage"):
@@ -48,9 +45,24 @@ def main() -> None:
             print(f"share of a training step of {model:4} {100 * batch_seconds / step_seconds:.2f} % (at most 10)")
 
 
-def build_release(directory: Path) -> Path:
-    build(["onnx-package"], directory / "younger", directory / "work")
-    return directory / "younger"
+def release_parser(doc: str) -> argparse.ArgumentParser:
+    """What each benchmark of the recipes is told."""
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    parser.add_argument("release", nargs="?", type=Path, help="a release directory; one is built if left out")
+    return parser
+
+
+@contextmanager
+def opened(release: Path | None) -> Iterator[tuple[Path, Path]]:
+    """The release, which is built of the onnx package's zoo models if there is none, and a directory for scratch."""
+    datasets.disable_progress_bars()
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name)
+        datasets.config.HF_DATASETS_CACHE = scratch / "cache"
+        if release is None:
+            release = scratch / "younger"
+            build(["onnx-package"], release, scratch / "work")
+        yield release, scratch
 
 
 def enough_rows(release: Path, num_rows: int) -> datasets.Dataset:

@@ -8,14 +8,10 @@ size is what the last layer's width is. The peer is the paper's 80 GB, which was
 
 from __future__ import annotations
 
-import argparse
 import resource
-import tempfile
-from pathlib import Path
 
-import datasets
 import torch
-from recipe_batches import BATCH_SIZE, build_release, enough_rows
+from recipe_batches import BATCH_SIZE, enough_rows, opened, release_parser
 from torch.nn import functional
 
 from younger_hf.recipes.batches import GraphTable, ShuffledRows
@@ -27,14 +23,10 @@ PAPER = 80e9  # bytes, and more were wanted
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("release", nargs="?", type=Path, help="a release directory; one is built if left out")
+    parser = release_parser(__doc__)
     parser.add_argument("--vocabulary-size", type=int, default=10_000)
     arguments = parser.parse_args()
-    datasets.disable_progress_bars()
-    with tempfile.TemporaryDirectory() as scratch:
-        datasets.config.HF_DATASETS_CACHE = Path(scratch) / "cache"
-        release = arguments.release or build_release(Path(scratch))
+    with opened(arguments.release) as (release, _):
         table = GraphTable(enough_rows(release, BATCH_SIZE * NUM_STEPS), "variant")
         order = ShuffledRows(len(table), BATCH_SIZE, seed=0)
         model = build_model("operator", "gat", arguments.vocabulary_size)

@@ -8,15 +8,11 @@ the plain loop does none of that. Both take the same steps in turn; of each step
 
 from __future__ import annotations
 
-import argparse
-import tempfile
 import time
-from pathlib import Path
 
-import datasets
 import numpy as np
 import torch
-from recipe_batches import BATCH_SIZE, NUM_BATCHES, build_release, enough_rows
+from recipe_batches import BATCH_SIZE, NUM_BATCHES, enough_rows, opened, release_parser
 from torch.nn import functional
 
 from younger_hf import Vocabulary
@@ -30,13 +26,8 @@ REPEATS = 4
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("release", nargs="?", type=Path, help="a release directory; one is built if left out")
-    arguments = parser.parse_args()
-    datasets.disable_progress_bars()
-    with tempfile.TemporaryDirectory() as scratch:
-        datasets.config.HF_DATASETS_CACHE = Path(scratch) / "cache"
-        release = arguments.release or build_release(Path(scratch))
+    arguments = release_parser(__doc__).parse_args()
+    with opened(arguments.release) as (release, scratch):
         table = GraphTable(enough_rows(release, BATCH_SIZE * NUM_BATCHES), "variant")
         order = ShuffledRows(len(table), BATCH_SIZE, seed=0)
         collated = [mask_boundary(table.batch(order[step])) for step in range(NUM_BATCHES)]
@@ -44,7 +35,7 @@ def main() -> None:
             config = config_of("operator", {"model": model, "attributes": True, "release": str(release)})
             times = []
             for number in range(REPEATS):
-                run = Run.create(Path(scratch) / f"{model}-{number}", config, Vocabulary.load(release))
+                run = Run.create(scratch / f"{model}-{number}", config, Vocabulary.load(release))
                 run.directory.mkdir()
                 times.append((recipe_loop(run, table, order), plain_loop(run, collated)))
             ours, plain = np.min(times, axis=0)

@@ -23,6 +23,7 @@ from builders.crawl.model_ref import ModelRef
 from builders.crawl.page import Page, Query
 from younger_hf.errors import UsageError, YoungerError
 from younger_hf.text import plain
+from younger_hf.whole_files import write_whole
 
 if TYPE_CHECKING:
     from younger_hf.release import Release
@@ -99,13 +100,11 @@ def _model(source: str, name: str, size: int, read: Callable[[], bytes], kept: P
     try:
         content = read()
         stamp = blake2b(content, digest_size=16).hexdigest()
-        kept.mkdir(parents=True, exist_ok=True)
-        unfinished = kept / "unfinished"
-        unfinished.write_bytes(content)
-        file = unfinished.replace(kept.resolve() / name)
+        file = kept.resolve() / name
+        write_whole(file, content)
         model = read_contribution(file, skeleton=False).model
     except InvalidContributionError as error:
         return replace(nobody, refused=f"its file {error}", stamp=stamp)
     except OSError as error:
-        raise YoungerError(f"the contribution {name} cannot be read or kept ({error.strerror})") from error
+        raise YoungerError(f"the contribution {name} cannot be read ({error.strerror})") from error
     return replace(model, location=str(file), stamp=stamp)
