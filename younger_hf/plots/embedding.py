@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from younger_hf.errors import MissingExtraError
 from younger_hf.plots.release import ORDER, colour_of, group_of
@@ -63,8 +64,10 @@ def project(vectors: NDArray[Any]) -> Points:
         float32 [n, 2].
     """
     perplexity = min(_PERPLEXITY, (len(vectors) - 1) / 3)
+    # scikit-learn does not say how far it is: half a minute for the most points that there are.
+    bar = tqdm(desc=f"t-SNE of {len(vectors):,} vectors", bar_format="{desc} … {elapsed}", disable=None, leave=False)
     # On one thread: sums do not depend on the machine, and threads that wait for each other take longer on a busy one.
-    with threadpool_limits(1):
+    with bar, threadpool_limits(1):
         points: Points = TSNE(2, perplexity=perplexity, random_state=RANDOM_STATE).fit_transform(np.asarray(vectors))
     return points
 
