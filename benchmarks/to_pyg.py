@@ -24,9 +24,10 @@ import torchvision
 import yaml
 
 from builders.extract import extract
-from younger_hf import Vocabulary, load, plots, to_pyg
+from younger_hf import Vocabulary, load, to_pyg
 from younger_hf.dataset import to_columns
 from younger_hf.graph import OperatorGraph
+from younger_hf.plots.preview import preview
 from younger_hf.release import SCHEMA_VERSION_KEY
 from younger_hf.schema import MASK, SCHEMA_VERSION, UNKNOWN, features
 
@@ -130,7 +131,7 @@ def row(name: str, graph: OperatorGraph, vocabulary: Vocabulary) -> dict[str, An
         "has_control_flow": bool((graph.scope >= 0).any()),
         "is_quantized": False,
         "summary": " ".join(f"{label}x{count}" for label, count in counts.items()),
-        "preview": {"bytes": plots.preview(graph), "path": None},
+        "preview": {"bytes": preview(graph), "path": None},
         "models": [model] * 3,
         "evaluations": [],
         "paper_split": "train",
