@@ -6,8 +6,8 @@
     python benchmarks/baselines.py table runs/*
 
 The release is of 180 models of timm and of each model type that optimum exports, with one of its tasks, both drawn at
-random, and of torchvision and Keras; it takes an hour and a half on two cores. The table has a row for each model: the
-mean over seeds, and how far apart they are; the peer of each row is the row beside it.
+random, and of torchvision and Keras. The table has a row for each model: the mean over seeds, and how far apart they
+are; the peer of each row is the row beside it.
 """
 
 from __future__ import annotations
