@@ -11,7 +11,7 @@ from torch_geometric.nn import GATConv, GCNConv, SAGEConv
 from younger_hf import YoungerError
 from younger_hf.recipes.config import MODELS
 from younger_hf.recipes.models import build_model
-from younger_hf.recipes.models.convolutions import convolve, convolve_operators, receptive_field, spread
+from younger_hf.recipes.models.convolutions import convolve, look_alikes, receptive_field, spread
 
 
 def num_parameters(model: nn.Module) -> int:
@@ -63,18 +63,70 @@ LAYERS = [GCNConv(16, 5), SAGEConv(16, 5), GATConv(16, 5, heads=8, concat=False)
 
 @pytest.mark.parametrize("conv", LAYERS, ids=lambda conv: type(conv).__name__)
 @pytest.mark.parametrize("targets", [None, torch.tensor([4, 17, 0])], ids=["everywhere", "targets"])
-def test_convolve_is_the_layer_itself_in_value_and_gradient(conv, targets):
+@pytest.mark.parametrize("rows", [None, torch.arange(20) % 7], ids=["own-rows", "shared-rows"])
+def test_convolve_is_the_layer_itself_in_value_and_gradient(conv, targets, rows):
     torch.manual_seed(0)
     edge_index = torch.cat((torch.randint(20, (2, 70)), torch.tensor([[4, 4, 9], [4, 4, 9]])), dim=1)
+
+    def plain(conv, x, edge_index, targets, rows):
+        out = conv(x if rows is None else x[rows], edge_index)
+        return out if targets is None else out[targets]
+
     results = []
-    for layer in (convolve, lambda conv, x, edges, at: conv(x, edges) if at is None else conv(x, edges)[at]):
+    for layer in (convolve, plain):
         conv.zero_grad()
-        x = torch.randn(20, 16, generator=torch.Generator().manual_seed(1)).requires_grad_()
-        out = layer(conv, x, edge_index, targets)
+        x = torch.randn(20 if rows is None else 7, 16, generator=torch.Generator().manual_seed(1)).requires_grad_()
+        out = layer(conv, x, edge_index, targets, rows)
         out.square().sum().backward()
         results.append([out, x.grad, *(parameter.grad.clone() for parameter in conv.parameters())])
     for ours, theirs in zip(*results, strict=True):
         torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2, 3])
+def test_nodes_are_alike_that_refinement_cannot_tell_apart(depth):
+    torch.manual_seed(0)
+    x, edge_index, _, _ = random_graph(300, 330, 3)
+    edge_index = edge_index[:, edge_index[0] != edge_index[1]]
+    producers = [edge_index[0, edge_index[1] == node].tolist() for node in range(300)]
+    seen = [(operator, len(into)) for operator, into in zip(x.tolist(), producers, strict=True)]
+    for _ in range(depth):
+        seen = [(seen[node], tuple(sorted(seen[other] for other in into))) for node, into in enumerate(producers)]
+    first, classes = look_alikes(x, edge_index, depth)
+    assert len(first) == len(set(seen)) < 300
+    assert [seen[first[number]] for number in classes] == seen
+    assert [seen.index(seen[node]) for node in first] == first.tolist()
+
+
+def test_no_nodes_are_no_classes():
+    first, classes = look_alikes(torch.empty(0, dtype=torch.int64), torch.empty((2, 0), dtype=torch.int64), 1)
+    assert len(first) == len(classes) == 0
+
+
+@pytest.mark.parametrize("name", ["gcn", "gat", "sage"])
+def test_what_is_computed_once_for_nodes_that_are_alike_is_what_the_layers_give(name):
+    torch.manual_seed(0)
+    x, edge_index, edge_attr, _ = random_graph(60, 90, 4)
+    encoder = build_model("dataflow", name, 4).eval().encoder
+    plain = encoder.conv2(encoder.conv1(encoder.embedding(x), edge_index).relu(), edge_index)
+    torch.testing.assert_close(encoder(x, edge_index, edge_attr), plain)
+
+
+@pytest.mark.parametrize("name", ["gae", "vgae"])
+def test_an_autoencoder_computes_what_its_layers_give_in_value_and_gradient(name):
+    torch.manual_seed(0)
+    model = build_model("operator", name, 4)
+    x, edge_index, _, _ = random_graph(60, 90, 4)
+    encoder = model.autoencoder.encoder
+    results = []
+    for outputs in (
+        encoder(x, edge_index),
+        tuple(head(encoder.conv1(encoder.embedding(x), edge_index).relu(), edge_index) for head in encoder.heads),
+    ):
+        out = torch.stack(outputs if isinstance(outputs, tuple) else (outputs,)).flatten()
+        results.append([out, *torch.autograd.grad(out.square().sum(), list(encoder.parameters()))])
+    for ours, theirs in zip(*results, strict=True):
+        torch.testing.assert_close(ours, theirs.reshape(ours.shape))
 
 
 class Sizes(TorchDispatchMode):
@@ -88,21 +140,6 @@ class Sizes(TorchDispatchMode):
             if isinstance(tensor, torch.Tensor):
                 self.largest = max(self.largest, tensor.untyped_storage().nbytes() // tensor.element_size())
         return out
-
-
-@pytest.mark.parametrize("targets", [None, torch.tensor([3, 0])])
-def test_projecting_the_vocabulary_is_projecting_the_nodes(targets):
-    torch.manual_seed(0)
-    conv, embedding = GCNConv(16, 8), nn.Embedding(5, 16)
-    x, edge_index = torch.tensor([4, 1, 4, 2, 0]), torch.tensor([[0, 1, 1, 2], [1, 2, 3, 3]])
-    results = [
-        convolve_operators(conv, embedding, x, edge_index, targets),
-        convolve(conv, embedding(x), edge_index, targets),
-    ]
-    torch.testing.assert_close(*results)
-    gradients = [torch.autograd.grad(out.square().sum(), [embedding.weight, *conv.parameters()]) for out in results]
-    for ours, theirs in zip(*gradients, strict=True):
-        torch.testing.assert_close(ours, theirs)
 
 
 def test_gat_holds_no_vector_of_the_vocabularys_size_for_each_node_and_head():

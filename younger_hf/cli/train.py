@@ -117,7 +117,9 @@ def _train(task: str, flags: dict[str, Any], directory: Path | None, file: Path 
     run = _resumed(task, given, directory) if resume else _begun(config_of(task, given), directory)
     from younger_hf.evaluate import METRICS
     from younger_hf.recipes import dataflow, operator
+    from younger_hf.recipes.training import keep_freed_memory
 
+    keep_freed_memory()
     try:
         (dataflow if task == "dataflow" else operator).train(run)
     except KeyboardInterrupt:

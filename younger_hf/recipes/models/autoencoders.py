@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch_geometric.nn import GAE, VGAE, GCNConv
 
-from younger_hf.recipes.models.convolutions import convolve, convolve_operators, receptive_field, spread
+from younger_hf.recipes.models.convolutions import convolve, look_alikes
 from younger_hf.recipes.models.links import DotDecoder
 from younger_hf.recipes.models.two_layers import operator_embedding
 
@@ -80,8 +80,11 @@ class _Encoder(nn.Module):
             head.reset_parameters()  # type: ignore[operator]
 
     def forward(self, x: Tensor, edge_index: Tensor, targets: Tensor | None = None) -> Tensor | tuple[Tensor, ...]:
-        nodes = None if targets is None else receptive_field(edge_index, targets, len(x))
-        hidden = convolve_operators(self.conv1, self.embedding, x, edge_index, nodes).relu()
-        hidden = spread(hidden, nodes, len(x))
-        outputs = tuple(convolve(head, hidden, edge_index, targets) for head in self.heads)
-        return outputs if len(outputs) > 1 else outputs[0]
+        first, alike = look_alikes(x, edge_index, depth=1)
+        hidden = convolve(self.conv1, self.embedding.weight, edge_index, first, rows=x).relu()
+        if targets is not None:
+            outputs = [convolve(head, hidden, edge_index, targets, rows=alike) for head in self.heads]
+        else:
+            first, of = look_alikes(x, edge_index, depth=2)
+            outputs = [convolve(head, hidden, edge_index, first, rows=alike).index_select(0, of) for head in self.heads]
+        return tuple(outputs) if len(outputs) > 1 else outputs[0]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch_geometric.nn import GATConv, GCNConv, SAGEConv
 
-from younger_hf.recipes.models.convolutions import convolve, receptive_field, spread
+from younger_hf.recipes.models.convolutions import convolve, look_alikes, receptive_field, spread
 
 CONVOLUTIONS: Final[dict[str, Callable[[int, int], nn.Module]]] = {
     "gcn": GCNConv,
@@ -46,12 +46,16 @@ class TwoLayerGNN(nn.Module):
         targets: Tensor | None = None,
     ) -> Tensor:
         """The outputs [T, C] at the targets, or [N, C] at all nodes; edge_attr plays no part."""
-        nodes = None if targets is None else receptive_field(edge_index, targets, len(x))
-        inputs = None if nodes is None else receptive_field(edge_index, nodes, len(x))
-        embedded = self.embedding(x if inputs is None else x[inputs])
-        embedded = spread(functional.dropout(embedded, self.input_dropout, self.training), inputs, len(x))
-        hidden = convolve(self.conv1, embedded, edge_index, nodes).relu()
-        hidden = spread(functional.dropout(hidden, 0.5, self.training), nodes, len(x))
+        if self.input_dropout == 0:
+            first, alike = look_alikes(x, edge_index, depth=1)
+            hidden = convolve(self.conv1, self.embedding.weight, edge_index, first, rows=x).index_select(0, alike)
+        else:
+            nodes = None if targets is None else receptive_field(edge_index, targets, len(x))
+            inputs = None if nodes is None else receptive_field(edge_index, nodes, len(x))
+            embedded = self.embedding(x if inputs is None else x[inputs])
+            embedded = spread(functional.dropout(embedded, self.input_dropout, self.training), inputs, len(x))
+            hidden = spread(convolve(self.conv1, embedded, edge_index, nodes), nodes, len(x))
+        hidden = functional.dropout(hidden.relu(), 0.5, self.training)
         return convolve(self.conv2, hidden, edge_index, targets)
 
 
