@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -241,3 +244,20 @@ def test_dropout_is_off_where_a_model_is_judged(begin, task):
     arguments = (run.config,) if task == "dataflow" else ()
     judged = Evaluator(task).evaluate(RECIPES[task].predict(run.load_best(), table, *arguments))
     assert judged == {name: run.best()[name] for name in judged}
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="it concerns glibc alone")
+def test_the_memory_of_freed_tensors_is_kept():
+    code = """
+import resource, torch
+from younger_hf.recipes.training import keep_freed_memory
+keep_freed_memory()
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    torch.ones(100, 2**18)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+print(faults(), faults())
+"""
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+    first, second = map(int, done.stdout.split())
+    assert second < first / 10

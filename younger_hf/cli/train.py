@@ -5,6 +5,8 @@ PyTorch is imported inside the commands, so that the others start quickly and wo
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,10 +43,38 @@ File = Annotated[Path | None, typer.Option("--config", help="Settings as TOML: m
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run; only --epochs and --device may change.")]
 
 
+def _settings_of_both(
+    attributes: Attributes = None,
+    release: Release = None,
+    revision: Revision = None,
+    split_scheme: Scheme = None,
+    limit: Limit = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    learning_rate: LearningRate = None,
+    weight_decay: WeightDecay = None,
+    validate_every: ValidateEvery = None,
+    seed: Seed = None,
+    device: Device = None,
+    run: Directory = None,
+    config: File = None,
+    resume: Resume = False,
+) -> None:
+    """What both commands take beside their own options: typer reads a signature."""
+
+
+def _and_those_of_both(command: Callable[..., None]) -> Callable[..., None]:
+    """The command, with `_settings_of_both` in the place of its `**others`."""
+    *own, _ = inspect.signature(command, eval_str=True).parameters.values()
+    both = inspect.signature(_settings_of_both, eval_str=True).parameters.values()
+    command.__signature__ = inspect.Signature([*own, *both])  # type: ignore[attr-defined]
+    return command
+
+
 @train.command()
+@_and_those_of_both
 def dataflow(
     model: Annotated[str | None, typer.Option(help="gcn, gat, sage; or gine, which uses direction and slots.")] = None,
-    attributes: Attributes = None,
     protocol: Annotated[
         str | None,
         typer.Option(help="heldout: what is predicted passes no messages. paper: it does.", show_default="heldout"),
@@ -56,79 +86,72 @@ def dataflow(
     evaluation_seed: Annotated[
         int | None, typer.Option(min=0, help="Of the pairs in validation and test.", show_default="12345")
     ] = None,
-    release: Release = None,
-    revision: Revision = None,
-    split_scheme: Scheme = None,
-    limit: Limit = None,
-    epochs: Epochs = None,
-    batch_size: BatchSize = None,
-    learning_rate: LearningRate = None,
-    weight_decay: WeightDecay = None,
-    validate_every: ValidateEvery = None,
-    seed: Seed = None,
-    device: Device = None,
-    run: Directory = None,
-    config: File = None,
-    resume: Resume = False,
+    **others: Any,
 ) -> None:
     """Data flow design: predict which operators are joined. Settings left out are the paper's."""
-    flags = {name: value for name, value in locals().items() if name not in ("run", "config", "resume")}
-    _train("dataflow", flags, run, config, resume)
+    _train(
+        "dataflow",
+        model=model,
+        protocol=protocol,
+        decoder=decoder,
+        held_out=held_out,
+        evaluation_seed=evaluation_seed,
+        **others,
+    )
 
 
 @train.command()
+@_and_those_of_both
 def operator(
     model: Annotated[
         str | None, typer.Option(help="gcn, gat, sage, gae, vgae; or gine, which uses direction and slots.")
     ] = None,
-    attributes: Attributes = None,
     encoder_epochs: Annotated[
         int | None, typer.Option(min=1, help="Of gae and vgae, at first.", show_default="100")
     ] = None,
     encoder_steps: Annotated[int | None, typer.Option(min=1, help="At most so many.", show_default="4000")] = None,
     encoder_learning_rate: Annotated[float | None, typer.Option(help="Adam's.", show_default="0.0001")] = None,
     encoder_weight_decay: Annotated[float | None, typer.Option(help="Adam's.", show_default="0.00005")] = None,
-    release: Release = None,
-    revision: Revision = None,
-    split_scheme: Scheme = None,
-    limit: Limit = None,
-    epochs: Epochs = None,
-    batch_size: BatchSize = None,
-    learning_rate: LearningRate = None,
-    weight_decay: WeightDecay = None,
-    validate_every: ValidateEvery = None,
-    seed: Seed = None,
-    device: Device = None,
-    run: Directory = None,
-    config: File = None,
-    resume: Resume = False,
+    **others: Any,
 ) -> None:
     """Operator design: predict the operators at a subgraph's boundary. Settings left out are the paper's."""
-    flags = {name: value for name, value in locals().items() if name not in ("run", "config", "resume")}
-    _train("operator", flags, run, config, resume)
+    _train(
+        "operator",
+        model=model,
+        encoder_epochs=encoder_epochs,
+        encoder_steps=encoder_steps,
+        encoder_learning_rate=encoder_learning_rate,
+        encoder_weight_decay=encoder_weight_decay,
+        **others,
+    )
 
 
-def _train(task: str, flags: dict[str, Any], directory: Path | None, file: Path | None, resume: bool) -> None:
-    given = {**(read_toml(file) if file else {}), **{name: value for name, value in flags.items() if value is not None}}
-    if directory is None:
-        if resume and "model" not in given:
-            raise UsageError("--resume goes on with a run: name it with --run DIRECTORY")
-        directory = Path("runs") / f"{task}-{given.get('model')}"
-    run = _resumed(task, given, directory) if resume else _begun(config_of(task, given), directory)
+def _train(task: str, *, run: Path | None, config: Path | None, resume: bool, **flags: Any) -> None:
+    given = read_toml(config) if config else {}
+    given |= {name: value for name, value in flags.items() if value is not None}
+    if run is None and resume and "model" not in given:
+        raise UsageError("--resume goes on with a run: name it with --run DIRECTORY")
+    directory = run or Path("runs") / f"{task}-{given.get('model')}"
+    _fill(_resumed(task, given, directory) if resume else _begun(config_of(task, given), directory))
+
+
+def _fill(run: Run) -> None:
+    """Train a run to its end, and say how good its best checkpoint is."""
     from younger_hf.evaluate import METRICS
     from younger_hf.recipes import dataflow, operator
     from younger_hf.recipes.training import keep_freed_memory
 
+    task = run.config.task
     keep_freed_memory()
     try:
         (dataflow if task == "dataflow" else operator).train(run)
     except KeyboardInterrupt:
-        if (directory / "config.json").is_file():
-            typer.echo(f"go on with: younger-hf train {task} --run {directory} --resume", err=True)
+        if (run.directory / "config.json").is_file():
+            typer.echo(f"go on with: younger-hf train {task} --run {run.directory} --resume", err=True)
         raise
     best = run.best()
     scores = "  ".join(f"{name} {best[name]:.4f}" for name in METRICS[task])
-    typer.echo(f"{directory}: best of validation at step {best['step']:,} of {run.position.step:,}: {scores}")
+    typer.echo(f"{run.directory}: best of validation at step {best['step']:,} of {run.position.step:,}: {scores}")
 
 
 def _begun(config: Config, directory: Path) -> Run:
