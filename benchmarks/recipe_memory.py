@@ -2,8 +2,8 @@
 
     python benchmarks/recipe_memory.py [RELEASE] [--vocabulary-size 10000]
 
-Three whole steps of the recipe at the paper's batch of 512 real subgraphs, as the command takes them. The vocabulary is as large as one asks: its
-size is what the last layer's width is. The peer is the paper's 80 GB, which was not enough.
+Three whole steps of the recipe at the paper's batch of 512 real subgraphs, as the command takes them. The vocabulary is
+as large as one asks: its size is what the last layer's width is. The peer is the paper's 80 GB, which was not enough.
 """
 
 from __future__ import annotations

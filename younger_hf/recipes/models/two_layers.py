@@ -46,7 +46,7 @@ class TwoLayerGNN(nn.Module):
         targets: Tensor | None = None,
     ) -> Tensor:
         """The outputs [T, C] at the targets, or [N, C] at all nodes; edge_attr plays no part."""
-        if self.input_dropout == 0:
+        if self.input_dropout == 0:  # so that nodes that are alike stay so
             first, alike = look_alikes(x, edge_index, depth=1)
             hidden = convolve(self.conv1, self.embedding.weight, edge_index, first, rows=x).index_select(0, alike)
         else:
