@@ -46,6 +46,7 @@ class TwoLayerGNN(nn.Module):
         targets: Tensor | None = None,
     ) -> Tensor:
         """The outputs [T, C] at the targets, or [N, C] at all nodes; edge_attr plays no part."""
+        nodes = None
         if self.input_dropout == 0:  # so that nodes that are alike stay so
             first, alike = look_alikes(x, edge_index, depth=1)
             hidden = convolve(self.conv1, self.embedding.weight, edge_index, first, rows=x).index_select(0, alike)
@@ -54,9 +55,9 @@ class TwoLayerGNN(nn.Module):
             inputs = None if nodes is None else receptive_field(edge_index, nodes, len(x))
             embedded = self.embedding(x if inputs is None else x[inputs])
             embedded = spread(functional.dropout(embedded, self.input_dropout, self.training), inputs, len(x))
-            hidden = spread(convolve(self.conv1, embedded, edge_index, nodes), nodes, len(x))
+            hidden = convolve(self.conv1, embedded, edge_index, nodes)
         hidden = functional.dropout(hidden.relu(), 0.5, self.training)
-        return convolve(self.conv2, hidden, edge_index, targets)
+        return convolve(self.conv2, spread(hidden, nodes, len(x)), edge_index, targets)
 
 
 def operator_embedding(vocabulary_size: int, channels: int) -> nn.Embedding:
