@@ -118,19 +118,19 @@ def look_alikes(x: Tensor, edge_index: Tensor, depth: int) -> tuple[Tensor, Tens
     """
     producers, consumers = edge_index
     num_producers = torch.zeros_like(x).index_add(0, consumers, torch.ones_like(consumers))
-    classes = _number(x * (len(consumers) + 1) + num_producers)
+    kinds, classes = _distinct(x * (len(consumers) + 1) + num_producers)
     for _ in range(depth):
         generator = torch.Generator().manual_seed(0)
         codes = torch.randint(-(2**63), 2**63 - 1, (2, len(x)), generator=generator).to(x.device)
         own, passed_on = codes[0, classes], codes[1, classes]
-        classes = _number(own.index_add(0, consumers, passed_on.index_select(0, producers)))
-    first = torch.full((int(classes.max()) + 1 if len(x) else 0,), len(x), device=x.device)
+        kinds, classes = _distinct(own.index_add(0, consumers, passed_on.index_select(0, producers)))
+    first = torch.full_like(kinds, len(x))
     return first.scatter_reduce(0, classes, torch.arange(len(x), device=x.device), "amin"), classes
 
 
-def _number(values: Tensor) -> Tensor:
-    """Equal values have equal numbers, from 0 on."""
-    return values.unique(return_inverse=True)[1]  # type: ignore[no-untyped-call, no-any-return]
+def _distinct(values: Tensor) -> tuple[Tensor, Tensor]:
+    """The distinct ones of int64 values, [K], and which of them each is, [N]."""
+    return values.unique(return_inverse=True)  # type: ignore[no-untyped-call, no-any-return]
 
 
 def spread(values: Tensor, nodes: Tensor | None, num_nodes: int) -> Tensor:
