@@ -19,17 +19,17 @@ nox.options.error_on_missing_interpreters = True
 RELEASES = (
     "tests/compat",
     "tests/loading_script",
-    "tests/library/test_hub.py",
-    "tests/library/test_release_diff.py",
-    "tests/publish",
+    "tests/younger_hf/test_hub.py",
+    "tests/younger_hf/test_release_diff.py",
+    "tests/builders/publish",
 )
 HUB = (
     "tests/hub/test_server.py",
     "tests/hub/test_writing.py",
-    "tests/crawl/test_huggingface.py",
-    "tests/crawl/test_contributions.py",
-    "tests/crawl/test_onnx_model_zoo.py",
-    "tests/extract/test_ranges.py",
+    "tests/builders/crawl/test_huggingface.py",
+    "tests/builders/crawl/test_contributions.py",
+    "tests/builders/crawl/test_onnx_model_zoo.py",
+    "tests/younger_hf/extract/test_ranges.py",
 )
 VERSIONS = {
     "5.0": (["datasets==5.0.*", "huggingface_hub==0.36.*"], RELEASES + HUB),

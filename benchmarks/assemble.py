@@ -26,8 +26,8 @@ from real_models import FOLDER, onnx_file
 from builders.assemble import assemble
 from builders.convert import Conversion, Outcome
 from builders.crawl import ModelRef
-from builders.extract import strip
 from builders.ledger import Ledger
+from younger_hf.extract import strip
 
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 JOBS = 2

@@ -25,8 +25,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 from builders.convert import Outcome, Request, exporters_for
 from builders.convert.isolation import convert
 from builders.convert.isolation.templates import Templates
-from builders.crawl.model_ref import ModelRef
-from builders.extract import extract, strip
+from builders.model_ref import ModelRef
+from younger_hf.extract import extract, strip
 
 MODELS = (
     ModelRef("onnx-package", "squeezenet", library="onnx"),

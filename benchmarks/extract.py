@@ -16,8 +16,8 @@ from fingerprint import compare
 from onnx import ModelProto
 from real_models import onnx_file
 
-from builders.extract import extract, read_structure
-from builders.identity import fingerprint
+from younger_hf.extract import extract, read_structure
+from younger_hf.identity import fingerprint
 
 
 def plain(model: ModelProto) -> str:

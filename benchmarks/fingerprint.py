@@ -18,9 +18,9 @@ import networkx as nx
 import numpy as np
 from real_models import onnx_file
 
-from builders.extract import extract
-from builders.identity import fingerprint, fingerprints
+from younger_hf.extract import extract
 from younger_hf.graph import OperatorGraph
+from younger_hf.identity import fingerprint, fingerprints
 
 
 def digraph(graph: OperatorGraph) -> nx.DiGraph:

@@ -16,7 +16,7 @@ import onnx
 
 from builders.convert import Conversion, Outcome, Request, exporters_for
 from builders.convert.isolation import convert
-from builders.crawl.model_ref import ModelRef
+from builders.model_ref import ModelRef
 
 # As published, but for the fields that no graph depends on.
 MODELS = {

@@ -44,7 +44,7 @@ from numpy.typing import NDArray
 from to_pyg import ARCHITECTURES, export, row
 from torch_geometric.loader import DataLoader
 
-from builders.assemble.parquet import ROWS_PER_GROUP, write_split
+from builders.assemble.write.parquet import ROWS_PER_GROUP, write_split
 from younger_hf import Vocabulary, to_pyg
 from younger_hf.graph import OperatorGraph
 from younger_hf.release import SCHEMA_VERSION_KEY

@@ -18,8 +18,8 @@ import onnx
 from fingerprint import compare
 from real_models import onnx_file
 
-from builders.extract import extract, read_structure
-from builders.identity import fingerprint
+from younger_hf.extract import extract, read_structure
+from younger_hf.identity import fingerprint
 
 
 def ours(path: Path) -> str:

@@ -28,7 +28,7 @@ from hub.server import Hub, hub
 from huggingface_hub import hf_hub_download, hf_hub_url
 from real_models import onnx_file
 
-from builders.extract import read_structure
+from younger_hf.extract import read_structure
 
 REPOSITORY, LATENCY = "org/vit", 0.05
 

@@ -18,10 +18,10 @@ import networkx as nx
 from fingerprint import compare, digraph, stacked
 from real_models import onnx_file
 
-from builders.assemble.communities import find_communities
-from builders.assemble.subgraphs import find_subgraphs
-from builders.extract import extract
-from builders.identity import canonicalize
+from builders.assemble.subgraphs.cut import find_subgraphs
+from younger_hf.communities import find_communities
+from younger_hf.extract import extract
+from younger_hf.identity import canonicalize
 
 
 def with_networkx(graph: nx.DiGraph) -> set[str]:

@@ -23,9 +23,9 @@ import torch
 import torchvision
 import yaml
 
-from builders.extract import extract
 from younger_hf import Vocabulary, load, to_pyg
 from younger_hf.dataset import to_columns
+from younger_hf.extract import extract
 from younger_hf.graph import OperatorGraph
 from younger_hf.plots.preview import preview
 from younger_hf.release import SCHEMA_VERSION_KEY

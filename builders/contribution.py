@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from builders.crawl.model_ref import ModelRef
+from builders.model_ref import ModelRef
 from younger_hf.errors import YoungerError
 from younger_hf.parquet_files import first_line
 from younger_hf.text import plain

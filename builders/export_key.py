@@ -4,7 +4,7 @@ Most of a hub is fine-tunes, which differ in their weights and in fields of the 
 depends on. The key is a hash of the library, the configuration without those fields and, where the configuration
 names no class to build, the task. The rule is a list of what is left out, so that a field nobody thought of keeps
 two models apart: that costs a conversion and merges nothing wrongly. Sizes stay, the vocabulary's and the number
-of labels among them: they are shapes of parameters. tests/test_export_key.py proves the list by export.
+of labels among them: they are shapes of parameters. tests/builders/test_export_key.py proves the list by export.
 
 What decides beside the model (exporter and its versions, opset, dtype) is no part of the key: the ledger keeps a
 result for each opset, with what made it; models are exported in float32 whatever their weights were saved in.
@@ -18,7 +18,7 @@ from contextlib import suppress
 from hashlib import blake2b
 from typing import Any, Final
 
-from builders.crawl.model_ref import ModelRef
+from builders.model_ref import ModelRef
 
 # Fields that no operator depends on, at any depth of a configuration.
 _TRANSFORMERS: Final = frozenset(

@@ -25,8 +25,8 @@ from types import TracebackType
 from typing import Any, Final
 
 from builders.convert import Conversion, Outcome, Request
-from builders.crawl.model_ref import ModelRef
 from builders.export_key import export_key
+from builders.model_ref import ModelRef
 from younger_hf.errors import YoungerError
 
 SCHEMA_VERSION: Final = 2

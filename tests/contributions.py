@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 from light import LIGHT
 from onnx import ModelProto
 
-from builders.assemble.facts import measure
 from builders.contribution import Contribution, contributed
-from builders.crawl.model_ref import ModelRef
-from builders.extract import strip
+from builders.measure.facts import measure
+from builders.model_ref import ModelRef
+from younger_hf.extract import strip
 
 ADA = ModelRef("onnx", "ada/shufflenet", library="onnx", task="image-classification", family="shuffle", license="mit")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from builders.convert import Conversion, Request, exporters_for
 from builders.convert.isolation import Limits, convert
-from builders.crawl.model_ref import ModelRef
+from builders.model_ref import ModelRef
 
 
 def converted(model: ModelRef, opset: int = 0, limits: Limits | None = None) -> Conversion:

@@ -12,9 +12,9 @@ import torch
 import torchvision
 
 from builders.convert import Conversion, Outcome
-from builders.crawl.model_ref import ModelRef
-from builders.extract import strip
 from builders.ledger import Ledger
+from builders.model_ref import ModelRef
+from younger_hf.extract import strip
 
 Attempt = tuple[ModelRef, Conversion]
 

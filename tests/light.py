@@ -9,9 +9,9 @@ import onnx
 
 from builders.assemble import assemble
 from builders.convert import Conversion, Outcome
-from builders.crawl.model_ref import ModelRef
-from builders.extract import strip
 from builders.ledger import Ledger
+from builders.model_ref import ModelRef
+from younger_hf.extract import strip
 
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 

@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime
 from onnx import ModelProto, TensorProto, numpy_helper, parser
 
-from builders.extract import strip
+from younger_hf.extract import strip
 
 
 def parse(graph: str, opset: int = 17, *, functions: str = "") -> ModelProto:

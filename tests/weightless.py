@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import AttributeProto, ModelProto, SparseTensorProto, TensorProto, helper
 
-from builders.extract.wire import encode_varint
+from younger_hf.extract.wire import encode_varint
 
 DATA = Path(onnx.__file__).parent / "backend" / "test" / "data"
 ALEXNET = DATA / "light" / "light_bvlc_alexnet.onnx"

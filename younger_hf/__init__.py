@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from younger_hf.dataset import load, to_graph
     from younger_hf.errors import YoungerError
-    from younger_hf.evaluate import Evaluator
     from younger_hf.graph import Operator, OperatorGraph
     from younger_hf.interop.networkx import from_networkx, to_networkx
     from younger_hf.interop.onnx import example_inputs, to_onnx
     from younger_hf.interop.pyg import from_pyg, to_pyg
+    from younger_hf.tasks.evaluator import Evaluator
     from younger_hf.vocabulary import Vocabulary
 
 __version__ = "0.1.0"

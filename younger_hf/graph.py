@@ -125,7 +125,7 @@ class GraphMetadata:
 class OperatorGraph:
     """An architecture: N operators and E data flows. Immutable; the arrays are read-only.
 
-    Nodes stand in topological order. `builders.identity.canonicalize` puts them in canonical order, which is
+    Nodes stand in topological order. `younger_hf.identity.canonicalize` puts them in canonical order, which is
     the order of a release's rows.
 
     Attributes:
@@ -241,7 +241,7 @@ class OperatorGraph:
         )
 
     def __eq__(self, other: object) -> bool:
-        """Whether both are the same arrays, node for node; isomorphism is `builders.identity.is_isomorphic`."""
+        """Whether both are the same arrays, node for node; isomorphism is `younger_hf.identity.is_isomorphic`."""
         if not isinstance(other, OperatorGraph):
             return NotImplemented
         return (

@@ -1,6 +1,6 @@
 """The columns of every config of a release: the single place where a column is declared.
 
-A column is added here and filled in `builders.assemble.rows`; everything else (the Parquet schema, the card,
+A column is added here and filled in `builders.assemble.write.rows`; everything else (the Parquet schema, the card,
 what `younger_hf.load` returns) follows from these `datasets.Features`.
 """
 

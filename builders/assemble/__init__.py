@@ -1,25 +1,13 @@
 """Assemble: a ledger goes in, a release comes out.
 
-release         the two passes, from ledger to release
-ordered_map     a function over many items, in processes
-facts, spool    what is measured on a skeleton: the small part kept, the graph set aside on disk
+assembly        the two passes, from ledger to release
+spool           graphs set aside on disk between them
 merge           which architectures are one row
-communities     the samples of a graph: its communities with their boundaries
-subgraphs       the same in canonical order, with keys
-subgraph_store  unique subgraphs, set aside on disk
 previous        what the release before has promised
-splits, sides   which split a row belongs to; where it stays
-layout          where a row stands
-leaks           what of the held-out rows train has seen
-stages          how far the models of each source came
-vocabulary      the numbers of the operators
-rows, sample    the columns of a row; the rows of the sample
-features        the features, spelt for every version of datasets
-parquet         the files of a split
-configs         all files of a release; subgraph_configs those of the subgraphs
-card, report    README.md, and the counts
-croissant       the same for machines, croissant.json
-staging         a directory that changes as a whole
+split           which split a row belongs to, where it stands, and what leaks
+subgraphs       communities with their boundaries: cut, kept once, placed
+write           rows, Parquet files, the vocabulary, and a directory that changes as a whole
+describe        README.md, croissant.json and the report
 """
 
 from __future__ import annotations
@@ -28,13 +16,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from builders.assemble.release import assemble
-    from builders.assemble.report import ReleaseReport
-    from builders.assemble.staging import check_place
+    from builders.assemble.assembly import assemble
+    from builders.assemble.describe.report import ReleaseReport
+    from builders.assemble.write.swap import check_place
 
 __all__ = ["ReleaseReport", "assemble", "check_place"]
 
-_HOMES = {"ReleaseReport": "report", "assemble": "release", "check_place": "staging"}
+_HOMES = {"ReleaseReport": "describe.report", "assemble": "assembly", "check_place": "write.swap"}
 
 
 def __getattr__(name: str) -> Any:

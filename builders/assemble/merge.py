@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from builders.assemble.facts import Facts, Identity
-from builders.crawl.model_ref import ModelRef
+from builders.measure.facts import Facts, Identity
+from builders.model_ref import ModelRef
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def row_key(fingerprint: str, evidence: str) -> str:
 
     Args:
         fingerprint: of the graph.
-        evidence: as in `builders.assemble.facts.Identity`.
+        evidence: as in `builders.measure.facts.Identity`.
     """
     return f"{fingerprint}-{evidence[:16]}" if evidence else fingerprint
 

@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from builders.crawl.model_ref import ModelRef
+from builders.model_ref import ModelRef
 from younger_hf.errors import YoungerError
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ EXPORTERS: dict[str, tuple[Exporter, ...]] = {
 
 # By source: what somebody else has converted, whatever its library.
 _CONVERTED: dict[str, tuple[Exporter, ...]] = {
-    "contributions": (Exporter("onnx", "builders.convert.contribution", ("onnx",)),),
+    "contributions": (Exporter("onnx", "builders.convert.submitted", ("onnx",)),),
 }
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from onnx import ModelProto, NodeProto
 
-from builders.extract import node_metadata
+from younger_hf.extract import node_metadata
 
 # Python lists of strings, from the whole network inwards; the last entry is the operator and not a module.
 _SCOPES: Final = "pkg.torch.onnx.name_scopes"

@@ -16,7 +16,7 @@ from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 
 from builders.convert import ConversionError, Export, Outcome, Request
 from builders.crawl.local import zoo_files
-from builders.extract import read_structure
+from younger_hf.extract import read_structure
 
 
 def fetch(request: Request) -> int:
@@ -36,7 +36,7 @@ def fetch(request: Request) -> int:
     if not model.component:
         raise ConversionError(Outcome.NOT_FOUND, f"{model.id} is a repository: its component names no file in it")
     from builders.convert.published import opened
-    from builders.extract.reader import parse_weightless
+    from younger_hf.extract.reader import parse_weightless
 
     with opened(model, model.component) as file:
         structure = parse_weightless(file.remote, file.remote.name)

@@ -14,10 +14,10 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from builders.convert import ConversionError, Outcome
-from builders.crawl.model_ref import ModelRef
-from builders.extract.ranges import RemoteError
-from builders.extract.remote import RemoteFile
+from builders.model_ref import ModelRef
 from younger_hf.errors import YoungerError
+from younger_hf.extract.ranges import RemoteError
+from younger_hf.extract.remote import RemoteFile
 
 
 def list_files(model: ModelRef) -> dict[str, int]:

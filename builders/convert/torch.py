@@ -31,7 +31,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from builders.convert import ConversionError, Export, Outcome
 from builders.convert.module_tree import set_modules
-from builders.extract.reader import load_weightless
+from younger_hf.extract.reader import load_weightless
 
 OPSET: Final = 20  # what is written if nothing is asked for
 _OLDEST: Final = 18  # that torch.onnx writes itself

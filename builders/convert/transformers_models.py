@@ -19,8 +19,8 @@ import transformers
 from transformers import CONFIG_MAPPING, PretrainedConfig, PreTrainedModel
 
 from builders.convert import ConversionError, Outcome
-from builders.crawl.model_ref import ModelRef
 from builders.crawl.transformers import architectures
+from builders.model_ref import ModelRef
 
 _MAX_LAYERS: Final = 10_000
 _MAX_DEPTH: Final = 32  # of a configuration's nesting

@@ -25,8 +25,8 @@ from builders.crawl import (
     torchvision,
     transformers,
 )
-from builders.crawl.model_ref import Evaluation, ModelRef
 from builders.crawl.page import Page, Query
+from builders.model_ref import Evaluation, ModelRef
 from younger_hf.errors import UsageError
 
 __all__ = ["SOURCES", "Evaluation", "ModelRef", "Page", "Query", "list_models", "list_pages"]

@@ -19,8 +19,8 @@ from hashlib import blake2b
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
-from builders.crawl.model_ref import ModelRef
 from builders.crawl.page import Page, Query
+from builders.model_ref import ModelRef
 from younger_hf.errors import UsageError, YoungerError
 from younger_hf.text import plain
 from younger_hf.whole_files import write_whole

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from builders.crawl.model_ref import ModelRef
+from builders.model_ref import ModelRef
 from younger_hf.errors import MissingExtraError
 
 

@@ -18,7 +18,7 @@ from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
 from builders.crawl import timm
-from builders.crawl.model_ref import Evaluation, ModelRef
+from builders.model_ref import Evaluation, ModelRef
 from younger_hf.errors import MissingExtraError
 
 # What is asked of the API; both generations of huggingface_hub know these names.

@@ -27,8 +27,8 @@ from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
 from builders.crawl.hub_client import HubClient, RefusedError
 from builders.crawl.hub_repository import EXPAND, LIBRARIES, Repository, parse
-from builders.crawl.model_ref import ModelRef
 from builders.crawl.page import Page, Query
+from builders.model_ref import ModelRef
 from younger_hf.errors import UsageError, YoungerError
 
 PAGE_SIZE: Final = 100  # repositories

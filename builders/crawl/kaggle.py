@@ -17,8 +17,8 @@ from datetime import datetime, timezone
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
-from builders.crawl.model_ref import ModelRef
 from builders.crawl.page import Page, Query
+from builders.model_ref import ModelRef
 from younger_hf.errors import MissingExtraError, UsageError, YoungerError
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from builders.crawl.model_ref import ModelRef
 from builders.crawl.page import Page, Query
+from builders.model_ref import ModelRef
 from younger_hf.errors import MissingExtraError, UsageError
 
 

@@ -17,8 +17,8 @@ from typing import Final
 
 from builders.crawl import huggingface, timm, torchvision, transformers
 from builders.crawl.huggingface import Listing
-from builders.crawl.model_ref import ModelRef
 from builders.crawl.page import Page, Query
+from builders.model_ref import ModelRef
 from younger_hf.errors import MissingExtraError
 
 ORGANISATION: Final = "onnxmodelzoo"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from builders.crawl.model_ref import ModelRef
+from builders.model_ref import ModelRef
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from builders.crawl import torchvision
-from builders.crawl.model_ref import ModelRef
 from builders.crawl.page import Page, Query
+from builders.model_ref import ModelRef
 from younger_hf.errors import UsageError, YoungerError
 
 GITHUB: Final = "https://github.com"
@@ -55,7 +55,7 @@ def _reference(source: str, repository: str, commit: str, entry: str) -> ModelRe
 
 def _entry_points(repository: str, commit: str) -> tuple[str, ...]:
     """The names that `hubconf.py` defines or imports as functions, sorted, as far as its text shows them."""
-    from builders.extract.ranges import RangedFile
+    from younger_hf.extract.ranges import RangedFile
 
     with RangedFile(f"{GITHUB}/{repository}/raw/{commit}/hubconf.py") as file:
         source = file.read(0, MAX_HUBCONF)[:MAX_HUBCONF]

@@ -11,8 +11,8 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from builders.crawl.model_ref import ModelRef
 from builders.crawl.registered_models import registered_models
+from builders.model_ref import ModelRef
 from younger_hf.errors import MissingExtraError
 
 # The Hub's name of the task by torchvision's subpackage; the Hub has none for optical flow.

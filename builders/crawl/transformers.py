@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from builders.crawl.model_ref import ModelRef
+from builders.model_ref import ModelRef
 from younger_hf.errors import MissingExtraError
 
 # By the Hub's name of a task, or optimum's where the Hub has none: the tables of the Auto classes for it. The first

@@ -14,12 +14,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from builders.assemble.features import arrow_schema, card_features
-from builders.assemble.staging import BESIDE
+from builders.assemble.write.features import arrow_schema, card_features
+from builders.assemble.write.swap import BESIDE
 from builders.contribution import FOLDER
-from builders.extract.weightless import find_weights
 from builders.removals import REMOVALS
 from younger_hf.errors import ReleaseError
+from younger_hf.extract.weightless import find_weights
 from younger_hf.parquet_files import unreadable
 from younger_hf.release import Release, open_release, read_front_matter
 from younger_hf.schema import CONFIGS, DEFAULT_CONFIG, features
@@ -30,7 +30,7 @@ CARD: Final = "README.md"
 NOT_PUBLISHED: Final = (".gitattributes", ".cache/huggingface/*", REMOVALS, f"{FOLDER}/*")
 """What may lie in the directory and is the repository's own, or this machine's: notes of downloads.
 
-What is to be removed is published where it is more than the repository knows, see `builders.publish.removals`.
+What is to be removed is published where it is more than the repository knows, see `builders.publish.removal_requests`.
 """
 
 _NECESSARY: Final = (DEFAULT_CONFIG, "operators")

@@ -14,10 +14,10 @@ from typing import Any, Final, Literal
 
 from tqdm import tqdm
 
-from builders.assemble.staging import BESIDE
+from builders.assemble.write.swap import BESIDE
+from builders.contribute import taken_in
 from builders.contribution import FOLDER
 from builders.publish.check import CARD, listed
-from builders.publish.contribution import taken_in
 from builders.publish.repository import RemoteFile, Repository
 from builders.removals import REMOVALS
 from younger_hf.errors import UsageError, YoungerError

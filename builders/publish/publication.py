@@ -16,7 +16,7 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
 from builders.publish.check import CARD, check_release
 from builders.publish.plan import Plan, make_plan
-from builders.publish.removals import check_removals, to_publish
+from builders.publish.removal_requests import check_removals, to_publish
 from builders.publish.repository import (
     REPO_TYPE,
     Repository,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from younger_hf.choices import check_choice
-from younger_hf.cli.evaluate import embed, evaluate, nearest, suggest
+from younger_hf.cli.runs import embed, evaluate, nearest, suggest
 from younger_hf.cli.train import train
 from younger_hf.errors import MissingExtraError, UsageError, YoungerError
 
@@ -158,7 +158,7 @@ def stats(
     if output is not None:
         figures = {}
         try:
-            from younger_hf.plots.release import draw_all
+            from younger_hf.plots.figures import draw_all
 
             figures = draw_all(statistics)
         except ModuleNotFoundError as error:
@@ -204,8 +204,8 @@ def contribute(
     """Propose a model for a dataset on the Hub: strip it here, show what is left of it, open a pull request."""
     if not (yes or dry_run or sys.stdin.isatty()):
         raise UsageError("there is no terminal to ask at: give --yes, or --dry-run to see what would be proposed")
-    from builders.publish.contribution import Provenance
-    from builders.publish.contribution import contribute as run
+    from builders.contribute import Provenance
+    from builders.contribute import contribute as run
 
     done = run(
         model,
@@ -256,8 +256,8 @@ def _opsets(text: str) -> tuple[int, ...]:
 
 
 def _facts(model: Path, release: str | None) -> dict[str, Any]:
-    from builders.extract import extract
-    from builders.identity import fingerprint, wl_hash
+    from younger_hf.extract import extract
+    from younger_hf.identity import fingerprint, wl_hash
 
     graph = extract(model)
     facts: dict[str, Any] = {

@@ -137,9 +137,9 @@ def _train(task: str, *, run: Path | None, config: Path | None, resume: bool, **
 
 def _fill(run: Run) -> None:
     """Train a run to its end, and say how good its best checkpoint is."""
-    from younger_hf.evaluate import METRICS
     from younger_hf.recipes import dataflow, operator
     from younger_hf.recipes.training import keep_freed_memory
+    from younger_hf.tasks.evaluator import METRICS
 
     task = run.config.task
     keep_freed_memory()

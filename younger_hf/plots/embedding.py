@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from younger_hf.errors import MissingExtraError
-from younger_hf.plots.release import ORDER, colour_of, group_of
+from younger_hf.plots.figures import ORDER, colour_of, group_of
 from younger_hf.plots.style import encode, figure_in_style
 from younger_hf.text import plain
 

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from torch.nn import functional
 from torch.optim import Adam
 
-from younger_hf.evaluate import Evaluator
 from younger_hf.recipes.batches import GraphBatch, GraphTable, ShuffledRows
 from younger_hf.recipes.config import DataflowConfig
 from younger_hf.recipes.link_split import Links, split_links
 from younger_hf.recipes.models.links import LinkPredictor
 from younger_hf.recipes.run import Run
 from younger_hf.recipes.training import find_device, fit, load_splits
+from younger_hf.tasks.evaluator import Evaluator
 
 
 def train(run: Run) -> None:

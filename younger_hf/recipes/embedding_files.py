@@ -27,14 +27,14 @@ from younger_hf.dataset import load, to_graph
 from younger_hf.errors import YoungerError
 from younger_hf.operator_groups import GROUPS
 from younger_hf.plots.embedding import FEWEST_POINTS, draw_graphs, draw_operators, draw_subgraphs
-from younger_hf.plots.release import group_of
-from younger_hf.predictions import CONFIGS
+from younger_hf.plots.figures import group_of
 from younger_hf.recipes.batches import GraphTable
 from younger_hf.recipes.embed import Floats, embed_graph, embed_operators, embed_subgraphs
 from younger_hf.recipes.run import Run, RunError
 from younger_hf.recipes.samples import Cut
 from younger_hf.recipes.training import find_device
 from younger_hf.release import Release
+from younger_hf.tasks.predictions import CONFIGS
 from younger_hf.vocabulary import Vocabulary
 from younger_hf.whole_files import write_whole
 

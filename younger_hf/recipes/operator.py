@@ -17,12 +17,12 @@ import torch
 from torch.nn import functional
 from torch.optim import Adam
 
-from younger_hf.evaluate import Evaluator
 from younger_hf.graph import IntArray
 from younger_hf.recipes.batches import GraphBatch, GraphTable, ShuffledRows
 from younger_hf.recipes.link_split import negative_pairs
 from younger_hf.recipes.run import Run
 from younger_hf.recipes.training import find_device, fit, load_splits
+from younger_hf.tasks.evaluator import Evaluator
 from younger_hf.vocabulary import MASK_ID
 
 _EVALUATION_BATCH = 512

@@ -1,6 +1,6 @@
 """The samples of a whole graph: its communities, each with its boundary, as operator design sees them.
 
-In go a graph and a way to cut it (`builders.assemble.communities` has it; it is handed in, so that nothing here needs
+In go a graph and a way to cut it (`younger_hf.communities` has it; it is handed in, so that nothing here needs
 the pipeline); out comes a `GraphBatch` of the graph's samples.
 """
 

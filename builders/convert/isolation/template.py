@@ -48,7 +48,7 @@ def main() -> None:
 def _preload(module: str) -> bool:
     """Import what every conversion needs; False if it cannot be, or if it has left threads, which a fork would lose."""
     try:
-        for name in ("builders.extract", module):
+        for name in ("younger_hf.extract", module):
             import_module(name)
     except BaseException:  # a child will meet it again, and say it
         return False

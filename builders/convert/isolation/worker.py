@@ -21,7 +21,7 @@ from typing import Any, Final, NoReturn
 
 from builders.convert import ConversionError, Outcome, Request
 from builders.convert.isolation.answer import Answer
-from builders.crawl.model_ref import ModelRef
+from builders.model_ref import ModelRef
 from younger_hf.graph import InvalidGraphError
 
 _MAX_FILE: Final = 16 << 30  # bytes of one temporary file
@@ -51,7 +51,7 @@ def work(request: Mapping[str, Any], channel: int, isolated: bool) -> NoReturn:
 
 def _answer(request: Mapping[str, Any]) -> Answer:
     """Do the step, and turn every exception into an outcome."""
-    from builders.extract import InvalidModelError
+    from younger_hf.extract import InvalidModelError
 
     try:
         wanted = Request(ModelRef.from_json(request["model"]), request["opset"], Path(request["files"]))
@@ -74,7 +74,7 @@ def _convert(request: Request, module: str) -> Answer:
     from onnx import ModelProto
 
     from builders.convert.module_tree import module_tree
-    from builders.extract import extract, strip
+    from younger_hf.extract import extract, strip
 
     export = import_module(module).export(request)
     skeleton = strip(export.onnx)

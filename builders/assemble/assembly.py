@@ -1,0 +1,150 @@
+"""A release from a ledger alone: `assemble` measures every skeleton, merges, splits, writes, and swaps it in.
+
+Passes keep memory small: the first measures skeletons in processes and sets their graphs aside on disk; the second
+writes rows in the order of (size decile, fingerprint), a row group at a time; subgraphs are found and set aside in
+between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
+from pathlib import Path
+from sys import intern
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from builders.assemble.describe.card import render_card
+from builders.assemble.describe.croissant import render_croissant
+from builders.assemble.describe.report import ReleaseReport
+from builders.assemble.describe.sources import count_stages
+from builders.assemble.merge import Measured, count_undecided, count_wl_collisions, merge
+from builders.assemble.previous import read_previous, read_removals
+from builders.assemble.split.leaks import graph_leaks
+from builders.assemble.split.placement import lay_out
+from builders.assemble.spool import write_spool
+from builders.assemble.write.configs import write_configs
+from builders.assemble.write.numbering import vocabulary_rows
+from builders.assemble.write.swap import staged
+from builders.executor.ordered_map import ordered_map
+from builders.measure.facts import measure
+from builders.removals import REMOVALS, Removals
+from younger_hf.errors import YoungerError
+from younger_hf.plots.figures import draw_all
+from younger_hf.statistics import measure as measure_release
+from younger_hf.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from builders.ledger import Ledger
+    from builders.model_ref import ModelRef
+
+
+def assemble(
+    ledger: Ledger, output: Path, *, jobs: int = 1, seed: int = 1234, previous: str | Path | None = None
+) -> ReleaseReport:
+    """Turn a ledger into a release.
+
+    The release is a function of the ledger's models and results, of the seed and of the release before: the order of
+    attempts, times, paths and the number of processes do not show in it.
+
+    Args:
+        ledger: what was converted.
+        output: the release directory, swapped in whole; an earlier release there stays until then.
+        jobs: processes to measure skeletons and to cut graphs in.
+        seed: of the split by family.
+        previous: the release before, a directory (`output` itself, perhaps) or the id of a Hub dataset repository:
+            ids of operators and splits of rows stay as they are there, and the models in its `removals.txt` are left
+            out, as are those in that of the release at `output`.
+
+    Raises:
+        UsageError: there is something at `output` that is no release.
+        ReleaseError: there is no release `previous`, or it cannot be read.
+        YoungerError: nothing was converted, or the release cannot be written; an earlier one is untouched.
+    """
+    before = read_previous(previous)
+    removals = read_removals(previous, output)
+    with staged(output) as scratch:
+        spool = scratch / "graphs.arrow"
+        directory = scratch / "release"
+        measured = _measure_all(ledger, spool, jobs, removals)
+        layout = lay_out(merge(measured), seed, before.splits)
+        graphs = [row.merged for row in layout.graphs]
+        operators = vocabulary_rows((graph.representative.facts.variants for graph in graphs), before.vocabulary)
+        vocabulary = Vocabulary.from_rows(operators)
+        written = write_configs(directory, layout, operators, vocabulary, spool, previous=before, jobs=jobs)
+        report = ReleaseReport(
+            output=output,
+            rows={
+                config: {split: files.num_rows for split, files in splits.items()}
+                for config, splits in written.files.items()
+            },
+            models=len({model for one in measured for model in one.models}),
+            stages=count_stages(ledger, graphs, removals),
+            architectures=len(measured),
+            skeletons=len(layout.skeletons),
+            duplicates=len(measured) - len(graphs),
+            wl_collisions=count_wl_collisions(graphs),
+            searched=sum(graph.representative.facts.num_searched > 0 for graph in graphs),
+            undecided=count_undecided(graphs),
+            subgraphs=written.subgraphs,
+            conflicts=layout.conflicts,
+            leaks=[*graph_leaks(layout.graphs, layout.type_graphs), *written.leaks],
+        )
+        card = render_card(report, written.files, graphs, vocabulary)
+        (directory / "README.md").write_text(card, encoding="utf-8")
+        croissant = render_croissant(card, report, written.files, graphs)
+        (directory / "croissant.json").write_text(croissant, encoding="utf-8")
+        _draw_figures(directory)
+        if removals.lines:
+            (directory / REMOVALS).write_bytes(removals.to_bytes())
+    return report
+
+
+def _measure_all(ledger: Ledger, spool: Path, jobs: int, removals: Removals) -> list[Measured]:
+    """The first pass: what is small is kept, the graphs go to the spool."""
+    origins: list[tuple[str, Mapping[str, str], tuple[ModelRef, ...]]] = []
+
+    def skeletons() -> Iterator[bytes]:
+        for architecture in ledger.architectures():
+            models = tuple(model for model in _public(architecture.models) if not removals.cover(model.id))
+            if models:
+                origins.append((architecture.exporter, architecture.versions, models))
+                yield architecture.skeleton
+
+    measured: list[Measured] = []
+    with write_spool(spool) as records:
+        results = tqdm(ordered_map(measure, skeletons(), jobs), desc="measure", unit="skeleton", disable=None)
+        try:
+            for number, result in enumerate(results):
+                # Labels come from other processes, each time as new strings.
+                variants = {intern(label): count for label, count in result.facts.variants.items()}
+                exporter, versions, models = origins[number]
+                facts = replace(result.facts, variants=variants)
+                measured.append(Measured(number, exporter, models, facts, versions))
+                records.write_batch(result.graph)
+                records.write_batch(result.type_graph)
+        except (YoungerError, BrokenProcessPool) as error:
+            model = origins[len(measured)][2][0]
+            raise YoungerError(f"the skeleton of {model.source} {model.id} cannot be measured: {error}") from error
+    if not measured and next(ledger.architectures(), None):
+        raise YoungerError(f"{REMOVALS} asks to leave out every model that was converted: collect others")
+    if not measured:
+        raise YoungerError("the ledger has no converted model yet: collect some with `younger-hf build`")
+    return measured
+
+
+def _draw_figures(release: Path) -> None:
+    """The figures that the card shows, of what was written."""
+    (release / "figures").mkdir()
+    for name, figure in draw_all(measure_release(release)).items():
+        (release / "figures" / name).write_bytes(figure)
+
+
+def _public(models: Iterable[ModelRef]) -> tuple[ModelRef, ...]:
+    """The models without what says where their files are, so that no path can show, not even in an order."""
+    bare = {replace(model, location="", stamp="") for model in models}
+    return tuple(
+        sorted(bare, key=lambda model: (model.source, model.id, model.revision, model.component, model.to_json()))
+    )

@@ -1,0 +1,253 @@
+"""The dataset card: README.md of a release, made of `dataset_card.md` at the root of the repository.
+
+In go the report, the files of every split and the rows of config `graphs`; out comes Markdown with YAML front
+matter. What a source wrote (names, licences, tasks) is escaped wherever it is shown.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import blake2b
+from importlib.metadata import version
+from pathlib import Path
+from statistics import mean, median_low
+from typing import Any, Final
+
+import jinja2
+import yaml
+
+from builders.assemble.describe.croissant import CITATION
+from builders.assemble.describe.report import ReleaseReport
+from builders.assemble.merge import Merged
+from builders.assemble.split.assignment import PAPER_SEED
+from builders.assemble.write.configs import Files
+from builders.assemble.write.features import card_features
+from builders.assemble.write.numbering import count_types
+from builders.assemble.write.parquet import SplitFiles
+from builders.assemble.write.rows import MOST_GRAPHS
+from younger_hf import __version__
+from younger_hf.communities import MOST_NEIGHBOURS
+from younger_hf.operator_groups import GROUPS, MEMBERS
+from younger_hf.plots.preview import COLOURS, PREVIEW_SIZE
+from younger_hf.release import SCHEMA_VERSION_KEY
+from younger_hf.schema import DEFAULT_CONFIG, SCHEMA_VERSION, SPLITS, features
+from younger_hf.vocabulary import Vocabulary
+
+_DESCRIPTIONS: Final = {
+    "graphs": "a unique architecture, operators with attributes",
+    "graphs-no-attributes": "a unique architecture, operators by type alone",
+    "subgraphs": "a unique community of operators with its boundary, as part of one or more of `graphs`",
+    "subgraphs-no-attributes": "the same, as part of `graphs-no-attributes`",
+    "sample": "rows of `graphs`, sizes and families well spread, for a first look",
+    "operators": "an operator, or an operator with attributes (a variant)",
+    "skeletons": "a unique skeleton as weightless ONNX",
+}
+_SIZE_CATEGORIES: Final = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+_LONGEST_NAME: Final = 80
+_LEGEND_EXAMPLES: Final = 6
+
+
+class _Trusted(str):
+    """Text of our own, which is Markdown or YAML as it stands."""
+
+    __slots__ = ()
+
+
+def render_card(report: ReleaseReport, files: Files, graphs: Sequence[Merged], vocabulary: Vocabulary) -> str:
+    """Render the card of a release.
+
+    Args:
+        report: the counts.
+        files: what was written, by config and split; configs and splits without rows are not in it.
+        graphs: the rows of config `graphs`.
+        vocabulary: of the release.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_template().parent),
+        finalize=_show,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # noqa: S701 - HTML alone is not enough: `_show` escapes for Markdown and HTML
+    )
+    return environment.get_template(_template().name).render(
+        trusted=_Trusted,
+        front_matter=_Trusted(_front_matter(files, vocabulary)),
+        report=report,
+        rows={config: sum(splits.values()) for config, splits in report.rows.items()},
+        splits=[split for split in SPLITS if any(split in of_config for of_config in files.values())],
+        configs=[
+            {
+                "name": config,
+                "default": config == DEFAULT_CONFIG,
+                "description": _DESCRIPTIONS[config],
+                "rows": {split: written.num_rows for split, written in of_config.items()},
+            }
+            for config, of_config in files.items()
+        ],
+        legend=_legend(),
+        preview_size=PREVIEW_SIZE,
+        paper_seed=PAPER_SEED,
+        most_graphs=MOST_GRAPHS,
+        most_neighbours=MOST_NEIGHBOURS,
+        tools=_tools(),
+        exporters=_exporters(graphs),
+        schema_version=SCHEMA_VERSION,
+        measures=_measures(graphs),
+        has_families=any(row.representative.prominent_model.family for row in graphs),
+        tables=_tables(graphs),
+        citation=CITATION,
+    )
+
+
+def escape(text: str) -> str:
+    """Text from anywhere as a piece of one line of Markdown that means nothing but itself, in HTML too."""
+    visible = "".join(" " if unicodedata.category(c)[0] in "ZC" and c != " " else c for c in text[: 4 * _LONGEST_NAME])
+    line = " ".join(visible.split())
+    if len(line) > _LONGEST_NAME:
+        line = line[: _LONGEST_NAME - 1] + "…"
+    return re.sub(
+        r"[^\w\s./-]|_|(?<![A-Za-z0-9])-|-(?![A-Za-z0-9])|(?<=www)\.", lambda match: f"&#{ord(match[0])};", line
+    )
+
+
+def _show(value: Any) -> str:
+    """What Jinja puts in place of an expression: everything is escaped that is not marked as our own."""
+    if isinstance(value, _Trusted):
+        return value
+    if isinstance(value, int):
+        return f"{value:,}"
+    return escape(str(value))
+
+
+def _template() -> Path:
+    """The template lies beside this module in a wheel, and at the root of the repository."""
+    beside = Path(__file__).with_name("dataset_card.md")
+    return beside if beside.exists() else Path(__file__).parents[3] / "dataset_card.md"
+
+
+def _front_matter(files: Files, vocabulary: Vocabulary) -> str:
+    rows = sum(written.num_rows for written in files[DEFAULT_CONFIG].values())
+    entries = {
+        "license": "apache-2.0",
+        "pretty_name": "Younger",
+        "task_categories": ["graph-ml"],
+        "tags": ["graph-ml", "neural-architecture", "onnx", "graphs"],
+        "size_categories": [next((name for most, name in _SIZE_CATEGORIES if rows < most), "1M<n<10M")],
+        SCHEMA_VERSION_KEY: SCHEMA_VERSION,
+        "configs": [
+            {
+                "config_name": config,
+                **({"default": True} if config == DEFAULT_CONFIG else {}),
+                # What `datasets` has read of a directory it keeps under what the card says of the config, and nothing
+                # else: rows that changed must show here, or the old ones would be given for them.
+                "description": f"content {_content(of_config)}",
+                "data_files": [{"split": split, "path": f"{config}/{split}-*.parquet"} for split in of_config],
+            }
+            for config, of_config in files.items()
+        ],
+        "dataset_info": [
+            {
+                "config_name": config,
+                "features": card_features(features(config, vocabulary.operators)),
+                "splits": [
+                    {"name": split, "num_bytes": written.num_bytes, "num_examples": written.num_rows}
+                    for split, written in of_config.items()
+                ],
+                "download_size": sum(written.file_bytes for written in of_config.values()),
+                "dataset_size": sum(written.num_bytes for written in of_config.values()),
+            }
+            for config, of_config in files.items()
+        ],
+    }
+    return yaml.safe_dump(entries, sort_keys=False, width=120).rstrip("\n")
+
+
+def _content(of_config: Mapping[str, SplitFiles]) -> str:
+    """A short hash of the files of a config."""
+    digests = "".join(f"{split}:{' '.join(written.digests)}\n" for split, written in of_config.items())
+    return blake2b(digests.encode(), digest_size=8).hexdigest()
+
+
+def _legend() -> list[dict[str, str]]:
+    members = {
+        "quantisation": ["QuantizeLinear", "DequantizeLinear", "QLinearConv", "MatMulInteger"],
+        "other": ["operators of any other domain"],
+        **{group: names.split() for group, names in MEMBERS.items()},
+    }
+    return [
+        {
+            "colour": COLOURS[group][0],
+            "group": group,
+            "examples": ", ".join(members[group][:_LEGEND_EXAMPLES])
+            + (", …" if len(members[group]) > _LEGEND_EXAMPLES else ""),
+        }
+        for group in GROUPS
+    ]
+
+
+def _tools() -> list[dict[str, str]]:
+    packages = ("onnx", "pyarrow", "datasets")
+    return [
+        {"name": "younger-hf", "version": __version__},
+        *({"name": package, "version": version(package)} for package in packages),
+    ]
+
+
+def _exporters(graphs: Iterable[Merged]) -> list[dict[str, str]]:
+    """The packages that took part in the conversions; one that came in several versions is there with each."""
+    used = {tool for row in graphs for one in row.members for tool in one.versions.items()}
+    return [{"name": package, "version": found} for package, found in sorted(used)]
+
+
+def _measures(graphs: Sequence[Merged]) -> list[dict[str, Any]]:
+    facts = [row.representative.facts for row in graphs]
+    columns = {
+        "operators": [one.num_nodes for one in facts],
+        "data flows": [one.num_edges for one in facts],
+        "depth": [one.depth for one in facts],
+        "parameters": [one.num_parameters for one in facts],
+    }
+    return [
+        {
+            "name": name,
+            "min": min(values),
+            "median": median_low(values),
+            "mean": round(mean(values)),
+            "max": max(values),
+        }
+        for name, values in columns.items()
+    ]
+
+
+def _tables(graphs: Sequence[Merged]) -> list[dict[str, Any]]:
+    models = [model for row in graphs for model, _ in row.models]
+    nodes: Counter[str] = Counter()
+    for row in graphs:
+        nodes.update(count_types(row.representative.facts.variants))
+    exporters = Counter(one.exporter for row in graphs for one in row.members)
+    return [
+        _table("source", "models", Counter(model.source for model in models), 30),
+        _table("origin", "models", Counter(model.origin for model in models), 10),
+        _table("exporter", "conversions", exporters, 30),
+        _table("licence of the model", "models", Counter(model.license or "not stated" for model in models), 30),
+        _table("task", "models", Counter(model.task or "not stated" for model in models), 40),
+        _table("family", "models", Counter(model.family or "not known" for model in models), 40),
+        _table("operator", "nodes", nodes, 30),
+    ]
+
+
+def _table(title: str, unit: str, counts: Mapping[str, int], most: int) -> dict[str, Any]:
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    rest = ordered[most:]
+    return {
+        "title": title,
+        "unit": unit,
+        "counts": ordered[:most],
+        "others": len(rest),
+        "rest": sum(count for _, count in rest),
+    }

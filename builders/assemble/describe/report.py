@@ -1,0 +1,100 @@
+"""What an assembly did, in numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from builders.assemble.describe.sources import Stages
+from builders.assemble.split.leaks import Leak
+
+
+@dataclass(frozen=True)
+class SubgraphCounts:
+    """What was cut from the graphs.
+
+    Attributes:
+        found: communities that have a boundary.
+        unique: those that differ, as subgraphs with their boundaries.
+        inexact: unique ones that may have a twin, since the search ran out of budget.
+    """
+
+    found: int
+    unique: int
+    inexact: int
+
+
+@dataclass(frozen=True)
+class ReleaseReport:
+    """What is in a release, and what was merged on the way.
+
+    Attributes:
+        output: the release directory.
+        rows: the number of rows of each split of each config.
+        models: the models with a skeleton.
+        stages: how far the models of each source came.
+        architectures: distinct conversions: skeletons that differ as bytes.
+        skeletons: unique skeletons.
+        duplicates: conversions whose graph is exactly that of another one.
+        wl_collisions: pairs of rows of `graphs` with the same `wl_hash` that are not isomorphic.
+        searched: rows of `graphs` that colours alone did not put in canonical order.
+        undecided: pairs of rows of `graphs` of which the search budget left open whether they are isomorphic.
+        subgraphs: of each subgraph config.
+        conflicts: groups of families that are on several sides, since these were published there before a graph
+            turned out to be of both; 0 where there was no release before.
+        leaks: held-out rows with a relative in train.
+    """
+
+    output: Path
+    rows: Mapping[str, Mapping[str, int]]
+    models: int
+    stages: Stages
+    architectures: int
+    skeletons: int
+    duplicates: int
+    wl_collisions: int
+    searched: int
+    undecided: int
+    subgraphs: Mapping[str, SubgraphCounts]
+    conflicts: int
+    leaks: Sequence[Leak]
+
+    @property
+    def conversions(self) -> int:
+        """Those that the models took, one for all models that share an export key."""
+        return self.stages.conversions
+
+    @property
+    def removed(self) -> int:
+        """Models that were converted and are left out, as their owners asked."""
+        return self.stages.removed
+
+    def __str__(self) -> str:
+        """A table of the rows, and what was merged."""
+        splits = list(dict.fromkeys(split for counts in self.rows.values() for split in counts))
+        width = max(map(len, self.rows))
+        lines = [" " * width + "".join(f"{split:>12}" for split in splits)]
+        for config, counts in self.rows.items():
+            lines.append(f"{config:<{width}}" + "".join(f"{counts.get(split, 0):>12,}" for split in splits))
+        return "\n".join(
+            (
+                f"{self.output}: {sum(self.rows['graphs'].values()):,} architectures of {self.models:,} models, "
+                f"which took {self.conversions:,} conversions",
+                *lines,
+                f"{self.skeletons:,} skeletons; {self.duplicates:,} conversions merged as exact duplicates; "
+                f"{self.wl_collisions:,} pairs that the Weisfeiler-Lehman hash would have merged wrongly; "
+                f"{self.searched:,} graphs searched; {self.undecided:,} pairs undecided",
+                *(
+                    f"{leak.config}: {leak.by_family.count:,} of {leak.by_family.of:,} held-out rows have "
+                    f"{leak.relation} in train, {leak.by_paper.count:,} of {leak.by_paper.of:,} in the paper's split"
+                    for leak in self.leaks
+                ),
+                *([f"{self.removed:,} models left out, as removals.txt asks"] if self.removed else []),
+                *(
+                    [f"{self.conflicts:,} groups of families are on several sides, as they were published"]
+                    if self.conflicts
+                    else []
+                ),
+            )
+        )

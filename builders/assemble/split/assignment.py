@@ -1,0 +1,179 @@
+"""Which split a row belongs to: by model family (free of leaks), and by the paper's own scheme.
+
+In go families, sizes and operators of the rows of a config; out comes a split name per row, in the same order.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from hashlib import blake2b
+from typing import Final
+
+import numpy as np
+
+from builders.model_ref import ModelRef
+from younger_hf.graph import IntArray
+from younger_hf.schema import SPLITS
+
+TRAIN, VALIDATION, TEST, UNSEEN = SPLITS
+SHARES: Final = {TRAIN: 0.8, VALIDATION: 0.1, TEST: 0.1}
+
+PAPER_SEED: Final = 1234
+_PAPER_BINS: Final = 10
+_PAPER_FEW_ROWS: Final = 100
+
+
+def family_name(model: ModelRef) -> str:
+    """The family of a model in one spelling for all libraries; a model without one is its own family."""
+    family = re.sub(r"[^a-z0-9]", "", model.family.casefold())
+    return f"family {family}" if family else f"model {model.source} {model.id}"
+
+
+def join_families(rows: Iterable[Collection[str]]) -> dict[str, str]:
+    """Join the families that share a row, directly or through others.
+
+    Args:
+        rows: the families of each row.
+
+    Returns:
+        For each family the name of its group, which is the smallest family in it.
+    """
+    parent: dict[str, str] = {}
+
+    def find(family: str) -> str:
+        while parent.setdefault(family, family) != family:
+            parent[family] = parent[parent[family]]
+            family = parent[family]
+        return family
+
+    for families in rows:
+        roots = [find(family) for family in families]
+        for root in roots:
+            # The smallest root becomes the parent, so that a root is the smallest of its group.
+            first, second = sorted((find(roots[0]), find(root)))
+            parent[second] = first
+    return {family: find(family) for family in parent}
+
+
+def assign_groups(
+    sizes: Mapping[str, Collection[int]], seed: int, decided: Mapping[str, Collection[int]] | None = None
+) -> dict[str, str]:
+    """Assign groups of families to train, validation and test, 8:1:1 in rows and balanced over their sizes.
+
+    Groups too large for validation and test go to train. The others come in the order of a seeded hash of their
+    names, and each goes where it is missed most, by its number of rows and by the sizes of these.
+
+    Args:
+        sizes: for each group the size deciles, 0 to 9, of its rows.
+        seed: another seed gives another assignment.
+        decided: for each split the size deciles of the rows that are in it already.
+
+    Returns:
+        The split of each group. There is a group in train unless there is none at all; validation and test get
+        one too where there are groups left and they can hold one.
+    """
+    names = list(SHARES)
+    shares = np.array(list(SHARES.values()))
+    histograms = {group: np.bincount(list(deciles), minlength=10) for group, deciles in sizes.items()}
+    held = np.array([np.bincount(list((decided or {}).get(name, ())), minlength=10) for name in names], dtype=float)
+    everything = sum(histograms.values(), start=held.sum(axis=0))
+    # A release of a few rows still gets a row to validate on.
+    wanted = np.maximum(1.0, shares * everything.sum())
+    wanted_by_size = np.maximum(1e-9, np.outer(shares, everything))
+    small = wanted[names.index(TEST)]
+
+    def order(group: str) -> tuple[bool, bytes]:
+        fits = bool(histograms[group].sum() <= small)
+        return fits, blake2b(f"{seed}:{group}".encode(), digest_size=16).digest()
+
+    assigned: dict[str, str] = {}
+    for group in sorted(sizes, key=order):
+        histogram = histograms[group]
+        missing = 1 - held.sum(axis=1) / wanted
+        missing_by_size = (1 - held / wanted_by_size) @ histogram / histogram.sum()
+        # Rounded, so that the order in which a platform adds up decides nothing; ties go to train.
+        score = np.round(missing + missing_by_size / 2, 9)
+        full = held.sum(axis=1) + histogram.sum() > wanted
+        full[names.index(TRAIN)] = False
+        choice = int(np.where(full, -np.inf, score).argmax())
+        held[choice] += histogram
+        assigned[group] = names[choice]
+    return assigned
+
+
+def set_apart_unseen(
+    sides: Sequence[str],
+    operators: Sequence[Collection[Hashable]],
+    published: Sequence[str | None] | None = None,
+) -> list[str]:
+    """Move the validation and test rows with an operator that no train row has to `unseen`.
+
+    Args:
+        sides: train, validation or test for each row.
+        operators: the operators (variants, where attributes count) of each row.
+        published: the split of each row in the release before, where it stays; None for a new row.
+
+    Returns:
+        The split of each row.
+    """
+    stays = published or [None] * len(sides)
+    splits = [split or side for split, side in zip(stays, sides, strict=True)]
+    known = _known(splits, operators)
+    return [
+        stay or (side if side == TRAIN or known.issuperset(row) else UNSEEN)
+        for stay, side, row in zip(stays, sides, operators, strict=True)
+    ]
+
+
+def paper_splits(
+    sizes: Sequence[tuple[int, int, str]], operators: Sequence[Collection[Hashable]], seed: int = PAPER_SEED
+) -> list[str | None]:
+    """The paper's scheme: 8:1:1 by chance within ten bins of equal size, whatever the families.
+
+    The rows are drawn by the raw output of NumPy's PCG64, whose stream is the same in every version.
+
+    Args:
+        sizes: (num_nodes, num_edges, fingerprint) of each row.
+        operators: the operators (variants, where attributes count) of each row.
+        seed: of the generator.
+
+    Returns:
+        "train", "validation" or "test", or None for a validation or test row that the paper drops, since it has
+        an operator that train lacks. Under 100 rows there is one bin, and at least one row in each split, as far
+        as they go.
+    """
+    order = np.array(sorted(range(len(sizes)), key=sizes.__getitem__), dtype=np.int64)
+    few = len(order) < _PAPER_FEW_ROWS
+    generator = np.random.PCG64(seed)
+    splits = [TRAIN] * len(order)
+    for rows in [order] if few else np.array_split(order, _PAPER_BINS):
+        share = int(0.1 * len(rows))
+        if few and len(rows) >= len(SHARES):
+            share = max(1, share)
+        drawn = rows[np.argsort(generator.random_raw(len(rows)), kind="stable")]
+        for split, part in ((TEST, drawn[:share]), (VALIDATION, drawn[share : 2 * share])):
+            for row in part.tolist():
+                splits[row] = split
+    known = _known(splits, operators)
+    return [
+        split if split == TRAIN or known.issuperset(row) else None for split, row in zip(splits, operators, strict=True)
+    ]
+
+
+def size_deciles(num_nodes: Sequence[int] | IntArray) -> IntArray:
+    """The decile, 0 to 9, of each row by its number of nodes; rows of one size are in one decile."""
+    counts = np.asarray(num_nodes, dtype=np.int64)
+    if not counts.size:
+        return counts
+    ordered = np.sort(counts)
+    bounds = ordered[len(ordered) * np.arange(1, 10) // 10]
+    return np.searchsorted(bounds, counts, side="right").astype(np.int64)
+
+
+def _known(splits: Iterable[str], operators: Iterable[Collection[Hashable]]) -> set[Hashable]:
+    by_split: dict[str, set[Hashable]] = defaultdict(set)
+    for split, row in zip(splits, operators, strict=True):
+        by_split[split].update(row)
+    return by_split[TRAIN]

@@ -1,0 +1,1 @@
+"""The subgraphs of every graph: cut, kept once, placed, written."""

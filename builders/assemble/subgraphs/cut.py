@@ -1,0 +1,106 @@
+"""The subgraphs of one graph: its samples in canonical order, each with the key that says which are the same.
+
+In goes a graph, or the number of its record in the spool; out come `Subgraphs`, small enough to hand from process to
+process.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from builders.assemble.merge import row_key
+from builders.assemble.spool import Spool
+from younger_hf.communities import cut_samples, find_communities
+from younger_hf.graph import Operator, OperatorGraph
+from younger_hf.identity.batch import Batch, starts
+from younger_hf.identity.canonical import canonical_forms
+
+SEARCH_BUDGET: Final = 1 << 22
+"""Nodes and edges that the search for one subgraph may visit: a tenth of a second. There are many of them."""
+
+Int32s = NDArray[np.int32]
+
+
+@dataclass(frozen=True, eq=False)
+class Subgraphs:
+    """The S subgraphs of one graph, one after the other, n nodes and e edges in all.
+
+    Two that have one key are equal array for array, save that operators may be numbered differently.
+
+    Attributes:
+        keys: of each; the fingerprint, in which the boundary counts as part of the label.
+        exact: for each, whether the search for its canonical form came to an end.
+        operators: the distinct operators of the graph.
+        node: int32 [n], positions in `operators`.
+        boundary: bool [n].
+        scope: int32 [n], positions within the node's own subgraph, or -1.
+        edge_index: int32 [2, e], positions within the edge's own subgraph.
+        edge_slot: int32 [2, e].
+        node_starts: int64 [S + 1], where each subgraph's nodes begin, and where the last ones end.
+        edge_starts: int64 [S + 1].
+    """
+
+    keys: list[str]
+    exact: list[bool]
+    operators: list[Operator]
+    node: Int32s
+    boundary: NDArray[np.bool_]
+    scope: Int32s
+    edge_index: Int32s
+    edge_slot: Int32s
+    node_starts: NDArray[np.int64]
+    edge_starts: NDArray[np.int64]
+
+
+def find_subgraphs(graph: OperatorGraph, attributes: bool = True, *, budget: int = SEARCH_BUDGET) -> Subgraphs:
+    """Find the communities of a graph and cut out those that have a boundary.
+
+    Args:
+        graph: an operator graph, in canonical order.
+        attributes: whether operators are told apart by their attributes too.
+        budget: nodes and edges that the search for one subgraph's canonical form may visit.
+    """
+    samples = cut_samples(graph, find_communities(graph), attributes)
+    forms = canonical_forms(samples.batch, budget)
+    batch = samples.batch.reordered(forms.order)
+    ends = batch.node_ends
+    order = forms.order + np.repeat(starts(ends), np.diff(ends, prepend=0))
+    position = {operator: number for number, operator in enumerate(dict.fromkeys(graph.operator))}
+    node = np.fromiter(map(position.__getitem__, graph.operator), np.int32, graph.num_nodes)
+    return Subgraphs(
+        keys=[
+            row_key(fingerprint, "" if exact else _evidence(batch, number))
+            for number, (fingerprint, exact) in enumerate(zip(forms.fingerprints, forms.exact, strict=True))
+        ],
+        exact=forms.exact,
+        operators=list(position),
+        node=node[samples.node[order]],
+        boundary=samples.boundary[order],
+        scope=batch.scope.astype(np.int32),
+        edge_index=batch.edge_index.astype(np.int32),
+        edge_slot=batch.edge_slot.astype(np.int32),
+        node_starts=np.append(0, batch.node_ends),
+        edge_starts=np.append(0, batch.edge_ends),
+    )
+
+
+def subgraphs_of_record(spool: Path, attributes: bool, number: int) -> Subgraphs:
+    """As `find_subgraphs`, for the graph of a record of the spool."""
+    return find_subgraphs(Spool(spool).graph(number), attributes)
+
+
+def _evidence(batch: Batch, number: int) -> str:
+    """A hash of one graph of a batch as it stands."""
+    nodes = slice(starts(batch.node_ends)[number], batch.node_ends[number])
+    edges = slice(starts(batch.edge_ends)[number], batch.edge_ends[number])
+    digest = blake2b(digest_size=16)
+    for part in (batch.digests[nodes], batch.scope[nodes], batch.edge_index[:, edges], batch.edge_slot[:, edges]):
+        digest.update(part.size.to_bytes(8, "little"))
+        digest.update(part.astype("<i8").tobytes())
+    return digest.hexdigest()

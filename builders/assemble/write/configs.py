@@ -1,0 +1,146 @@
+"""The configs of a release, written one after the other from their layout.
+
+In go a layout, the rows of the vocabulary, and the spool; out come Parquet files, and what was written. The subgraphs
+are found on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from tqdm import tqdm
+
+from builders.assemble.describe.report import SubgraphCounts
+from builders.assemble.previous import Previous
+from builders.assemble.split.assignment import TRAIN
+from builders.assemble.split.leaks import Leak
+from builders.assemble.split.placement import Layout, Placed
+from builders.assemble.spool import Spool
+from builders.assemble.subgraphs.configs import write_subgraphs
+from builders.assemble.write.parquet import SplitFiles, write_split
+from builders.assemble.write.rows import graph_row, skeleton_row, type_graph_row
+from builders.assemble.write.sample import SAMPLE_BYTES, Candidate, choose_sample
+from younger_hf.schema import SPLITS, features
+from younger_hf.vocabulary import Vocabulary
+
+Files = Mapping[str, Mapping[str, SplitFiles]]
+Row = dict[str, Any]
+
+_OPERATORS_PER_GROUP: Final = 10_000
+# What a model adds to the size of a row, where a node or an edge is one.
+_MODEL_SIZE: Final = 20
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written.
+
+    Attributes:
+        files: by config and split; a split without rows is not in it.
+        subgraphs: counts of each subgraph config.
+        leaks: what leaks in the subgraph configs.
+    """
+
+    files: Files
+    subgraphs: dict[str, SubgraphCounts]
+    leaks: list[Leak]
+
+
+def write_configs(
+    directory: Path,
+    layout: Layout,
+    operators: list[Row],
+    vocabulary: Vocabulary,
+    spool_path: Path,
+    *,
+    previous: Previous,
+    jobs: int = 1,
+) -> Written:
+    """Write every config.
+
+    Args:
+        directory: that of the release.
+        layout: the rows and their places.
+        operators: the rows of config `operators`.
+        vocabulary: what they say.
+        spool_path: the file that graphs, pictures and skeletons are in.
+        previous: what must not change.
+        jobs: processes to cut graphs in.
+
+    Raises:
+        YoungerError: a graph cannot be cut into subgraphs.
+        OSError: the disk is full, or the directory not writable.
+    """
+    files: dict[str, dict[str, SplitFiles]] = {}
+    spool = Spool(spool_path)
+
+    def write(config: str, split: str, rows: Iterable[Row], **options: int) -> SplitFiles:
+        written = write_split(directory / config, split, rows, features(config, vocabulary.operators), **options)
+        if written.num_rows:
+            files.setdefault(config, {})[split] = written
+        return written
+
+    def graph(row: Placed) -> Row:
+        return graph_row(row, spool, vocabulary)
+
+    def type_graph(row: Placed) -> Row:
+        return type_graph_row(row, spool, vocabulary)
+
+    def skeleton(row: Placed) -> Row:
+        return skeleton_row(row, spool)
+
+    for config, make, placed in (
+        ("graphs", graph, layout.graphs),
+        ("graphs-no-attributes", type_graph, layout.type_graphs),
+    ):
+        for split in SPLITS:
+            rows = [row for row in placed if row.split == split]
+            write(config, split, map(make, _progress(rows, f"{config} {split}")))
+
+    subgraphs, leaks = {}, []
+    for config, placed, attributes in (
+        ("subgraphs", layout.graphs, True),
+        ("subgraphs-no-attributes", layout.type_graphs, False),
+    ):
+        counts, leak = write_subgraphs(
+            placed,
+            spool_path,
+            vocabulary,
+            partial(write, config),
+            attributes=attributes,
+            published=previous.split_of(config),
+            jobs=jobs,
+        )
+        subgraphs[config] = counts
+        leaks.append(leak)
+
+    limit = float("inf")
+    while True:
+        chosen = _sample(layout.graphs, limit)
+        written = write("sample", TRAIN, map(graph, chosen))
+        if written.file_bytes <= SAMPLE_BYTES:
+            break
+        # Too large as a file: choose again, within a size at which it should fit.
+        limit = 0.9 * sum(map(_size, chosen)) * SAMPLE_BYTES / written.file_bytes
+
+    write("operators", TRAIN, operators, rows_per_group=_OPERATORS_PER_GROUP)
+    write("skeletons", TRAIN, map(skeleton, _progress(layout.skeletons, "skeletons")))
+    return Written(files, subgraphs, leaks)
+
+
+def _sample(graphs: list[Placed], limit: float) -> list[Placed]:
+    candidates = [Candidate(row.merged.key, row.group, row.decile, _size(row)) for row in graphs]
+    return [graphs[position] for position in choose_sample(candidates, limit)]
+
+
+def _size(row: Placed) -> int:
+    facts = row.merged.representative.facts
+    return facts.num_nodes + facts.num_edges + _MODEL_SIZE * len(row.merged.models)
+
+
+def _progress(rows: list[Placed], what: str) -> Iterable[Placed]:
+    return tqdm(rows, desc=f"write {what}", unit="row", disable=None) if rows else rows

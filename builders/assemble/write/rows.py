@@ -1,0 +1,204 @@
+"""The rows of each config: one function a config, each giving the columns that `younger_hf.schema` declares.
+
+In go merged architectures and their graphs from the spool; out come dictionaries of plain values and arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from builders.assemble.merge import Merged
+from builders.assemble.split.placement import Placed, PlacedSubgraph
+from builders.assemble.spool import Spool
+from builders.assemble.subgraphs.store import SubgraphStore
+from builders.assemble.write.numbering import count_types
+from builders.measure.facts import Facts
+from builders.model_ref import ModelRef
+from younger_hf.dataset import to_columns
+from younger_hf.graph import IntArray, Operator
+from younger_hf.operator_groups import operator_group
+from younger_hf.vocabulary import Vocabulary
+
+CONTROL_FLOW: Final = frozenset({"If", "Loop", "Scan", "SequenceMap"})
+
+MOST_GRAPHS: Final = 100
+"""How many of the graphs that a subgraph occurs in are named in its row."""
+
+_SUMMARY_TYPES: Final = 8
+_TIMES: Final = "\N{MULTIPLICATION SIGN}"
+
+Row = dict[str, Any]
+
+
+def graph_record(architecture: int) -> int:
+    """The spool's record of an architecture's graph with attributes; its picture is attached."""
+    return 2 * architecture
+
+
+def type_graph_record(architecture: int) -> int:
+    """The spool's record of an architecture's graph without attributes; its skeleton is attached."""
+    return 2 * architecture + 1
+
+
+def graph_row(placed: Placed, spool: Spool, vocabulary: Vocabulary) -> Row:
+    """A row of config `graphs`.
+
+    Args:
+        placed: the row and its place.
+        spool: where its graph and its picture are.
+        vocabulary: of the release.
+    """
+    merged = placed.merged
+    facts = merged.representative.facts
+    record = graph_record(merged.representative.number)
+    return {
+        "fingerprint": merged.key,
+        "exact": facts.graph.exact,
+        "type_fingerprint": placed.parent,
+        "wl_hash": facts.wl_hash,
+        **_scalars(merged, num_skeletons=len(merged.parts)),
+        "preview": {"bytes": spool.attachment(record), "path": None},
+        **to_columns(spool.graph(record), vocabulary),
+        "models": _models(merged),
+        "evaluations": [
+            {
+                "model": model.id,
+                "task": result.task,
+                "dataset": result.dataset,
+                "split": result.split,
+                "metric": result.metric,
+                "value": result.value,
+            }
+            for model, _ in merged.models
+            for result in model.evaluations
+        ],
+        "paper_split": placed.paper_split,
+    }
+
+
+def type_graph_row(placed: Placed, spool: Spool, vocabulary: Vocabulary) -> Row:
+    """A row of config `graphs-no-attributes`; arguments as for `graph_row`."""
+    merged = placed.merged
+    facts = merged.representative.facts
+    columns = to_columns(spool.graph(type_graph_record(merged.representative.number)), vocabulary)
+    del columns["node_variant"]
+    return {
+        "type_fingerprint": merged.key,
+        "exact": facts.type_graph.exact,
+        "wl_hash": facts.type_wl_hash,
+        **_scalars(merged, num_skeletons=sum(len(graph.parts) for graph in merged.parts)),
+        **columns,
+        "fingerprints": [graph.key for graph in merged.parts],
+        "paper_split": placed.paper_split,
+    }
+
+
+def skeleton_row(placed: Placed, spool: Spool) -> Row:
+    """A row of config `skeletons`; arguments as for `graph_row`."""
+    merged = placed.merged
+    architecture = merged.representative
+    return {
+        "skeleton_fingerprint": merged.key,
+        "fingerprint": placed.parent,
+        "num_parameters": architecture.facts.num_parameters,
+        "opset": architecture.facts.opset,
+        "exporter": architecture.exporter,
+        "models": _models(merged),
+        "onnx": spool.attachment(type_graph_record(architecture.number)),
+    }
+
+
+def subgraph_row(
+    placed: PlacedSubgraph,
+    store: SubgraphStore,
+    occurs_in: IntArray,
+    keys: Sequence[str],
+    vocabulary: Vocabulary,
+    attributes: bool,
+) -> Row:
+    """A row of config `subgraphs` or `subgraphs-no-attributes`.
+
+    Args:
+        placed: the row and its place.
+        store: where the subgraph is.
+        occurs_in: the numbers of the graphs that it occurs in.
+        keys: the key of every graph.
+        vocabulary: of the release.
+        attributes: whether it is of `subgraphs`.
+    """
+    number = placed.number
+    subgraph = store[number]
+    operators = vocabulary.operator_of_variant[subgraph.node] if attributes else subgraph.node
+    return {
+        "fingerprint": store.keys[number],
+        "exact": bool(store.exact[number]),
+        "graphs": [keys[graph] for graph in occurs_in[:MOST_GRAPHS]],
+        "num_graphs": len(occurs_in),
+        "num_nodes": len(subgraph.node),
+        "num_edges": subgraph.edge_index.shape[1],
+        "num_boundary": len(subgraph.boundary),
+        "node_operator": operators,
+        **({"node_variant": subgraph.node} if attributes else {}),
+        "node_scope": subgraph.scope,
+        "edge_index": list(subgraph.edge_index),
+        "edge_slot": list(subgraph.edge_slot),
+        "boundary": subgraph.boundary,
+        "paper_split": placed.paper_split,
+    }
+
+
+def _scalars(merged: Merged, num_skeletons: int) -> Row:
+    architecture = merged.representative
+    facts, model = architecture.facts, architecture.prominent_model
+    types = count_types(facts.variants)
+    groups = {operator_group(Operator.from_label(label)) for label in facts.variants}
+    return {
+        "name": model.id,
+        "source": model.source,
+        "origin": model.origin,
+        "task": model.task or None,
+        "family": model.family or None,
+        "library": model.library or None,
+        "license": model.license or None,
+        "exporter": architecture.exporter,
+        "opset": facts.opset,
+        "num_nodes": facts.num_nodes,
+        "num_edges": facts.num_edges,
+        "depth": facts.depth,
+        "num_operator_types": len(types),
+        "num_parameters": facts.num_parameters,
+        "num_skeletons": num_skeletons,
+        "num_models": len(merged.models),
+        "downloads": model.downloads,
+        "has_control_flow": not CONTROL_FLOW.isdisjoint(types),
+        "is_quantized": "quantisation" in groups,
+        "summary": summarize(types),
+    }
+
+
+def summarize(types: dict[str, int]) -> str:
+    """The most frequent operator types with their counts, given all of them in that order."""
+    shown = [f"{name}{_TIMES}{count}" for name, count in list(types.items())[:_SUMMARY_TYPES]]
+    return " ".join(shown + ["…"] * (len(types) > len(shown)))
+
+
+def _models(merged: Merged) -> list[Row]:
+    return [_model(model, facts) for model, facts in merged.models]
+
+
+def _model(model: ModelRef, facts: Facts) -> Row:
+    return {
+        "source": model.source,
+        "id": model.id,
+        "revision": model.revision or None,
+        "component": model.component or None,
+        "retrieved": model.retrieved or None,
+        "origin": model.origin,
+        "task": model.task or None,
+        "license": model.license or None,
+        "num_parameters": facts.num_parameters,
+        "downloads": model.downloads,
+        "likes": model.likes,
+        "tags": list(model.tags),
+    }

@@ -1,0 +1,117 @@
+"""Subgraphs: the same key exactly where they are isomorphic, boundary to boundary; each of them kept once."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+from hypothesis import given
+from identity.oracle import shuffled
+from strategies import operator_graphs
+
+from builders.assemble.subgraphs.cut import Subgraphs, find_subgraphs
+from builders.assemble.subgraphs.store import SubgraphStore
+from younger_hf.graph import Operator, OperatorGraph, make_graph
+from younger_hf.identity import canonicalize, fingerprint
+
+RELU, ADD = Operator("", "Relu"), Operator("", "Add")
+
+
+def chain(*operators: Operator) -> OperatorGraph:
+    return make_graph(operators, [(node, node + 1, 0, 0) for node in range(len(operators) - 1)])
+
+
+def as_graph(found: Subgraphs, part: int) -> OperatorGraph:
+    nodes = slice(*found.node_starts[part : part + 2])
+    edges = slice(*found.edge_starts[part : part + 2])
+    operators = tuple(found.operators[number] for number in found.node[nodes])
+    return OperatorGraph(operators, found.edge_index[:, edges], found.edge_slot[:, edges], found.scope[nodes])
+
+
+def marked(found: Subgraphs, part: int) -> OperatorGraph:
+    """A subgraph in which every node of the boundary has an attribute that says so."""
+    graph = as_graph(found, part)
+    boundary = found.boundary[slice(*found.node_starts[part : part + 2])]
+    operators = tuple(
+        Operator(o.domain, o.op_type, '{"boundary":' + o.attributes + "}") if flag else o
+        for o, flag in zip(graph.operator, boundary.tolist(), strict=True)
+    )
+    return OperatorGraph(operators, graph.edge_index, graph.edge_slot, graph.scope)
+
+
+@given(operator_graphs(min_nodes=4))
+def test_keys_are_equal_exactly_where_subgraphs_and_boundaries_are_isomorphic(graph: OperatorGraph) -> None:
+    found = find_subgraphs(canonicalize(graph).graph)
+    by_key = {key: fingerprint(marked(found, part)) for part, key in enumerate(found.keys)}
+    assert [by_key[key] for key in found.keys] == [fingerprint(marked(found, part)) for part in range(len(found.keys))]
+    assert len(set(by_key.values())) == len(by_key)
+
+
+@given(operator_graphs(min_nodes=4))
+def test_subgraphs_do_not_depend_on_the_order_of_nodes(graph: OperatorGraph) -> None:
+    once, again = (find_subgraphs(canonicalize(one).graph) for one in (graph, shuffled(graph, 7)))
+    assert once.keys == again.keys
+    for name in ("node", "boundary", "scope", "edge_index", "edge_slot"):
+        assert np.array_equal(getattr(once, name), getattr(again, name))
+
+
+def test_a_boundary_at_the_other_end_is_another_subgraph() -> None:
+    found = find_subgraphs(chain(*[RELU] * 4))
+    assert [as_graph(found, part).num_nodes for part in range(2)] == [3, 3]
+    assert fingerprint(as_graph(found, 0)) == fingerprint(as_graph(found, 1))
+    assert found.keys[0] != found.keys[1]
+
+
+def test_without_attributes_only_types_tell_subgraphs_apart() -> None:
+    graph = chain(*[Operator("", "Elu", f'{{"alpha":{number}.0}}') for number in range(9)])
+    with_attributes, without = find_subgraphs(graph), find_subgraphs(graph.without_attributes(), attributes=False)
+    assert len(set(with_attributes.keys)) == 3
+    assert len(set(without.keys)) == 3
+    assert set(without.keys) == set(find_subgraphs(graph, attributes=False).keys)
+    assert not set(without.keys) & set(with_attributes.keys)
+
+
+def test_past_the_budget_a_key_is_the_subgraphs_own() -> None:
+    # A tree whose leaves nothing tells apart, so that there is something to search.
+    tree = make_graph(
+        [RELU] * 8, [(0, 1, 0, 0), (0, 2, 0, 0), (0, 3, 0, 0), (0, 4, 0, 0), *((4, n, 0, 0) for n in (5, 6, 7))]
+    )
+    other = make_graph([RELU] * 6, [(0, 1, 0, 0), (0, 2, 0, 0), (0, 3, 0, 0), *((3, n, 0, 0) for n in (4, 5))])
+    surely, hardly = find_subgraphs(tree), find_subgraphs(tree, budget=0)
+    assert surely.exact == [True, True]
+    assert hardly.exact == [False, False]
+    assert all(len(key) == 32 for key in surely.keys)
+    assert all(len(key) > 32 for key in hardly.keys)
+    assert hardly.keys == find_subgraphs(tree, budget=0).keys
+    assert not set(hardly.keys) & set(find_subgraphs(other, budget=0).keys)
+
+
+def test_a_store_keeps_each_subgraph_once_and_knows_where_it_occurs(tmp_path: Path) -> None:
+    first, second = chain(*[RELU] * 6), chain(*[RELU] * 6, ADD, ADD, ADD)
+    with closing(SubgraphStore(tmp_path / "subgraphs")) as store:
+        everything = [find_subgraphs(graph) for graph in (first, second, first)]
+        for number, found in enumerate(everything):
+            ids = np.array([{"Relu": 5, "Add": 7}[operator.op_type] for operator in found.operators], dtype=np.int32)
+            store.add(number, found, ids)
+        assert store.num_found == sum(len(found.keys) for found in everything)
+        assert store.keys == list(dict.fromkeys(key for found in everything for key in found.keys))
+        for number, (key, graphs) in enumerate(zip(store.keys, store.occurrences(), strict=True)):
+            assert graphs.tolist() == [i for i, found in enumerate(everything) if key in found.keys]
+            found = next(found for found in everything if key in found.keys)
+            part, kept = found.keys.index(key), store[number]
+            graph = as_graph(found, part)
+            assert kept.node.tolist() == [{"Relu": 5, "Add": 7}[operator.op_type] for operator in graph.operator]
+            assert np.array_equal(kept.edge_index, graph.edge_index)
+            assert np.array_equal(kept.edge_slot, graph.edge_slot)
+            assert np.array_equal(kept.scope, graph.scope)
+            flags = found.boundary[slice(*found.node_starts[part : part + 2])]
+            assert kept.boundary.tolist() == np.flatnonzero(flags).tolist()
+            assert store.operators[number].tolist() == sorted(set(kept.node.tolist()))
+            assert (store.num_nodes[number], store.num_edges[number]) == (graph.num_nodes, graph.num_edges)
+
+
+def test_an_empty_store_has_no_occurrences(tmp_path: Path) -> None:
+    with closing(SubgraphStore(tmp_path / "subgraphs")) as store:
+        store.add(0, find_subgraphs(chain(RELU, RELU)), np.array([2], dtype=np.int32))
+        assert (len(store), store.occurrences()) == (0, [])

@@ -1,0 +1,100 @@
+"""Merging: only what is surely the same becomes one row, and every model keeps its skeleton."""
+
+from __future__ import annotations
+
+from builders.assemble.merge import Measured, Merged, count_undecided, count_wl_collisions, merge
+from builders.measure.facts import Facts, Identity
+from builders.model_ref import ModelRef
+
+
+def measured(
+    number: int,
+    graph: str,
+    *models: ModelRef,
+    types: str = "t",
+    skeleton: str = "",
+    evidence: str = "",
+    wl: str = "w",
+) -> Measured:
+    facts = Facts(
+        graph=Identity(graph, evidence),
+        type_graph=Identity(types),
+        skeleton=Identity(skeleton or f"s{number}"),
+        wl_hash=wl,
+        type_wl_hash="w",
+        num_edges=1,
+        depth=2,
+        num_parameters=10 * number,
+        opset=17,
+        variants={"Add{}": 2},
+        num_searched=0,
+    )
+    return Measured(number, "onnx", models or (ModelRef("zoo", f"m{number}"),), facts)
+
+
+def graphs(*architectures: Measured) -> list[Merged]:
+    return [graph for row in merge(architectures) for graph in row.parts]
+
+
+def test_equal_fingerprints_are_one_row_with_all_models() -> None:
+    (row,) = graphs(measured(0, "a"), measured(1, "a"))
+    assert [model.id for model, _ in row.models] == ["m0", "m1"]
+
+
+def test_a_row_without_attributes_holds_the_rows_that_look_alike() -> None:
+    (row,) = merge([measured(0, "b"), measured(1, "a"), measured(2, "b")])
+    assert [graph.key for graph in row.parts] == ["a", "b"]
+    assert len(row.models) == 3
+
+
+def test_every_model_keeps_the_facts_of_its_own_skeleton() -> None:
+    (row,) = graphs(measured(1, "a"), measured(2, "a"))
+    assert {model.id: facts.num_parameters for model, facts in row.models} == {"m1": 10, "m2": 20}
+    assert [skeleton.key for skeleton in row.parts] == ["s1", "s2"]
+
+
+def test_conversions_with_one_skeleton_are_one_skeleton() -> None:
+    (row,) = graphs(measured(0, "a", skeleton="s"), measured(1, "a", skeleton="s"))
+    assert [skeleton.key for skeleton in row.parts] == ["s"]
+
+
+def test_the_representative_has_most_downloads() -> None:
+    few, many, unknown = (ModelRef("hub", name, downloads=n) for name, n in (("a", 5), ("b", 50), ("c", None)))
+    (row,) = graphs(measured(0, "a", few), measured(1, "a", unknown), measured(2, "a", many))
+    assert row.representative.prominent_model is many
+    assert row.representative.number == 2
+
+
+def test_without_downloads_the_representative_is_the_first_by_source_id_and_revision() -> None:
+    refs = [ModelRef("hub", "b", "1"), ModelRef("hub", "a", "2"), ModelRef("hub", "a", "1"), ModelRef("zoo", "a", "0")]
+    (row,) = graphs(*(measured(i, "a", ref) for i, ref in enumerate(refs)))
+    assert row.representative.prominent_model is refs[2]
+
+
+def test_a_contributed_model_represents_a_row_only_where_there_is_no_other() -> None:
+    refs = [ModelRef("a", "a", origin="contributed", downloads=9), ModelRef("z", "z", "2"), ModelRef("z", "z", "1")]
+    (row,) = graphs(*(measured(i, "a", ref) for i, ref in enumerate(refs)))
+    assert row.representative.prominent_model is refs[2]
+    (row,) = graphs(measured(0, "a", refs[0]))
+    assert row.representative.prominent_model is refs[0]
+
+
+def test_inexact_fingerprints_are_not_merged_and_each_row_has_a_key_of_its_own() -> None:
+    rows = graphs(measured(0, "a", evidence="y"), measured(1, "a", evidence="x"), measured(2, "b"))
+    assert {row.key: row.representative.number for row in rows} == {"a-x": 1, "a-y": 0, "b": 2}
+
+
+def test_inexact_graphs_that_are_equal_as_they_stand_are_one_row() -> None:
+    (row,) = graphs(measured(0, "a", evidence="x"), measured(1, "a", evidence="x"))
+    assert len(row.members) == 2
+
+
+def test_pairs_that_the_weisfeiler_lehman_hash_would_have_merged_are_counted() -> None:
+    rows = graphs(measured(0, "a"), measured(1, "b"), measured(2, "c"), measured(3, "d", wl="other"))
+    assert count_wl_collisions(rows) == 3
+
+
+def test_an_undecided_pair_is_no_collision() -> None:
+    rows = graphs(measured(0, "a", evidence="x"), measured(1, "a", evidence="y"), measured(2, "b"))
+    assert count_undecided(rows) == 1
+    assert count_wl_collisions(rows) == 2

@@ -1,0 +1,388 @@
+"""Child processes: whatever a model does, the driver gets an outcome, and nothing of the child is left.
+
+Most tests run twice: with a process that starts cold, and with one that is forked from a warm template, which has to
+come out of it unharmed.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from builders.convert import Exporter, Outcome, Request
+from builders.convert.isolation import Limits, convert
+from builders.convert.isolation.templates import Templates
+from builders.model_ref import ModelRef
+
+HOSTILE = Exporter("hostile", "hostile", ("onnx", "no-such-package"))
+FETCHING = Exporter("hostile", "hostile", ("onnx",), network=True)
+HERE = str(Path(__file__).parent)
+
+
+@pytest.fixture(scope="module")
+def pool():
+    sys.path.insert(0, HERE)
+    with Templates() as templates:
+        yield templates
+    sys.path.remove(HERE)
+
+
+@pytest.fixture(params=["cold", "warm"])
+def templates(request, pool):
+    """No templates, or some; these are the same before and after, and have no child left."""
+    if request.param == "cold":
+        yield None
+        return
+    with pool.lend("hostile", network=False) as template:
+        pid = template.pid
+    yield pool
+    assert run("behave", pool).outcome is Outcome.OK
+    with pool.lend("hostile", network=False) as template:
+        assert template.pid == pid
+
+
+@pytest.fixture(autouse=True)
+def _no_child_is_left(pool):
+    yield
+    templates = psutil.Process().children()
+    assert all("builders.convert.isolation.template" in process.cmdline() for process in templates if is_alive(process))
+    below = [child for process in templates for child in process.children(recursive=True)]
+    assert [process for process in below if is_alive(process)] == []
+
+
+def run(behaviour, templates=None, exporter=HOSTILE, **options):
+    return convert(Request(ModelRef("hostile", behaviour)), exporter, templates=templates, **options)
+
+
+def told(behaviour, templates=None, exporter=HOSTILE, **options):
+    """What the model lets us know."""
+    done = run(behaviour, templates, exporter, **options)
+    assert (done.outcome, done.message) == (Outcome.UNSUPPORTED, "told")
+    return json.loads(done.log)
+
+
+@functools.cache
+def namespaces_allowed():
+    """Whether this platform lets an ordinary process make namespaces."""
+    return run("behave").isolated
+
+
+def is_alive(process):
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def processes(marker):
+    return [p for p in psutil.process_iter(["cmdline"]) if marker in str(p.info["cmdline"])]
+
+
+def test_a_good_model_gives_its_skeleton_and_what_it_cost(templates):
+    done = run("behave", templates)
+    assert done.outcome is Outcome.OK
+    assert done.message == done.log == ""
+    assert done.skeleton
+    assert done.opset > 0
+    assert done.exporter == "hostile"
+    assert set(done.versions) >= {"onnx"}
+    assert 0 < done.seconds < 60
+    assert 10 << 20 < done.peak_memory < 2 << 30
+
+
+def test_a_warm_start_gives_the_same_bytes_as_a_cold_one(pool):
+    assert run("behave", pool).skeleton == run("behave", pool).skeleton == run("behave").skeleton
+
+
+@pytest.mark.parametrize("behaviour", ["loop", "loop_in_c"])
+def test_an_endless_loop_times_out(templates, behaviour):
+    done = run(behaviour, templates, limits=Limits(seconds=1.5))
+    assert done.outcome is Outcome.TIMEOUT
+    assert 1.5 <= done.seconds < 6
+    assert done.skeleton is None
+
+
+@pytest.mark.parametrize("behaviour", ["allocate", "allocate_small", "allocate_shared", "allocate_in_children"])
+def test_memory_without_end_is_cut_at_the_limit(templates, behaviour):
+    done = run(behaviour, templates, limits=Limits(memory=500 << 20))
+    assert done.outcome is Outcome.OUT_OF_MEMORY
+    assert "500 MiB" in done.message
+    assert done.peak_memory < 3 << 30
+
+
+def test_reserved_memory_that_is_not_touched_is_free(templates):
+    assert run("reserve:24", templates, limits=Limits(memory=1 << 30)).outcome is Outcome.OK
+
+
+@pytest.mark.parametrize(("behaviour", "signal"), [("segfault", "SIGSEGV"), ("abort", "SIGABRT")])
+def test_a_crash_is_named(templates, behaviour, signal):
+    done = run(behaviour, templates)
+    assert done.outcome is Outcome.CRASHED
+    assert signal in done.message
+    assert behaviour in done.log  # the Python stack at the crash
+
+
+def test_leaving_without_an_answer_is_a_crash(templates):
+    done = run("leave", templates)
+    assert done.outcome is Outcome.CRASHED
+    assert "status 7" in done.message
+
+
+def test_an_exit_of_a_library_is_an_error(templates):
+    assert run("sys_exit", templates).outcome is Outcome.ERROR
+
+
+def test_a_kill_by_the_system_counts_as_want_of_memory(templates):
+    assert run("killed", templates).outcome is Outcome.OUT_OF_MEMORY
+
+
+def test_gigabytes_of_output_fill_nothing_and_block_nobody(tmp_path, templates):
+    before = psutil.Process().memory_info().rss
+    done = run(f"shout:{1 << 30}", templates, scratch=tmp_path)
+    assert done.outcome is Outcome.ERROR
+    assert done.message == "ValueError: after shouting"
+    assert "the last word" in done.log
+    assert len(done.log) <= 4096
+    assert psutil.Process().memory_info().rss - before < 100 << 20
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fork_bomb_is_ended_with_all_its_processes(templates):
+    done = run("fork_bomb", templates, limits=Limits(seconds=30, processes=40))
+    assert done.outcome in {Outcome.CRASHED, Outcome.OUT_OF_MEMORY}
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "outcome"),
+    [("escape", "ok"), ("escape_and_loop", "timeout"), ("escape_and_crash", "crashed")],
+)
+def test_a_grandchild_in_its_own_session_does_not_survive(templates, behaviour, outcome):
+    marker = f"escaped-{behaviour}-{templates is None}-{os.getpid()}"
+    assert run(f"{behaviour}:{marker}", templates, limits=Limits(seconds=3)).outcome == outcome
+    assert processes(marker) == []
+
+
+def test_no_token_reaches_the_child(templates, monkeypatch):
+    for name in ("HF_TOKEN", "HF_HOME", "AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "KAGGLE_KEY", "MY_PASSWORD"):
+        monkeypatch.setenv(name, "planted-secret")
+    with Templates() as fresh:
+        for exporter, behaviour in ((HOSTILE, "environment"), (FETCHING, "fetch-environment")):
+            seen = told(behaviour, templates and fresh, exporter)
+            assert "planted-secret" not in str(seen)
+            assert seen["HOME"] != os.environ.get("HOME")
+
+
+@pytest.mark.parametrize(("exporter", "behaviour"), [(HOSTILE, "tokens"), (FETCHING, "fetch-tokens")])
+def test_no_token_is_found_in_a_file_or_in_the_driver(tmp_path, monkeypatch, templates, exporter, behaviour):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    paths = [".cache/huggingface/token", ".kaggle/kaggle.json", ".netrc"]
+    for path in paths:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("planted-secret")
+    (tmp_path / "paths").write_text("\n".join([str(os.getpid()), *paths]))
+    with Templates() as fresh:
+        found = told(f"{behaviour}:{tmp_path}", templates and fresh, exporter)
+    if namespaces_allowed():
+        assert found == {
+            "token": "",
+            "kaggle.json": "No such file or directory",
+            ".netrc": "",
+            "environ": "Permission denied",
+            "mem": "Permission denied",
+        }
+
+
+def test_export_has_no_network_where_the_platform_allows_it_and_fetch_has(templates):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert run(f"fetch-connect:{port}", templates, FETCHING).outcome is Outcome.OK
+        for exporter in (HOSTILE, FETCHING):
+            done = run(f"connect:{port}", templates, exporter)
+            assert done.outcome is (Outcome.ERROR if namespaces_allowed() else Outcome.OK)
+
+
+def test_nothing_but_its_home_can_be_written_where_the_platform_allows_it(tmp_path, templates):
+    done = run(f"write:{tmp_path}/written", templates)
+    if namespaces_allowed():
+        assert (done.outcome, "Read-only file system" in done.message) == (Outcome.ERROR, True)
+        assert list(tmp_path.iterdir()) == []
+        assert told("regain", templates) == []
+        assert "No space left" in run("fill_shared_memory", templates).message
+
+
+def test_no_core_is_dumped_no_limit_is_raised_and_the_home_is_removed(tmp_path, templates):
+    (tmp_path / "scratch").mkdir()
+    seen = told("raise_limits", templates, scratch=tmp_path / "scratch")
+    if namespaces_allowed() or os.getuid():
+        assert seen["raised"] == []
+        assert seen["core"] == [0, 0]
+    assert Path(seen["home"]).parent == tmp_path / "scratch"
+    assert not Path(seen["home"]).exists()
+
+
+def test_killing_the_parent_harms_nobody_where_the_platform_allows_it(templates):
+    if namespaces_allowed():
+        assert run("kill_parent", templates).outcome is Outcome.OK
+
+
+def test_a_child_that_closes_its_channel_has_no_answer(templates):
+    assert run("close_all", templates).outcome is Outcome.CRASHED
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        "forge",
+        "forge_header:[]",
+        "forge_header:{",
+        "forge_header:" + json.dumps({"outcome": "ok", "message": 1, "exporter": "x"}),
+        "forge_header:" + "[" * 60000,
+    ],
+)
+def test_an_answer_that_cannot_be_read_is_a_crash(pool, behaviour):
+    done = run(behaviour, pool)
+    assert (done.outcome, "cannot be read" in done.message) == (Outcome.CRASHED, True)
+
+
+@pytest.mark.parametrize(("behaviour", "outcome"), [(f"announce:{1 << 62}", "too_large"), ("flood", "crashed")])
+def test_an_answer_without_end_fills_nothing(templates, behaviour, outcome):
+    before = psutil.Process().memory_info().rss
+    assert run(behaviour, templates).outcome == outcome
+    assert psutil.Process().memory_info().rss - before < 50 << 20
+
+
+def test_a_skeleton_larger_than_the_limit_is_too_large(templates):
+    assert run("behave", templates, limits=Limits(answer=10)).outcome is Outcome.TOO_LARGE
+
+
+def test_the_exporter_says_itself_what_it_cannot_do(templates):
+    done = run("refuse", templates)
+    assert (done.outcome, done.message) == (Outcome.UNSUPPORTED, "not this one")
+
+
+def test_a_message_is_text_whatever_it_quotes(pool):
+    assert run("surrogates", pool).message == "ValueError: a name that is no text: ?"
+
+
+def test_a_refused_allocation_is_out_of_memory(templates):
+    assert run("memory_error", templates).outcome is Outcome.OUT_OF_MEMORY
+
+
+def test_a_cancelled_conversion_ends_at_once(templates):
+    stop = threading.Event()
+    threading.Timer(1.0, stop.set).start()
+    started = time.monotonic()
+    assert run("loop", templates, cancelled=stop.is_set).outcome is Outcome.ERROR
+    assert time.monotonic() - started < 5
+
+
+def test_what_fetch_leaves_is_there_for_export_and_its_bytes_count(templates):
+    done = run("behave", templates, FETCHING)
+    assert done.outcome is Outcome.OK
+    assert done.bytes_fetched == 2 * len("what fetch wrote")  # once by each, as the two say
+
+
+@pytest.mark.parametrize("fields", [{"origin": "registry"}, {"origin": "contributed", "location": "/a/file"}])
+def test_nothing_is_fetched_for_what_is_on_no_hub(templates, fields):
+    done = convert(Request(ModelRef("hostile", "behave", **fields)), FETCHING, templates=templates)
+    assert (done.outcome, done.bytes_fetched) == (Outcome.OK, 0)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "outcome", "message"),
+    [
+        ("fetch-refuse", "unsupported", "not this one"),
+        ("fetch-abort", "crashed", "SIGABRT"),
+        ("fetch-loop", "timeout", "longer than 2 seconds"),
+        ("fetch-allocate", "out_of_memory", "500 MiB"),
+    ],
+)
+def test_fetch_is_limited_and_heard_like_export(templates, behaviour, outcome, message):
+    limits = Limits(seconds=2 if outcome == "timeout" else 60, memory=500 << 20)
+    done = run(behaviour, templates, FETCHING, limits=limits)
+    assert done.outcome == outcome
+    assert message in done.message
+
+
+def test_time_is_limited_for_both_steps_together(pool):
+    done = run("fetch-slow:1.2", pool, FETCHING, limits=Limits(seconds=1.1))
+    assert done.outcome is Outcome.TIMEOUT
+    done = run("loop", pool, FETCHING, limits=Limits(seconds=1.1))
+    assert (done.outcome, done.seconds < 2) == (Outcome.TIMEOUT, True)
+
+
+def test_the_way_to_the_hubs_reaches_fetch_alone(pool, monkeypatch):
+    for name in ("HF_ENDPOINT", "KAGGLE_API_ENVIRONMENT", "HTTPS_PROXY", "SSL_CERT_FILE"):
+        monkeypatch.setenv(name, "the-way")
+    with Templates() as fresh:
+        assert [told("fetch-environment", fresh, FETCHING)[name] for name in ("HF_ENDPOINT", "HTTPS_PROXY")] == [
+            "the-way",
+            "the-way",
+        ]
+        assert "the-way" not in str(told("environment", fresh, FETCHING))
+
+
+DRIVER = f"""
+import sys
+sys.path[:0] = [{HERE!r}]
+from builders.convert import Exporter, Request
+from builders.convert.isolation import Limits, convert
+from builders.convert.isolation.templates import Templates
+from builders.model_ref import ModelRef
+def run(behaviour, templates=None):
+    return convert(Request(ModelRef("hostile", behaviour)), Exporter("hostile", "hostile", ()),
+                   limits=Limits(seconds=20), templates=templates)
+"""
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+
+@pytest.mark.parametrize("start", ["run(MODEL)", "with Templates() as templates: run(MODEL, templates)"])
+def test_children_and_templates_die_with_a_killed_driver(start):
+    marker = f"orphan-{len(start)}-{os.getpid()}"
+    code = f"{DRIVER}\nMODEL = 'escape_and_loop:{marker}'\n{start}"
+    with subprocess.Popen([sys.executable, "-c", code], env=ENVIRONMENT) as driver:
+        try:
+            # The one that escapes: the driver has the marker too, and so has what it starts, for an instant.
+            while not processes(f": {marker}"):
+                assert driver.poll() is None
+                time.sleep(0.05)
+            children = psutil.Process(driver.pid).children(recursive=True)
+        finally:
+            driver.kill()
+    assert len(children) > 1
+    _, survivors = psutil.wait_procs(children, timeout=5)
+    if survivors and not namespaces_allowed():
+        # Without namespaces a grandchild in its own session is out of reach; the child itself is not.
+        survivors = [p for p in survivors if "template" in str(p.cmdline())]
+    assert survivors == []
+
+
+def test_without_namespaces_the_rest_holds():
+    """As in a container that forbids them, or on another system."""
+    marker = f"unconfined-{os.getpid()}"
+    code = f"""{DRIVER}
+with Templates() as templates:
+    for pool in (None, templates):
+        good = run("behave", pool)
+        print(good.outcome, good.isolated)
+        for behaviour in ("escape:{marker}", "kill_parent", "behave"):
+            print(run(behaviour, pool).outcome)
+"""
+    command = [sys.executable, "-c", code]
+    if namespaces_allowed():
+        forbid = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"'
+        command = [shutil.which("unshare"), "--user", "--map-root-user", "sh", "-c", forbid, "sh", *command]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["ok", "False", "ok", "crashed", "ok"] * 2, done.stderr
+    assert processes(marker) == []

@@ -1,0 +1,179 @@
+"""`younger-hf inspect`, and how the command ends when something is wrong."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import onnx
+import pytest
+from onnx import parser
+
+from builders.crawl.local import zoo_files
+from builders.pipeline import build
+from younger_hf import load, to_onnx
+from younger_hf.extract import extract
+from younger_hf.identity import fingerprint, wl_hash
+
+KEYS = [
+    "fingerprint",
+    "type_fingerprint",
+    "wl_hash",
+    "num_nodes",
+    "num_edges",
+    "num_parameters",
+    "opset",
+    "operators",
+    "in_release",
+    "name",
+]
+
+
+def younger_hf(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "younger_hf", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=cwd)
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A release `younger` of two zoo models, a row of it as a file, and a model that it does not have."""
+    directory = tmp_path_factory.mktemp("inspect")
+    build(["onnx-package:squeezenet,resnet50"], directory / "younger", directory / "work")
+    row = next(row for row in load("skeletons", "train", directory / "younger") if row["models"][0]["id"] == "resnet50")
+    onnx.save(to_onnx(row), directory / "known.onnx")
+    shutil.copy(zoo_files()["vgg19"], directory / "other.onnx")
+    return directory
+
+
+def test_json_has_the_promised_keys_and_says_what_the_library_says(directory: Path) -> None:
+    done = younger_hf("inspect", directory / "known.onnx", "--release", directory / "younger", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    facts = json.loads(done.stdout)
+    assert list(facts) == KEYS
+    graph = extract(directory / "known.onnx")
+    assert facts["fingerprint"] == fingerprint(graph)
+    assert facts["type_fingerprint"] == fingerprint(graph, attributes=False)
+    assert facts["wl_hash"] == wl_hash(graph)
+    assert (facts["num_nodes"], facts["num_edges"], facts["opset"]) == (graph.num_nodes, graph.num_edges, 9)
+    assert facts["operators"]["Conv"] == 53
+    assert (facts["in_release"], facts["name"]) == (True, "resnet50")
+
+
+def test_a_model_that_the_release_lacks_is_not_in_it(directory: Path) -> None:
+    done = younger_hf("inspect", directory / "other.onnx", "--release", directory / "younger", "--json")
+    facts = json.loads(done.stdout)
+    assert (facts["in_release"], facts["name"]) == (False, None)
+
+
+def test_without_a_release_nothing_is_said_of_one(directory: Path) -> None:
+    facts = json.loads(younger_hf("inspect", directory / "other.onnx", "--json").stdout)
+    assert (facts["in_release"], facts["name"]) == (None, None)
+
+
+def test_the_table_is_for_people(directory: Path) -> None:
+    done = younger_hf("inspect", directory / "known.onnx", "--release", directory / "younger")
+    assert "operators         BatchNormalization×53  Conv×53  Relu×49" in done.stdout
+    assert done.stdout.splitlines()[-1] == "in release        yes, as resnet50"
+
+
+CYCLE = parser.parse_model(
+    '<ir_version: 8, opset_import: ["" : 17]> g (float[2] x) => (float[2] y) { a = Add(x, b) b = Neg(a) y = Abs(b) }'
+)
+
+
+@pytest.mark.parametrize(
+    ("model", "sentence"),
+    [
+        ("missing.onnx", "missing.onnx does not exist: name a model file"),
+        ("younger", "younger is a directory: name the model file in it"),
+        ("text.onnx", "text.onnx is not a valid ONNX model"),
+        ("truncated.onnx", "at byte"),
+        ("cycle.onnx", "cycle.onnx is not a valid ONNX model: its graph has a cycle"),
+    ],
+)
+def test_bad_input_is_one_sentence(directory: Path, model: str, sentence: str) -> None:
+    (directory / "text.onnx").write_text("this is no model")
+    whole = zoo_files()["resnet50"].read_bytes()
+    (directory / "truncated.onnx").write_bytes(whole[: len(whole) // 2])
+    onnx.save(CYCLE, directory / "cycle.onnx")
+    done = younger_hf("inspect", model, cwd=directory)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert sentence in done.stderr
+
+
+def test_a_release_that_is_none_is_named(directory: Path) -> None:
+    done = younger_hf("inspect", "known.onnx", "--release", "nowhere", cwd=directory)
+    assert done.returncode == 1
+    assert "there is no release directory nowhere" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_debug_shows_the_traceback(directory: Path) -> None:
+    assert "Traceback" in younger_hf("--debug", "inspect", "missing.onnx", cwd=directory).stderr
+
+
+def test_wrong_usage_ends_with_2() -> None:
+    assert younger_hf("inspekt").returncode == 2
+
+
+def test_a_crawl_is_converted_by_a_build_that_names_no_source(tmp_path: Path) -> None:
+    done = younger_hf("crawl", "onnx-package", "--filter", "zfnet512", "--filter", "vgg19", "--work", "w", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "2 models of onnx-package; convert them with: younger-hf build --work w\n"
+    assert "onnx-package  untried       2" in younger_hf("status", "--work", "w", cwd=tmp_path).stdout
+    done = younger_hf("build", "--work", "w", cwd=tmp_path)
+    assert done.stdout.startswith("younger: 2 architectures of 2 models, which took 2 conversions\n")
+    status = json.loads(younger_hf("status", "--work", "w", "--json", cwd=tmp_path).stdout)
+    assert [(ending["outcome"], ending["models"]) for ending in status["endings"]] == [("ok", 2)]
+
+
+def test_a_build_upon_a_release_keeps_what_that_promised(tmp_path: Path) -> None:
+    """Alone, the model of the second build would number its operators in another order."""
+    build(["onnx-package:bvlc_alexnet"], tmp_path / "first", tmp_path / "w1")
+    arguments = ("--source", "onnx-package:shufflenet", "--work", "w2", "--previous", "first", "--output", "second")
+    assert younger_hf("build", *arguments, cwd=tmp_path).returncode == 0
+    first, second = (
+        [(row["kind"], row["id"], row["label"]) for row in load("operators", "train", tmp_path / name)]
+        for name in ("first", "second")
+    )
+    assert set(first) < set(second)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--retry", "timeouts"), "no outcome 'timeouts': did you mean timeout?"),
+        (("--opset", "new"), "--opset takes numbers with commas between them, as in 17,20, and got 'new'"),
+        (("--source", "onnx-packages"), "no source 'onnx-packages'; did you mean onnx-package"),
+    ],
+)
+def test_wrong_options_of_a_build_are_one_sentence(tmp_path: Path, arguments: tuple[str, str], sentence: str) -> None:
+    done = younger_hf("build", "--work", "w", *arguments, cwd=tmp_path)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert sentence in done.stderr
+
+
+def test_the_status_of_nothing_is_one_sentence(tmp_path: Path) -> None:
+    done = younger_hf("status", "--work", "w", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (1, "younger-hf: there is no ledger in w\n")
+
+
+def heed_interrupts() -> None:
+    """Where the tests run in the background of a shell, SIGINT is ignored, and children would inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def test_an_interrupted_build_says_so(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "younger_hf", "build", "--source", "torchvision:vit_b_16", "--work", "w"]
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path, preexec_fn=heed_interrupts)
+    while not (tmp_path / "w" / "scratch").exists():
+        assert running.poll() is None
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    _, errors = running.communicate(timeout=30)
+    assert (running.returncode, errors) == (130, "younger-hf: interrupted; what was finished is kept\n")

@@ -1,0 +1,125 @@
+"""NetworkX: multigraphs with slots and scopes, and back from any names and order."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import networkx as nx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import operator_graphs
+
+from younger_hf import OperatorGraph, from_networkx, load, to_networkx
+from younger_hf.graph import InvalidGraphError, Operator, make_graph
+from younger_hf.identity import fingerprint
+
+
+@given(operator_graphs())
+def test_there_and_back_is_the_same_graph(graph: OperatorGraph):
+    assert from_networkx(to_networkx(graph)) == graph
+
+
+def test_real_graphs_come_back_with_their_metadata(graphs):
+    for graph in graphs.values():
+        back = from_networkx(to_networkx(graph))
+        assert back == graph
+        assert back.metadata == graph.metadata
+
+
+def test_a_row_is_turned_like_its_graph(release, graphs, vocabulary):
+    for row in load("graphs", "validation", release):
+        made, expected = to_networkx(row, vocabulary), to_networkx(graphs[row["name"]])
+        assert made.nodes == expected.nodes
+        assert sorted(made.edges(data="input_slot")) == sorted(expected.edges(data="input_slot"))
+
+
+def test_nodes_and_edges_say_what_they_are():
+    sub = Operator("", "Sub")
+    graph = to_networkx(make_graph([Operator("com.microsoft", "Gelu"), sub], [(0, 1, 2, 0), (0, 1, 0, 1)]))
+    assert isinstance(graph, nx.MultiDiGraph)
+    assert graph.nodes[0] == {
+        "domain": "com.microsoft",
+        "op_type": "Gelu",
+        "attributes": "{}",
+        "label": "com.microsoft::Gelu{}",
+        "scope": -1,
+    }
+    assert list(graph.edges(data=True)) == [
+        (0, 1, {"output_slot": 2, "input_slot": 0}),
+        (0, 1, {"output_slot": 0, "input_slot": 1}),
+    ]
+
+
+def renamed(graph: OperatorGraph, seed: int) -> nx.MultiDiGraph:
+    """The same graph with nodes named by text and added in a random order."""
+    source = to_networkx(graph)
+    order = random.Random(seed).sample(range(graph.num_nodes), graph.num_nodes)
+    result = nx.MultiDiGraph()
+    for node in order:
+        owner = source.nodes[node]["scope"]
+        result.add_node(f"node {node}", **{**source.nodes[node], "scope": owner if owner < 0 else f"node {owner}"})
+    for producer, consumer, slots in source.edges(data=True):
+        result.add_edge(f"node {producer}", f"node {consumer}", **slots)
+    return result
+
+
+@given(operator_graphs(), st.integers())
+def test_any_names_in_any_order_come_back_with_the_same_fingerprint(graph: OperatorGraph, seed: int):
+    assert fingerprint(from_networkx(renamed(graph, seed))) == fingerprint(graph)
+
+
+def test_real_graphs_come_back_from_any_order_with_the_same_fingerprint(graphs):
+    for graph in graphs.values():
+        assert fingerprint(from_networkx(renamed(graph, seed=1))) == fingerprint(graph)
+
+
+def test_json_keeps_everything(graphs):
+    text = json.dumps(nx.node_link_data(to_networkx(graphs["nested_bodies"]), edges="edges"))
+    back = from_networkx(nx.node_link_graph(json.loads(text), edges="edges"))
+    assert back == graphs["nested_bodies"]
+    assert back.metadata == graphs["nested_bodies"].metadata
+
+
+def test_a_cycle_is_refused(graphs):
+    graph = to_networkx(graphs["light_zfnet512"])
+    graph.add_edge(graph.number_of_nodes() - 1, 0, output_slot=0, input_slot=0)
+    with pytest.raises(InvalidGraphError, match="has a cycle"):
+        from_networkx(graph)
+
+
+def test_an_owner_before_its_body_is_a_cycle():
+    graph = to_networkx(make_graph([Operator("", "If"), Operator("", "Relu")], [(0, 1, 0, 0)]))
+    graph.nodes[1]["scope"] = 0
+    with pytest.raises(InvalidGraphError, match="has a cycle"):
+        from_networkx(graph)
+
+
+@pytest.mark.parametrize("name", ["domain", "op_type", "attributes", "scope"])
+def test_a_node_without_an_attribute_is_named(graphs, name):
+    graph = to_networkx(graphs["light_zfnet512"])
+    del graph.nodes[5][name]
+    with pytest.raises(InvalidGraphError, match=f"node 5 has no attribute '{name}'"):
+        from_networkx(graph)
+
+
+@pytest.mark.parametrize("name", ["output_slot", "input_slot"])
+def test_an_edge_without_a_slot_is_named(graphs, name):
+    graph = to_networkx(graphs["light_zfnet512"])
+    producer, consumer, slots = next(iter(graph.edges(data=True)))
+    del slots[name]
+    with pytest.raises(InvalidGraphError, match=f"edge {producer} -> {consumer} has no attribute '{name}'"):
+        from_networkx(graph)
+
+
+def test_attributes_of_another_kind_are_named():
+    graph = to_networkx(make_graph([Operator("", "Relu"), Operator("", "Relu")], [(0, 1, 0, 0)]))
+    graph.edges[0, 1, 0]["input_slot"] = "first"
+    with pytest.raises(InvalidGraphError, match="edge 0 -> 1 has input_slot='first'"):
+        from_networkx(graph)
+    graph.nodes[0]["scope"] = "nobody"
+    with pytest.raises(InvalidGraphError, match="node 0 has scope 'nobody', which is no node"):
+        from_networkx(graph)
+    with pytest.raises(InvalidGraphError, match="undirected"):
+        from_networkx(nx.MultiGraph())

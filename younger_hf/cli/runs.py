@@ -1,0 +1,230 @@
+"""`younger-hf evaluate`, `embed` and `suggest`: what a training run is worth, what it has learned, what it advises.
+
+PyTorch and the pipeline are imported inside the commands, so that the others start quickly and work without them.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from younger_hf.choices import check_choice
+from younger_hf.errors import UsageError
+from younger_hf.text import plain, table
+
+if TYPE_CHECKING:
+    from younger_hf.graph import OperatorGraph
+    from younger_hf.recipes.run import Run
+    from younger_hf.recipes.samples import Samples
+    from younger_hf.release import Release
+    from younger_hf.tasks.predictions import EvaluationSet
+
+_NEAREST: Final = 5
+_LONGEST_NAME: Final = 200
+_LONGEST_LABEL: Final = 100
+
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def evaluate(
+    what: Annotated[Path, typer.Argument(metavar="RUN|FILE", help="A run's directory, or a predictions file.")],
+    split: Annotated[str | None, typer.Option(help="train, validation, test or unseen. [default: test]")] = None,
+    release: Annotated[
+        str | None,
+        typer.Option(help="Of a file: hold its labels against it. Of a run: another than it was trained on."),
+    ] = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Print the row of the paper's tables that a run earns, or that a file of predictions shows.
+
+    Of a run, predictions-SPLIT.parquet and evaluation-SPLIT.json are written beside it. A leaderboard entry is that
+    Parquet file: with --release, this command refuses labels that are not the release's, and rows that are left out.
+    """
+    if what.is_dir():
+        from younger_hf.recipes.run import Run
+        from younger_hf.recipes.scoring import predict_split, write_evaluation
+
+        run = Run.open(what)
+        predictions = predict_split(run, _release_of(run, release), split or "test", device)
+        metrics, files = write_evaluation(run, predictions)
+        notes = [f"wrote {file}" for file in files]
+    else:
+        from younger_hf.tasks.evaluator import Evaluator
+        from younger_hf.tasks.predictions import Predictions
+
+        if split is not None:
+            raise UsageError(f"{what} says itself of which split it is: leave --split out")
+        metrics = Evaluator.score(what, release)
+        predictions = Predictions.load(what)
+        notes = [
+            f"the labels are those of {release}, and none is left out"
+            if release
+            else f"the labels are what {what} says: hold them against a release with --release"
+        ]
+    of = predictions.of
+    row = {
+        "model": predictions.model,
+        "config": of.config,
+        "splits": of.split_scheme,
+        **({"protocol": _protocol(of), "seed": of.seed} if of.task == "dataflow" else {}),
+        "split": of.split,
+        "labels": f"{predictions.table.num_rows:,}",
+        **{name: f"{value:.4f}" for name, value in metrics.items()},
+    }
+    cells = [tuple(map(str, row.values()))]
+    numbers = len(metrics) + 1
+    facts = {"model": predictions.model, "of": asdict(of), "labels": predictions.table.num_rows, "metrics": metrics}
+    typer.echo(json.dumps(facts, indent=2) if as_json else table(tuple(row), cells, len(row) - numbers))
+    for note in notes:
+        typer.echo(note, err=True)
+
+
+def embed(
+    run: Annotated[Path, typer.Argument(help="A run's directory.")],
+    level: Annotated[str, typer.Option(help="node (the operators), subgraph or graph.")],
+    output: Annotated[Path, typer.Option(help="Directory for LEVEL-embeddings.parquet and .png.")],
+    release: Annotated[str | None, typer.Option(help="Another release than the run was trained on.")] = None,
+    device: Device = "auto",
+) -> None:
+    """Write what a run has learned as vectors, and draw them by t-SNE as the paper does."""
+    from younger_hf.recipes.embedding_files import write_embeddings
+    from younger_hf.recipes.run import Run
+
+    opened = Run.open(run)
+    for file in write_embeddings(opened, level, output, _release_of(opened, release), _cut, device):
+        typer.echo(f"wrote {file}")
+
+
+def suggest(
+    model: Annotated[Path, typer.Argument(help="An ONNX file; its weights are not read.")],
+    run: Annotated[Path, typer.Option(help="A run's directory.")],
+    node: Annotated[
+        str | None, typer.Option(help="The place to fill: a node's name, or its position. For a run of operator.")
+    ] = None,
+    edge: Annotated[
+        tuple[str, str] | None,
+        typer.Option(help="Two nodes: is there a data flow from the first to the second? For a run of dataflow."),
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="How many operators are listed.")] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """Say which operators are likeliest in a place of a model, or how likely a data flow between two nodes is."""
+    from younger_hf.recipes.run import Run
+
+    opened = Run.open(run)
+    if node is not None and edge is None:
+        facts = _place_facts(opened, model, node, top)
+        text = _place_text(facts)
+    elif edge is not None and node is None:
+        facts = _edge_facts(opened, model, *edge)
+        there = "there is one" if facts["there"] else "there is none"
+        text = f"{facts['producer']} -> {facts['consumer']}: {facts['probability']:.4f} ({there} in the model)"
+    else:
+        raise UsageError("name one place with --node NAME, or two with --edge NAME NAME")
+    typer.echo(json.dumps(facts, indent=2) if as_json else text)
+
+
+def nearest(model: Path, embeddings: Path) -> list[dict[str, Any]]:
+    """The architectures of a release that are nearest to a model, by the embeddings of the release.
+
+    Args:
+        model: an ONNX file.
+        embeddings: `graph-embeddings.parquet` as `younger-hf embed` writes it.
+
+    Returns:
+        As `GraphEmbeddings.nearest`.
+    """
+    from younger_hf.recipes.embed import embed_graph
+    from younger_hf.recipes.embedding_files import GraphEmbeddings
+    from younger_hf.recipes.suggest import ids_of
+
+    known = GraphEmbeddings.load(embeddings)
+    graph, _ = _canonical(model, known.run.config.attributes)
+    vector, _ = embed_graph(known.run.load_best(), graph, ids_of(known.run, graph), _cut)
+    return known.nearest(vector, _NEAREST)
+
+
+def _protocol(of: EvaluationSet) -> str:
+    return f"{of.protocol} {of.held_out}" if of.held_out is not None else str(of.protocol)
+
+
+def _release_of(run: Run, named: str | None) -> Release:
+    from younger_hf.release import open_named, open_release
+
+    return open_named(named) if named else open_release(run.config.release, run.config.revision)
+
+
+def _cut(graph: OperatorGraph) -> Samples:
+    from younger_hf.communities import cut_samples, find_communities
+
+    return cut_samples(graph, find_communities(graph))
+
+
+def _canonical(model: Path, attributes: bool) -> tuple[OperatorGraph, list[tuple[str, int]]]:
+    """The graph of a model as a release would have it, and each node's name and position in the model."""
+    from younger_hf.extract import extract, node_names
+    from younger_hf.identity.batch import Batch
+    from younger_hf.identity.canonical import canonical_forms
+
+    graph, names = extract(model), node_names(model)
+    order = canonical_forms(Batch.of([graph], attributes)).order
+    return graph.reordered(order), [(plain(names[position], _LONGEST_NAME), int(position)) for position in order]
+
+
+def _find(model: Path, names: list[tuple[str, int]], wanted: str) -> int:
+    """The node of a name or, where no node has it, of a position."""
+    found = [place for place, (name, _) in enumerate(names) if name == wanted]
+    if not found and wanted.isdecimal():
+        found = [place for place, (_, position) in enumerate(names) if position == int(wanted)]
+    if not found and wanted.isdecimal():
+        raise UsageError(f"no node {wanted} of {model.name}: they are numbered from 0 to {len(names) - 1}")
+    if not found:
+        check_choice(f"node of {model.name}", wanted, [name for name, _ in sorted(names, key=lambda named: named[1])])
+    if len(found) > 1:
+        positions = ", ".join(str(position) for position in sorted(names[place][1] for place in found)[:10])
+        raise UsageError(f"{len(found)} nodes of {model.name} are named {wanted}: give a position, of {positions}")
+    return found[0]
+
+
+def _place_facts(run: Run, model: Path, node: str, top: int) -> dict[str, Any]:
+    from younger_hf.recipes.suggest import suggest_operators
+
+    graph, names = _canonical(model, run.config.attributes)
+    place = _find(model, names, node)
+    suggested = suggest_operators(run, graph, place, _cut)
+    here = graph.operator[place].label if run.config.attributes else graph.operator[place].type_label
+    return {
+        "node": names[place][0],
+        "operator": here,
+        "rank": next((rank for rank, (label, _) in enumerate(suggested, 1) if label == here), None),
+        "suggestions": [{"operator": label, "probability": probability} for label, probability in suggested[:top]],
+    }
+
+
+def _place_text(facts: dict[str, Any]) -> str:
+    rows = [
+        (str(rank), plain(each["operator"], _LONGEST_LABEL), f"{each['probability']:.4f}")
+        for rank, each in enumerate(facts["suggestions"], 1)
+    ]
+    here = plain(facts["operator"], _LONGEST_LABEL)
+    rank = f"suggestion {facts['rank']:,}" if facts["rank"] else "not in the run's vocabulary"
+    return f"{facts['node']} is {here}, {rank}\n{table(('', 'operator', 'probability'), rows, 2)}"
+
+
+def _edge_facts(run: Run, model: Path, first: str, second: str) -> dict[str, Any]:
+    from younger_hf.recipes.suggest import data_flow_probability
+
+    graph, names = _canonical(model, run.config.attributes)
+    producer, consumer = (_find(model, names, end) for end in (first, second))
+    return {
+        "producer": names[producer][0],
+        "consumer": names[consumer][0],
+        "there": bool(((graph.edge_index[0] == producer) & (graph.edge_index[1] == consumer)).any()),
+        "probability": data_flow_probability(run, graph, producer, consumer),
+    }

@@ -1,0 +1,96 @@
+"""Weightless reading of ONNX: a file or ModelProto becomes an `OperatorGraph`, or a skeleton without weights.
+
+The rooms, in the order in which a model passes through them:
+
+    reader, layout, wire       a file's bytes -> ModelProto, stepping over tensor payloads
+    remote, ranges             a file on a web server as bytes for the reader, by HTTP range requests
+    flatten                    ModelProto -> FlatModel: functions inlined, names resolved, bodies linked
+    operators, operator_rules  NodeProto <-> Operator: attributes completed, stripped, canonical; the tables
+    constants                  which tensors are structure and keep their values
+    operator_graph             FlatModel -> OperatorGraph
+    skeleton                   FlatModel -> weightless ModelProto
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from onnx import ModelProto
+
+from younger_hf.extract.errors import InvalidModelError
+from younger_hf.extract.flatten import FlatModel, flatten
+from younger_hf.extract.operator_graph import annotated_graph, operator_graph
+from younger_hf.extract.reader import load_weightless, read_structure, shown
+from younger_hf.extract.skeleton import skeleton, skeleton_nodes
+from younger_hf.graph import OperatorGraph
+
+__all__ = ["InvalidModelError", "annotate", "extract", "node_metadata", "node_names", "read_structure", "strip"]
+
+ModelOrPath = ModelProto | str | os.PathLike[str]
+
+
+def extract(model_or_path: ModelOrPath) -> OperatorGraph:
+    """The operator graph of a model, nodes in topological order.
+
+    Args:
+        model_or_path: a ModelProto, with or without weights, or an ONNX file of any size, here or at an http(s) URL,
+            read weightlessly.
+
+    Raises:
+        InvalidModelError: the file does not parse, or the model is not structurally sound. The ONNX checker is no
+            gate: what parses and is sound is extracted.
+        YoungerError: there is no such file.
+    """
+    return operator_graph(_flat(model_or_path))
+
+
+def strip(model_or_path: ModelOrPath) -> ModelProto:
+    """The skeleton of a model: a weightless ModelProto rebuilt from an allow-list.
+
+    Its parameters are initializers with element type and shape and no data; `younger_hf.to_onnx` makes it run.
+    Extracting it gives the fingerprint and the skeleton_fingerprint of the model.
+
+    Raises:
+        InvalidModelError: as `extract`.
+    """
+    return skeleton(_flat(model_or_path))
+
+
+def annotate(model_or_path: ModelOrPath) -> OperatorGraph:
+    """The operator graph with what feeds each open input slot in its labels: what a skeleton's identity is read off.
+
+    Raises:
+        InvalidModelError: as `extract`.
+    """
+    return annotated_graph(_flat(model_or_path))
+
+
+def node_metadata(model: ModelProto) -> list[Mapping[str, str]]:
+    """What a model says of its nodes in their metadata, node by node of `extract(strip(model))`.
+
+    A node of a local function has what the model says of the call; the skeleton itself has no metadata.
+
+    Raises:
+        InvalidModelError: as `extract`.
+    """
+    return [node.metadata for node in skeleton_nodes(flatten(model))]
+
+
+def node_names(model_or_path: ModelOrPath) -> list[str]:
+    """What a model calls each node of `extract(model_or_path)`: its name or, where it has none, its first output's.
+
+    A node of a local function has the names of the call and of itself, with a slash between them. Names need not be
+    unique.
+
+    Raises:
+        InvalidModelError: as `extract`.
+    """
+    return [node.name for node in _flat(model_or_path).nodes]
+
+
+def _flat(model_or_path: ModelOrPath) -> FlatModel:
+    if isinstance(model_or_path, ModelProto):
+        return flatten(model_or_path)
+    return flatten(load_weightless(model_or_path), Path(shown(model_or_path)).name)

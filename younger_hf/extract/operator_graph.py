@@ -1,0 +1,112 @@
+"""From a `FlatModel` to an `OperatorGraph`, and to the annotated graph that a skeleton's identity is read off.
+
+DESIGN section 3, rule 2, says what an edge is: from the node that makes a value to each input slot that uses it,
+through the formal inputs of bodies; and from a body's results to its owner, at slots after the owner's own inputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import prod
+
+import numpy as np
+from onnx import TensorProto
+
+from younger_hf.extract.constants import TensorRoles, constant_value, tensor_roles
+from younger_hf.extract.errors import InvalidModelError
+from younger_hf.extract.flatten import EMPTY, FlatModel, FlatNode, ValueKind
+from younger_hf.extract.operators import Json, canonical_json, element_name
+from younger_hf.graph import GraphMetadata, Operator, OperatorGraph
+
+_MAX_PARAMETERS = 2**63 - 1
+
+
+def operator_graph(flat: FlatModel) -> OperatorGraph:
+    """The model's operators and data flows, nodes in topological order.
+
+    Raises:
+        InvalidModelError: a parameter's shape is absurd.
+    """
+    return _graph(flat, tuple(node.operator for node in flat.nodes), tensor_roles(flat))
+
+
+def annotated_graph(flat: FlatModel) -> OperatorGraph:
+    """The same graph, each operator's attributes followed by what feeds the input slots that no node feeds.
+
+    Such a slot is fed by a graph input, a parameter (element type and shape) or a kept constant (with values). The
+    fingerprint of this graph is the skeleton's.
+    """
+    roles = tensor_roles(flat)
+    operators = []
+    for node in flat.nodes:
+        unfed = [
+            [slot, _describe(flat, value, (node.index, slot) in roles.structural_uses)]
+            for slot, value in _slots(flat, node)
+            if value == EMPTY or flat.producer[value] is None
+        ]
+        operator = node.operator
+        attributes = operator.attributes + (canonical_json(unfed) if unfed else "")
+        operators.append(Operator(operator.domain, operator.op_type, attributes))
+    return _graph(flat, tuple(operators), roles)
+
+
+def _graph(flat: FlatModel, operators: tuple[Operator, ...], roles: TensorRoles) -> OperatorGraph:
+    edges: list[int] = []
+    scope = np.full(len(operators), -1, dtype=np.int64)
+    for node in flat.nodes:
+        index = node.index
+        for slot, value in _slots(flat, node):
+            producer = flat.producer[value] if value != EMPTY else None
+            if producer is not None:
+                edges += (producer.index, index, flat.slot[value], slot)
+        for body in node.bodies:
+            for inner in body.nodes:
+                scope[inner.index] = index
+    table = np.array(edges, dtype=np.int64).reshape(-1, 4).T
+    return OperatorGraph(operators, table[:2], table[2:], scope, _metadata(flat, roles))
+
+
+def _slots(flat: FlatModel, node: FlatNode) -> Iterator[tuple[int, int]]:
+    """Each input slot that is not left out, with the value behind it: own inputs, then the bodies' outputs.
+
+    A formal input stands for what its owner hands in, EMPTY if that is nothing. A body's output that is itself a
+    formal input has no producer: it takes up its slot.
+    """
+    kind = flat.kind
+    slot = 0
+    for value in node.inputs:
+        if value != EMPTY:
+            yield slot, flat.fed_value(value) if kind[value] == ValueKind.FORMAL else value
+        slot += 1
+    for body in node.bodies:
+        for value in body.outputs:
+            yield slot, EMPTY if value == EMPTY or kind[value] == ValueKind.FORMAL else value
+            slot += 1
+
+
+def _describe(flat: FlatModel, value: int, structural: bool) -> Json:
+    tensor = flat.tensor.get(value)
+    if tensor is None:
+        return "input"
+    description: list[Json] = [element_name(tensor.data_type), list(tensor.dims)]
+    constant = constant_value(tensor) if structural else None
+    return description if constant is None else [*description, constant.raw_data.hex()]
+
+
+def _metadata(flat: FlatModel, roles: TensorRoles) -> GraphMetadata:
+    parameters = sum(_elements(flat, flat.tensor[value]) for value in roles.parameters)
+    if parameters > _MAX_PARAMETERS:
+        raise InvalidModelError(flat.name, None, f"it has {parameters} parameters, more than an int64 can count")
+    return GraphMetadata(
+        opset_imports=tuple(sorted(flat.opsets.items())),
+        ir_version=flat.ir_version,
+        num_inputs=len(flat.main.inputs),
+        num_outputs=len(set(flat.main.outputs)),
+        num_parameters=parameters,
+    )
+
+
+def _elements(flat: FlatModel, tensor: TensorProto) -> int:
+    if any(dim < 0 for dim in tensor.dims):
+        raise InvalidModelError(flat.name, None, "a parameter has a negative dimension")
+    return prod(tensor.dims)

@@ -1,0 +1,83 @@
+"""A run's predictions for a split: the row of the paper's tables that it earns, and the file that shows it.
+
+In goes a `Run`; out come `Predictions`, which `Evaluator` scores, and files beside the run.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from younger_hf.choices import check_choice
+from younger_hf.recipes import dataflow, operator
+from younger_hf.recipes.run import Run
+from younger_hf.recipes.training import find_device, load_splits
+from younger_hf.release import Release
+from younger_hf.schema import SPLITS
+from younger_hf.tasks.evaluator import Evaluator
+from younger_hf.tasks.predictions import EvaluationSet, Predictions
+from younger_hf.vocabulary import Vocabulary
+from younger_hf.whole_files import write_whole
+
+
+def predict_split(run: Run, release: Release, split: str, device: str = "auto") -> Predictions:
+    """Predict a whole split with a run's best parameters, in evaluation mode.
+
+    Args:
+        run: a run that has been validated at least once.
+        release: the one that it was trained on, or another of the same vocabulary.
+        split: "train", "validation", "test" or "unseen".
+        device: as in the run's configuration.
+
+    Raises:
+        RunError: the run has no checkpoint, or another vocabulary than the release.
+        ReleaseError: the release has no rows in the split.
+        UsageError: there is no such split or device.
+    """
+    check_choice("split", split, SPLITS)
+    # A run that was tried on a few rows is scored on all of them.
+    config = replace(run.config, release=str(release.source), revision=release.revision, limit=None)
+    run.check_vocabulary(Vocabulary.load(release.source, release.revision))
+    (table,), on = load_splits(config, split), find_device(device)
+    model: Any = run.load_best(on)
+    name = config.model
+    choices: dict[str, Any] = {"attributes": config.attributes, "split_scheme": config.split_scheme}
+    if config.task == "dataflow":
+        found = dataflow.predict(model, table, config, on)
+        choices |= {"protocol": config.protocol, "held_out": config.held_out, "seed": config.evaluation_seed}
+        name += f" with {config.decoder} decoder"
+    else:
+        found = operator.predict(model, table, on)
+    fingerprints = table.fingerprints.take(pa.array(found.pop("row")))
+    labels = pa.table({"fingerprint": fingerprints, **found})
+    return Predictions(EvaluationSet.of(release, config.task, split, **choices), name, labels)
+
+
+def write_evaluation(run: Run, predictions: Predictions) -> tuple[dict[str, float], list[Path]]:
+    """Score predictions, and write them and their metrics beside the run.
+
+    Returns:
+        The metrics, and the files `predictions-SPLIT.parquet` and `evaluation-SPLIT.json`.
+
+    Raises:
+        YoungerError: the directory cannot be written.
+    """
+    of = predictions.of
+    file = run.directory / f"predictions-{of.split}.parquet"
+    predictions.save(file)
+    metrics = Evaluator.score(file)
+    report = {
+        "metrics": metrics,
+        "model": predictions.model,
+        "of": asdict(of),
+        "labels": predictions.table.num_rows,
+        "checkpoint": run.best(),
+        "predictions": file.name,
+    }
+    summary = run.directory / f"evaluation-{of.split}.json"
+    write_whole(summary, f"{json.dumps(report, indent=2)}\n".encode())
+    return metrics, [file, summary]
