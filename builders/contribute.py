@@ -1,8 +1,7 @@
 """Contributing: a model becomes a skeleton on this machine, and that a pull request on a dataset repository.
 
 In goes an ONNX file or a model of the Hub; out comes what became of it: a pull request that adds one small Parquet
-file, or the row that the release has of it already. A release that is published takes the files that it holds out of
-the repository again, by `taken_in`.
+file, or the row that the release has of it already.
 
 What counts as known is the skeleton. A known graph with parameters of other shapes is a new skeleton of its row, and
 is proposed; another model with a known skeleton adds nothing but its name, and is not.
@@ -24,7 +23,7 @@ from huggingface_hub import CommitOperationAdd, HfApi
 from builders.assemble.merge import row_key
 from builders.assemble.write.numbering import count_types
 from builders.assemble.write.rows import summarize
-from builders.contribution import Contribution, InvalidContributionError, contributed, published_contributions
+from builders.contribution import Contribution, InvalidContributionError, contributed
 from builders.crawl import ModelRef, list_models
 from builders.ledger import Ledger
 from builders.measure.facts import Facts, measure
@@ -257,11 +256,6 @@ def convert(model: ModelRef, *, timeout: float, memory_limit: int) -> tuple[Cont
     except InvalidContributionError as error:
         raise YoungerError(f"{model.id} cannot be contributed, it {error}") from error
     return contribution, facts
-
-
-def taken_in(directory: Path) -> frozenset[str]:
-    """The paths of the contributions that a release holds, as a repository may still have them."""
-    return frozenset(published_contributions(open_release(directory)))
 
 
 def _look_up(api: HfApi, repository: Repository, release: Release, proposal: Proposal) -> Proposal:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from zoo import build_zoo
+from support.zoo import build_zoo
 
 # Both Triton, which PyTorch loads when it traces, and TensorFlow hold an LLVM: a process that has loaded TensorFlow
 # first ends when it loads the other.

@@ -10,11 +10,12 @@ from hub.client import client
 from hub.listed import repository
 from hub.made import TRANSFORMERS
 from hub.server import Hub, hub
-from light import built
-from releases import every_row
+from support.light import built
+from support.releases import every_row
 
+from builders.contribute import contribute
 from builders.pipeline import build
-from builders.publish import contribute, publish
+from builders.publish import publish
 from younger_hf import load, to_onnx
 
 NAME = "org/younger"

@@ -22,10 +22,10 @@ from typing import Any
 import pytest
 from hub.client import client
 from hub.server import Hub, hub
-from ledgers import export_torchvision
-from light import record
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+from support.ledgers import export_torchvision
+from support.light import record
 
 from builders.ledger import Ledger
 from builders.pipeline import build

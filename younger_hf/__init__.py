@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Evaluator": "evaluate",
+    "Evaluator": "tasks.evaluator",
     "Operator": "graph",
     "OperatorGraph": "graph",
     "Vocabulary": "vocabulary",

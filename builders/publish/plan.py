@@ -15,13 +15,12 @@ from typing import Any, Final, Literal
 from tqdm import tqdm
 
 from builders.assemble.write.swap import BESIDE
-from builders.contribute import taken_in
-from builders.contribution import FOLDER
+from builders.contribution import FOLDER, published_contributions
 from builders.publish.check import CARD, listed
 from builders.publish.repository import RemoteFile, Repository
 from builders.removals import REMOVALS
 from younger_hf.errors import UsageError, YoungerError
-from younger_hf.release import read_front_matter
+from younger_hf.release import open_release, read_front_matter
 from younger_hf.schema import CONFIGS
 from younger_hf.text import table
 
@@ -141,3 +140,8 @@ def _is_same(file: Path, remote: RemoteFile, progress: Any) -> bool:
             digest.update(block)
             progress.update(len(block))
     return digest.hexdigest() == (remote.sha256 or remote.blob_id)
+
+
+def taken_in(directory: Path) -> frozenset[str]:
+    """The paths of the contributions that a release holds, as a repository may still have them."""
+    return frozenset(published_contributions(open_release(directory)))

@@ -17,26 +17,27 @@ import datasets
 import numpy as np
 import onnx
 import pytest
-from contributions import contribution, of_skeleton, rewritten
 from hub.faults import Fault
 from hub.listed import repository as listed
 from hub.repositories import Repository
 from hub.server import Hub
-from light import LIGHT, built, record
 from onnx import ModelProto, helper, numpy_helper
-from releases import every_row
+from support.contributions import contribution, of_skeleton, rewritten
+from support.light import LIGHT, built, record
+from support.releases import every_row
+from support.weightless import SECRET
 from typer.testing import CliRunner
-from weightless import SECRET
 
 import younger_hf
-from builders.contribute import Provenance, taken_in
+from builders import contribute as module
+from builders.contribute import Provenance, contribute
 from builders.contribution import read_contribution
 from builders.convert.onnx import with_parameters
 from builders.crawl.local import zoo_files
 from builders.ledger import Ledger
 from builders.pipeline import build
-from builders.publish import contribute, publish
-from builders.publish import contribution as module
+from builders.publish import publish
+from builders.publish.plan import taken_in
 from younger_hf.cli import app
 from younger_hf.errors import ReleaseError, UsageError, YoungerError
 from younger_hf.extract import read_structure, strip

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from contributions import ADA, contribution, rewritten, saved, written
+from support.contributions import ADA, contribution, rewritten, saved, written
 
 from builders import contribution as module
 from builders.contribution import InvalidContributionError, contributed, read_contribution

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hub.repositories import Repository
 from hub.server import hub
-from releases import every_row
+from support.releases import every_row
 
 from younger_hf.schema import CONFIGS
 

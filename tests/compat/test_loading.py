@@ -8,7 +8,7 @@ from typing import Any
 import datasets
 import PIL.Image
 import pytest
-from releases import table
+from support.releases import table
 
 import younger_hf
 from younger_hf.errors import UsageError

@@ -15,7 +15,7 @@ import datasets
 import pytest
 from hub.repositories import Repository
 from hub.server import hub
-from releases import every_row, files, table
+from support.releases import every_row, files, table
 
 from builders.ledger import Ledger
 from younger_hf.errors import ReleaseError, UsageError, YoungerError

@@ -11,7 +11,7 @@ import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import operator_graphs
+from support.strategies import operator_graphs
 
 from younger_hf.communities import MOST_NEIGHBOURS, Samples, cut_samples, find_communities
 from younger_hf.extract import extract

@@ -8,7 +8,7 @@ from typing import Any
 import datasets
 import onnx
 import pytest
-from ledgers import Attempt, conversion, export_torchvision, fill
+from support.ledgers import Attempt, conversion, export_torchvision, fill
 
 from builders.assemble import ReleaseReport, assemble
 from builders.convert import Conversion, Outcome

@@ -19,10 +19,10 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from datasets import load_dataset
-from ledgers import Attempt, conversion, fill
 from PIL import Image
-from planted import planted_everywhere
-from releases import Row, every_row, files, table
+from support.ledgers import Attempt, conversion, fill
+from support.planted import planted_everywhere
+from support.releases import Row, every_row, files, table
 
 import younger_hf
 from builders.assemble import ReleaseReport, assemble

@@ -6,8 +6,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from ledgers import Attempt, fill
-from releases import every_row, files, table
+from support.ledgers import Attempt, fill
+from support.releases import every_row, files, table
 
 from builders.assemble import ReleaseReport, assemble
 from builders.assemble.previous import KEYS, read_previous

@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from light import built, record
-from releases import every_row, files
+from support.light import built, record
+from support.releases import every_row, files
 from typer.testing import CliRunner
 
 from builders.assemble import assemble

@@ -7,7 +7,7 @@ import json
 import diffusers
 import onnx
 import pytest
-from conversions import converted
+from support.conversions import converted
 
 from builders.convert import ConversionError, Outcome, Request
 from builders.convert.diffusers import export

@@ -8,16 +8,16 @@ from collections import Counter
 from math import prod
 
 import h5py
-import keras_files
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from conversions import converted
 from hub.faults import Fault
 from hub.kaggle import Instance, Kaggle, Model, kaggle
 from hub.repositories import Repository
 from hub.server import hub
+from support import keras_files
+from support.conversions import converted
 
 from builders.convert import ConversionError, Outcome, Request, through_tf2onnx
 from builders.convert.keras import export, fetch

@@ -6,12 +6,12 @@ from math import prod
 
 import onnx
 import pytest
-from conversions import converted
 from hub.faults import Fault
 from hub.kaggle import Instance, Model, kaggle
 from hub.repositories import Repository
 from hub.server import hub
 from onnx import TensorProto, helper
+from support.conversions import converted
 
 from builders.convert import ConversionError, Outcome, Request
 from builders.convert.onnx import export, fetch, with_parameters

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from runtime import is_finite, run
+from support.runtime import is_finite, run
 
 from builders.convert import ConversionError, Outcome, Request, exporters_for
 from builders.convert.optimum import export

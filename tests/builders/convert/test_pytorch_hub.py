@@ -48,7 +48,7 @@ def templates():
 def converted(served, templates):
     (exporter,) = EXPORTERS["pytorch-hub"]
     # The child cannot be told of this server but by the model: see pytorch_hub_here.
-    here = replace(exporter, module="pytorch_hub_here")
+    here = replace(exporter, module="support.pytorch_hub_here")
 
     def convert_entry(name: str) -> Conversion:
         model = ModelRef("pytorch-hub", f"org/{name}", COMMIT, library="pytorch-hub", tags=(served.endpoint,))

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from contributions import contribution, of_skeleton, rewritten, saved
 from onnx import AttributeProto, ModelProto, TensorProto, helper, numpy_helper, parser
-from weightless import SECRET, block
+from support.contributions import contribution, of_skeleton, rewritten, saved
+from support.weightless import SECRET, block
 
 from builders.contribution import Contribution
 from builders.convert import Conversion, ConversionError, Outcome, Request, exporters_for

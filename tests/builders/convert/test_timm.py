@@ -8,7 +8,7 @@ import onnx
 import pytest
 import timm
 import torch
-from conversions import converted
+from support.conversions import converted
 
 from builders.convert import ConversionError, Outcome, Request
 from builders.convert.module_tree import ModuleTree

@@ -10,7 +10,7 @@ import onnx
 import psutil
 import pytest
 import torch
-from conversions import converted
+from support.conversions import converted
 
 from builders.convert import ConversionError, Outcome, Request
 from builders.convert.torch import Valueless, export_module

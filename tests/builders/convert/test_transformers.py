@@ -8,8 +8,8 @@ from math import prod
 
 import onnx
 import pytest
-from conversions import converted
-from runtime import is_finite, run
+from support.conversions import converted
+from support.runtime import is_finite, run
 from transformers import SamConfig, SamModel
 
 from builders.convert import ConversionError, Outcome, Request

@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from contributions import contribution, rewritten
 from hub.client import client
 from hub.faults import Fault
 from hub.repositories import Repository
 from hub.server import Hub, hub
+from support.contributions import contribution, rewritten
 
 from builders import contribution as module
 from builders.crawl import ModelRef, list_models, list_pages

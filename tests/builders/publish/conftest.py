@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hub.client import client
 from hub.server import Hub, hub
-from light import built
+from support.light import built
 
 FIRST = ("resnet50", "squeezenet", "vgg19")
 SECOND = (*FIRST, "shufflenet")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from releases import files
+from support.releases import files
 
 from builders.publish import check_release
 from younger_hf.errors import ReleaseError

@@ -17,8 +17,8 @@ from hub.faults import Fault
 from hub.repositories import Repository
 from hub.server import Hub
 from huggingface_hub import HfApi
-from light import built
-from releases import every_row, files
+from support.light import built
+from support.releases import every_row, files
 from typer.testing import CliRunner
 
 from builders.publish import Published, publish

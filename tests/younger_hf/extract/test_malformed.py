@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import ModelProto
-from weightless import (
+from support.weightless import (
     ALEXNET,
     DATA,
     block,

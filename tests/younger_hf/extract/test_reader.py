@@ -14,7 +14,18 @@ import numpy as np
 import onnx
 import pytest
 from onnx import AttributeProto, SparseTensorProto, TensorProto, helper
-from weightless import DATA, SECRET, block, everything, keep, number, reduced, with_attribute, with_initializer, written
+from support.weightless import (
+    DATA,
+    SECRET,
+    block,
+    everything,
+    keep,
+    number,
+    reduced,
+    with_attribute,
+    with_initializer,
+    written,
+)
 
 from younger_hf.extract import read_structure
 from younger_hf.extract.constants import clear_values

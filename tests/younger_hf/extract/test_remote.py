@@ -16,7 +16,7 @@ from hub.faults import Fault
 from hub.repositories import Repository
 from hub.server import Hub, hub
 from onnx import TensorProto, helper
-from weightless import DATA, block, everything, number, written
+from support.weightless import DATA, block, everything, number, written
 
 from builders.convert.onnx import with_parameters
 from younger_hf.extract import InvalidModelError, extract, read_structure

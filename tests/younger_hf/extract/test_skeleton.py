@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx
 import pytest
 from onnx import ModelProto, TensorProto, helper, parser
-from planted import planted_everywhere
+from support.planted import planted_everywhere
 
 from younger_hf.extract import extract, strip
 from younger_hf.extract.constants import clear_values

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import AttributeProto, ModelProto, TensorProto, helper, numpy_helper
-from weightless import SECRET, block, everything
+from support.weightless import SECRET, block, everything
 
 from younger_hf.extract import strip
 from younger_hf.extract.weightless import find_weights

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from identity.oracle import isomorphic, shuffled
-from strategies import OPERATORS, operator_graphs
+from support.isomorphism import isomorphic, shuffled
+from support.strategies import OPERATORS, operator_graphs
 
 from younger_hf.graph import InvalidGraphError, Operator, OperatorGraph, make_graph
 from younger_hf.identity import canonicalize, deduplicate, fingerprint, fingerprints, is_isomorphic

@@ -3,7 +3,7 @@ from __future__ import annotations
 import networkx as nx
 import pytest
 from hypothesis import given
-from strategies import operator_graphs
+from support.strategies import operator_graphs
 
 from younger_hf.graph import OperatorGraph
 from younger_hf.identity import wl_hash

@@ -9,7 +9,7 @@ import networkx as nx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import operator_graphs
+from support.strategies import operator_graphs
 
 from younger_hf import OperatorGraph, from_networkx, load, to_networkx
 from younger_hf.graph import InvalidGraphError, Operator, make_graph

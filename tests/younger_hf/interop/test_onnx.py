@@ -17,7 +17,7 @@ import torchvision
 import yaml
 from onnx import ModelProto, TensorProto
 from onnx.backend.test.case.node import collect_testcases
-from runtime import filled, is_finite, parse, run, session, weightless
+from support.runtime import filled, is_finite, parse, run, session, weightless
 
 from builders.convert.onnx import with_parameters
 from younger_hf.errors import MissingExtraError, ReleaseError, UsageError, YoungerError

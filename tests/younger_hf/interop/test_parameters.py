@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from onnx import TensorProto, ValueInfoProto, helper
-from runtime import filled, is_finite, parse, run, weightless
+from support.runtime import filled, is_finite, parse, run, weightless
 
 from younger_hf.extract import extract, strip
 from younger_hf.identity import fingerprint

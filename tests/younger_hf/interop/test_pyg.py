@@ -16,7 +16,7 @@ import pytest
 import torch
 from datasets.packaged_modules.parquet.parquet import Parquet
 from hypothesis import given
-from strategies import CONTROL_FLOW, OPERATORS, operator_graphs
+from support.strategies import CONTROL_FLOW, OPERATORS, operator_graphs
 from torch_geometric.data import Batch, Data
 from torch_geometric.loader import DataLoader
 from torch_geometric.nn import GCNConv

@@ -10,7 +10,7 @@ import onnx
 import pytest
 from hypothesis import given, settings
 from PIL import Image
-from strategies import operator_graphs
+from support.strategies import operator_graphs
 
 from younger_hf.extract import extract
 from younger_hf.graph import Operator, OperatorGraph, make_graph

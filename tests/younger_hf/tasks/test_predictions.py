@@ -14,7 +14,7 @@ import pytest
 from hub.client import client
 from hub.repositories import Repository
 from hub.server import hub
-from releases import table as rows_of
+from support.releases import table as rows_of
 
 from younger_hf import Evaluator, YoungerError
 from younger_hf.errors import UsageError

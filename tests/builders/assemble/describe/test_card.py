@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 import yaml
-from ledgers import conversion
-from light import LIGHT
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
-from releases import every_row, files
+from support.ledgers import conversion
+from support.light import LIGHT
+from support.releases import every_row, files
 
 from builders.assemble import ReleaseReport, assemble
 from builders.assemble.describe.card import escape

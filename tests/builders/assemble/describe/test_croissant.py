@@ -10,10 +10,10 @@ from typing import Any
 
 import mlcroissant
 import pytest
-from ledgers import conversion
-from light import LIGHT
 from PIL import Image
-from releases import Row, every_row, files, table
+from support.ledgers import conversion
+from support.light import LIGHT
+from support.releases import Row, every_row, files, table
 
 from builders.assemble import assemble
 from builders.ledger import Ledger

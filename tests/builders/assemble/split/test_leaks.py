@@ -6,8 +6,8 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
-from ledgers import Attempt
-from releases import Row, every_row, table
+from support.ledgers import Attempt
+from support.releases import Row, every_row, table
 
 from builders.assemble import ReleaseReport
 from builders.assemble.split.assignment import family_name, paper_splits

@@ -6,7 +6,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
-from releases import every_row, table
+from support.releases import every_row, table
 
 import younger_hf
 from builders.assemble import ReleaseReport

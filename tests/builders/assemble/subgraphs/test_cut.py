@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 from hypothesis import given
-from identity.oracle import shuffled
-from strategies import operator_graphs
+from support.isomorphism import shuffled
+from support.strategies import operator_graphs
 
 from builders.assemble.subgraphs.cut import Subgraphs, find_subgraphs
 from builders.assemble.subgraphs.store import SubgraphStore

@@ -25,7 +25,7 @@ from datasets import Features, Image, Value
 from datasets.info import DatasetInfosDict
 from datasets.utils.metadata import MetadataConfigs
 from huggingface_hub import DatasetCard
-from releases import every_row
+from support.releases import every_row
 
 from builders.assemble import ReleaseReport
 from builders.assemble.write.parquet import write_split

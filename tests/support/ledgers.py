@@ -1,4 +1,4 @@
-"""Ledgers of real models, filled through their own interface: `from ledgers import fill`."""
+"""Ledgers of real models, filled through their own interface: `from support.ledgers import fill`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Contributions of the onnx package's zoo models: `from contributions import contribution, rewritten`."""
+"""Contributions of the onnx package's zoo models: `from support.contributions import contribution, rewritten`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from light import LIGHT
 from onnx import ModelProto
+from support.light import LIGHT
 
 from builders.contribution import Contribution, contributed
 from builders.measure.facts import measure

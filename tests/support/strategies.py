@@ -1,4 +1,4 @@
-"""Hypothesis strategies for operator graphs: `from strategies import operator_graphs`.
+"""Hypothesis strategies for operator graphs: `from support.strategies import operator_graphs`.
 
 The graphs are arbitrary within the rules of `OperatorGraph`: multigraphs with parallel edges, several output
 slots, input slots that nothing feeds, isolated nodes, nested bodies, operators of other domains.

@@ -1,4 +1,4 @@
-"""A release of real architectures that needs no framework: `from zoo import build_zoo`.
+"""A release of real architectures that needs no framework: `from support.zoo import build_zoo`.
 
 The onnx package has nine models of the ONNX Model Zoo. `YOUNGER_ZOO` names a directory that has them built, by another
 environment perhaps: what one version of `datasets` writes the others must read.

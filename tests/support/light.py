@@ -1,4 +1,4 @@
-"""Releases of some of the onnx package's zoo models, made in a second: `from light import built`."""
+"""Releases of some of the onnx package's zoo models, made in a second: `from support.light import built`."""
 
 from __future__ import annotations
 

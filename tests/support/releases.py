@@ -1,4 +1,4 @@
-"""A release as it lies on disk, read without the library: `from releases import every_row, files, table`."""
+"""A release as it lies on disk, read without the library: `from support.releases import every_row, files, table`."""
 
 from __future__ import annotations
 

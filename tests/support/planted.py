@@ -1,4 +1,4 @@
-"""A model that has something to hide in every field: `from planted import planted_everywhere`."""
+"""A model that has something to hide in every field: `from support.planted import planted_everywhere`."""
 
 from __future__ import annotations
 
