@@ -1,7 +1,8 @@
 """Younger: a dataset of real neural-network architectures.
 
 `load` reads a release; `to_pyg`, `to_networkx` and `to_onnx` turn its rows into other libraries' objects; `Evaluator`
-scores what was learned from them.
+scores what was learned from them. `extract` reads the architecture of an ONNX file without its weights; `fingerprint`
+says which architecture it is.
 Everything is imported when it is first used, so that `import younger_hf` costs nothing by itself.
 """
 
@@ -13,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from younger_hf.dataset import load, to_graph
     from younger_hf.errors import YoungerError
+    from younger_hf.extract import extract, read_structure, strip
     from younger_hf.graph import Operator, OperatorGraph
+    from younger_hf.identity import fingerprint, is_isomorphic, wl_hash
     from younger_hf.interop.networkx import from_networkx, to_networkx
     from younger_hf.interop.onnx import example_inputs, to_onnx
     from younger_hf.interop.pyg import from_pyg, to_pyg
@@ -29,13 +32,18 @@ _HOMES = {
     "Vocabulary": "vocabulary",
     "YoungerError": "errors",
     "example_inputs": "interop.onnx",
+    "fingerprint": "identity",
     "from_networkx": "interop.networkx",
     "from_pyg": "interop.pyg",
+    "is_isomorphic": "identity",
     "load": "dataset",
+    "read_structure": "extract",
+    "strip": "extract",
     "to_graph": "dataset",
     "to_networkx": "interop.networkx",
     "to_onnx": "interop.onnx",
     "to_pyg": "interop.pyg",
+    "wl_hash": "identity",
 }
 
 __all__ = [  # noqa: RUF022 - in the order in which a user meets them
@@ -47,6 +55,12 @@ __all__ = [  # noqa: RUF022 - in the order in which a user meets them
     "from_networkx",
     "to_onnx",
     "example_inputs",
+    "extract",
+    "read_structure",
+    "strip",
+    "fingerprint",
+    "wl_hash",
+    "is_isomorphic",
     "Evaluator",
     "Operator",
     "OperatorGraph",
@@ -56,6 +70,8 @@ __all__ = [  # noqa: RUF022 - in the order in which a user meets them
 
 
 def __getattr__(name: str) -> Any:
+    if name == "extract":
+        return import_module("younger_hf.extract")  # a package that can be called, as it says itself
     if name not in _HOMES:
         raise AttributeError(f"module 'younger_hf' has no attribute {name!r}")
     value = getattr(import_module(f"younger_hf.{_HOMES[name]}"), name)

@@ -10,12 +10,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-import igraph
 import numpy as np
 from numpy.typing import NDArray
 
+from younger_hf.errors import MissingExtraError
 from younger_hf.graph import IntArray, OperatorGraph
 from younger_hf.identity.batch import Batch, label_digests
+
+try:
+    import igraph
+except ModuleNotFoundError as error:
+    raise MissingExtraError("igraph", "inspect") from error
 
 MOST_NEIGHBOURS: Final = 500
 """A node with more neighbours is a community by itself: igraph's time grows with the cube of their number."""

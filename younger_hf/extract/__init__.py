@@ -14,10 +14,17 @@ The rooms, in the order in which a model passes through them:
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 
-from onnx import ModelProto
+from younger_hf.errors import MissingExtraError
+
+try:
+    from onnx import ModelProto
+except ModuleNotFoundError as error:
+    raise MissingExtraError(error.name or "onnx", "inspect") from error
 
 from younger_hf.extract.errors import InvalidModelError
 from younger_hf.extract.flatten import FlatModel, flatten
@@ -94,3 +101,18 @@ def _flat(model_or_path: ModelOrPath) -> FlatModel:
     if isinstance(model_or_path, ModelProto):
         return flatten(model_or_path)
     return flatten(load_weightless(model_or_path), Path(shown(model_or_path)).name)
+
+
+class _CallableModule(ModuleType):
+    """This package, which can be called: `younger_hf.extract("model.onnx")`.
+
+    A package and the function that it is there for share a name, and importing any module of the package sets
+    `younger_hf.extract` to the package. As both are one object, it does not matter who comes first.
+    """
+
+    def __call__(self, model_or_path: ModelOrPath) -> OperatorGraph:
+        return extract(model_or_path)
+
+
+_CallableModule.__call__.__doc__ = extract.__doc__
+sys.modules[__name__].__class__ = _CallableModule

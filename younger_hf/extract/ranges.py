@@ -20,11 +20,14 @@ from typing import Final, Literal, NoReturn
 from urllib.parse import urljoin
 from urllib.request import getproxies, proxy_bypass
 
-from urllib3 import BaseHTTPResponse, PoolManager, ProxyManager, Retry, Timeout
-from urllib3.exceptions import HTTPError, InvalidHeader, LocationValueError
-from urllib3.util import parse_url
+from younger_hf.errors import MissingExtraError, YoungerError
 
-from younger_hf.errors import YoungerError
+try:
+    from urllib3 import BaseHTTPResponse, PoolManager, ProxyManager, Retry, Timeout
+    from urllib3.exceptions import HTTPError, InvalidHeader, LocationValueError
+    from urllib3.util import parse_url
+except ModuleNotFoundError as error:
+    raise MissingExtraError("urllib3", "inspect") from error
 
 MAX_WHOLE: Final = 4 << 20  # bytes of a body that is taken though a range of it was asked for
 MAX_FETCHED: Final = 1 << 29  # bytes of one file
