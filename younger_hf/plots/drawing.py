@@ -1,0 +1,181 @@
+"""A drawing of an architecture: stacks of operators, frames and lines, as SVG or PNG.
+
+In goes what stands where, in pixels; out come files. `younger_hf.plots.layered` decides what stands where.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from xml.sax.saxutils import escape
+
+from PIL import Image, ImageDraw, ImageFont
+
+from younger_hf.errors import UsageError
+from younger_hf.plots.preview import COLOURS
+from younger_hf.whole_files import write_whole
+
+ROW_WIDTH: Final = 168
+ROW_HEIGHT: Final = 19
+MARGIN: Final = 24
+"""Pixels."""
+
+_FONT: Final = 11
+_INK, _FAINT, _FRAME = "#2b2f36", "#b9c0c9", "#f4f6f8"
+_PNG_SCALE: Final = 2
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of a stack: its text, its group of operators, and what it is in full."""
+
+    text: str
+    group: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Box:
+    """A stack with its place: left and top in pixels."""
+
+    rows: tuple[Row, ...]
+    x: float
+    y: float
+
+    @property
+    def height(self) -> float:
+        """In pixels."""
+        return ROW_HEIGHT * len(self.rows)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What is drawn once and stands for several: a rectangle in pixels, and how often."""
+
+    times: int
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A drawing of an architecture.
+
+    Attributes:
+        title: what is drawn.
+        width: pixels.
+        height: pixels.
+        boxes: the stacks of operators.
+        frames: outer ones first.
+        lines: the data flows between stacks, as points in pixels, and whether each passes over many layers.
+    """
+
+    title: str
+    width: float
+    height: float
+    boxes: tuple[Box, ...]
+    frames: tuple[Frame, ...]
+    lines: tuple[tuple[tuple[tuple[float, float], ...], bool], ...]
+
+    def to_svg(self) -> str:
+        """As SVG; the same drawing gives the same text."""
+        parts = [
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{self.width:.0f}" height="{self.height:.0f}" '
+            f'viewBox="0 0 {self.width:.0f} {self.height:.0f}" font-family="Helvetica, Arial, sans-serif" '
+            f'font-size="{_FONT}" role="img">',
+            f"<title>{escape(self.title)}</title>",
+            f'<rect width="100%" height="100%" fill="#ffffff"/><text x="{MARGIN}" y="{MARGIN}" fill="{_INK}" '
+            f'font-weight="bold">{escape(self.title)}</text>',
+        ]
+        parts.extend(
+            f'<rect x="{frame.x:.1f}" y="{frame.y:.1f}" width="{frame.width:.1f}" height="{frame.height:.1f}" '
+            f'rx="6" fill="{_FRAME}" fill-opacity="0.8" stroke="{_FAINT}"/>'
+            f'<text x="{frame.x + frame.width - 6:.1f}" y="{frame.y + 13:.1f}" text-anchor="end" fill="{_INK}" '
+            f'font-weight="bold">×{frame.times}</text>'
+            for frame in self.frames
+        )
+        for points, is_far in self.lines:
+            path = _curve(points)
+            parts.append(f'<path d="{path}" fill="none" stroke="{_FAINT if is_far else _INK}" stroke-width="1"/>')
+        for box in self.boxes:
+            for number, row in enumerate(box.rows):
+                fill, ink = _colours(row.group)
+                y = box.y + number * ROW_HEIGHT
+                parts.append(
+                    f'<g><title>{escape(row.title)}</title><rect x="{box.x:.1f}" y="{y:.1f}" width="{ROW_WIDTH}" '
+                    f'height="{ROW_HEIGHT - 1}" rx="2" fill="{fill}"/><text x="{box.x + 6:.1f}" y="{y + 13:.1f}" '
+                    f'fill="{ink}">{escape(row.text)}</text></g>'
+                )
+        return "\n".join((*parts, "</svg>\n"))
+
+    def to_png(self) -> bytes:
+        """As a PNG of twice as many pixels."""
+        scale = _PNG_SCALE
+        image = Image.new("RGB", (round(self.width) * scale, round(self.height) * scale), "#ffffff")
+        canvas = ImageDraw.Draw(image)
+        font = ImageFont.load_default(_FONT * scale)
+
+        def text(x: float, y: float, words: str, fill: str, anchor: str = "ls") -> None:
+            # Pillow's own font lacks the sign.
+            canvas.text((x * scale, y * scale), words.replace("×", "x"), fill=fill, font=font, anchor=anchor)
+
+        text(MARGIN, MARGIN, self.title, _INK)
+        for frame in self.frames:
+            corners = (frame.x, frame.y, frame.x + frame.width, frame.y + frame.height)
+            canvas.rounded_rectangle([scale * at for at in corners], 6 * scale, _FRAME, _FAINT, scale)
+            text(frame.x + frame.width - 6, frame.y + 13, f"×{frame.times}", _INK, "rs")
+        for points, is_far in self.lines:
+            path = [(x * scale, y * scale) for x, y in points]
+            canvas.line(path, fill=_FAINT if is_far else _INK, width=scale, joint="curve")
+        for box in self.boxes:
+            for number, row in enumerate(box.rows):
+                fill, ink = _colours(row.group)
+                y = box.y + number * ROW_HEIGHT
+                corners = (box.x, y, box.x + ROW_WIDTH, y + ROW_HEIGHT - 1)
+                canvas.rounded_rectangle([scale * at for at in corners], 2 * scale, fill)
+                text(box.x + 6, y + 13, row.text, ink)
+        buffer = io.BytesIO()
+        image.save(buffer, "PNG", optimize=True)
+        return buffer.getvalue()
+
+    def save(self, path: str | Path) -> None:
+        """Write it to a file, `.svg` or `.png`.
+
+        Raises:
+            UsageError: another ending.
+            YoungerError: the file cannot be written.
+        """
+        path = Path(path)
+        if path.suffix not in (".svg", ".png"):
+            raise UsageError(f"a drawing is written as .svg or .png, not as {path.name}")
+        write_whole(path, self.to_svg().encode() if path.suffix == ".svg" else self.to_png())
+
+    def _repr_svg_(self) -> str:
+        """What a notebook shows."""
+        return self.to_svg()
+
+
+def _colours(group: str) -> tuple[str, str]:
+    """The fill of a row, and the ink that can be read on it."""
+    value = COLOURS[group][1]
+    red, green, blue = (int(value[at : at + 2], 16) for at in (0, 2, 4))
+    return f"#{value}", "#ffffff" if 299 * red + 587 * green + 114 * blue < 140_000 else _INK
+
+
+def _curve(points: Sequence[tuple[float, float]]) -> str:
+    """A smooth path through points, upright at each."""
+    (x, y), *rest = points
+    path = [f"M{x:.1f} {y:.1f}"]
+    for to_x, to_y in rest:
+        if x == to_x:
+            path.append(f"L{to_x:.1f} {to_y:.1f}")
+        else:
+            middle = (y + to_y) / 2
+            path.append(f"C{x:.1f} {middle:.1f} {to_x:.1f} {middle:.1f} {to_x:.1f} {to_y:.1f}")
+        x, y = to_x, to_y
+    return "".join(path)
