@@ -176,7 +176,7 @@ def _layers(edges: Sequence[tuple[int, int]], stretch: Sequence[int]) -> IntArra
 def _lay_out(plan: _Plan, title: str) -> Drawing:
     """Give every stack a place."""
     used, layer = np.unique(plan.layer, return_inverse=True)
-    at, bends_of = _place(layer.tolist(), plan.edges)
+    place, bends_of = _place(layer.tolist(), plan.edges)
     nesting = _nesting(plan.frames)
     inner = max(nesting, default=0) + 1
 
@@ -187,9 +187,9 @@ def _lay_out(plan: _Plan, title: str) -> Drawing:
         above[layer[inside].min()] += _HEAD
         below[layer[inside].max()] += _PAD
     tops = 2 * MARGIN + np.cumsum(above) + np.cumsum(np.concatenate(([0], (heights + below + _GAP)[:-1])))
-    columns = _apart(at[: len(plan.rows)], layer)
+    columns = _apart(place[: len(plan.rows)], layer)
     bends = [
-        [(at[bend], int(layer[source]) + number) for number, bend in enumerate(path, start=1)]
+        [(place[bend], int(layer[source]) + number) for number, bend in enumerate(path, start=1)]
         for (source, _), path in zip(plan.edges, bends_of, strict=True)
     ]
     left = min([*columns, *(column for path in bends for column, _ in path)])
@@ -236,7 +236,8 @@ def _lay_out(plan: _Plan, title: str) -> Drawing:
 
 def _place(layer: Sequence[int], edges: Sequence[tuple[int, int]]) -> tuple[list[float], list[list[int]]]:
     """The column of each stack and then of each bend, and the bends of each edge: one in every layer that it passes."""
-    layers, steps = list(layer), []
+    layers = list(layer)
+    steps: list[tuple[int, int]] = []
     bends: list[list[int]] = []
     for source, target in edges:
         first = len(layers)
