@@ -23,7 +23,7 @@ try:
     from google.protobuf.message import DecodeError
     from onnx import AttributeProto, ModelProto, TensorProto, helper, numpy_helper
 except ModuleNotFoundError as error:
-    raise MissingExtraError("onnx", "onnx") from error
+    raise MissingExtraError("onnx", "inspect") from error
 
 from younger_hf.interop.inputs import input_values
 from younger_hf.interop.parameters import Parameter, graphs_of, has_data, parameters_of, required_values

@@ -25,7 +25,7 @@ try:
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
 except ImportError as error:
-    raise MissingExtraError("scikit-learn", "evaluate") from error
+    raise MissingExtraError("scikit-learn", "plots") from error
 
 RANDOM_STATE: Final = 42
 FEWEST_POINTS: Final = 4
