@@ -18,7 +18,7 @@ import networkx as nx
 from fingerprint import compare, digraph, stacked
 from real_models import onnx_file
 
-from builders.assemble.subgraphs.cut import find_subgraphs
+from builders.measure.cut import find_subgraphs
 from younger_hf.communities import find_communities
 from younger_hf.extract import extract
 from younger_hf.identity import canonicalize
@@ -31,10 +31,10 @@ def with_networkx(graph: nx.DiGraph) -> set[str]:
     for community in nx.community.greedy_modularity_communities(undirected):
         boundary = nx.node_boundary(undirected, community)
         if boundary:
-            sample = graph.subgraph([*community, *boundary]).copy()
+            cut = graph.subgraph([*community, *boundary]).copy()
             for node in boundary:
-                sample.nodes[node]["label"] += " boundary"
-            hashes.add(nx.weisfeiler_lehman_graph_hash(sample, node_attr="label"))
+                cut.nodes[node]["label"] += " boundary"
+            hashes.add(nx.weisfeiler_lehman_graph_hash(cut, node_attr="label"))
     return hashes
 
 

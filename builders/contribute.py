@@ -20,9 +20,6 @@ from typing import Final, Literal
 import onnx
 from huggingface_hub import CommitOperationAdd, HfApi
 
-from builders.assemble.merge import row_key
-from builders.assemble.write.numbering import count_types
-from builders.assemble.write.rows import summarize
 from builders.contribution import Contribution, InvalidContributionError, contributed
 from builders.crawl import ModelRef, list_models
 from builders.ledger import Ledger
@@ -109,7 +106,7 @@ class Proposal:
             (
                 f"{self.contribution.path}, {len(self.content):,} bytes, is all that {self.repo_id} would get:",
                 *(f"  {name:<{width}}  {value}".rstrip() for name, value in texts.items()),
-                f"  {'':<{width}}  {facts.num_nodes:,} operators: {summarize(count_types(facts.variants))}",
+                f"  {'':<{width}}  {facts.num_nodes:,} operators: {facts.summary}",
                 f"  {'':<{width}}  {facts.num_edges:,} data flows",
                 f"  {'':<{width}}  {counts.parameters:,} parameters by element type and shape, without values "
                 f"({facts.num_parameters:,} elements)",
@@ -260,9 +257,7 @@ def convert(model: ModelRef, *, timeout: float, memory_limit: int) -> tuple[Cont
 
 def _look_up(api: HfApi, repository: Repository, release: Release, proposal: Proposal) -> Proposal:
     """The proposal with what the repository has of it."""
-    graph, skeleton = (
-        row_key(found.fingerprint, found.evidence) for found in (proposal.facts.graph, proposal.facts.skeleton)
-    )
+    graph, skeleton = proposal.facts.graph.key, proposal.facts.skeleton.key
     standing: Standing = "new graph"
     for _, part in release.row_groups("skeletons", ["fingerprint", "skeleton_fingerprint"]):
         if graph in part.column("fingerprint").to_pylist():

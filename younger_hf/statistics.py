@@ -158,7 +158,7 @@ class Statistics:
     families: tuple[Family, ...]
 
 
-def measure(source: str | Path = "younger", revision: str | None = None) -> Statistics:
+def count_release(source: str | Path = "younger", revision: str | None = None) -> Statistics:
     """Count what a release holds.
 
     Args:

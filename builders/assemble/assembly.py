@@ -23,17 +23,16 @@ from builders.assemble.describe.sources import count_stages
 from builders.assemble.merge import Measured, count_undecided, count_wl_collisions, merge
 from builders.assemble.previous import read_previous, read_removals
 from builders.assemble.split.leaks import graph_leaks
-from builders.assemble.split.placement import lay_out
-from builders.assemble.spool import write_spool
+from builders.assemble.split.placement import place_rows
 from builders.assemble.write.configs import write_configs
-from builders.assemble.write.numbering import vocabulary_rows
+from builders.assemble.write.operators import operator_rows
 from builders.assemble.write.swap import staged
 from builders.executor.ordered_map import ordered_map
-from builders.measure.facts import measure
+from builders.measure.spool import measure_packed, write_spool
 from builders.removals import REMOVALS, Removals
 from younger_hf.errors import YoungerError
 from younger_hf.plots.figures import draw_all
-from younger_hf.statistics import measure as measure_release
+from younger_hf.statistics import count_release
 from younger_hf.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -69,11 +68,11 @@ def assemble(
         spool = scratch / "graphs.arrow"
         directory = scratch / "release"
         measured = _measure_all(ledger, spool, jobs, removals)
-        layout = lay_out(merge(measured), seed, before.splits)
-        graphs = [row.merged for row in layout.graphs]
-        operators = vocabulary_rows((graph.representative.facts.variants for graph in graphs), before.vocabulary)
+        placement = place_rows(merge(measured), seed, before.splits)
+        graphs = [row.merged for row in placement.graphs]
+        operators = operator_rows((graph.representative.facts.variants for graph in graphs), before.vocabulary)
         vocabulary = Vocabulary.from_rows(operators)
-        written = write_configs(directory, layout, operators, vocabulary, spool, previous=before, jobs=jobs)
+        written = write_configs(directory, placement, operators, vocabulary, spool, previous=before, jobs=jobs)
         report = ReleaseReport(
             output=output,
             rows={
@@ -83,14 +82,14 @@ def assemble(
             models=len({model for one in measured for model in one.models}),
             stages=count_stages(ledger, graphs, removals),
             architectures=len(measured),
-            skeletons=len(layout.skeletons),
+            skeletons=len(placement.skeletons),
             duplicates=len(measured) - len(graphs),
             wl_collisions=count_wl_collisions(graphs),
             searched=sum(graph.representative.facts.num_searched > 0 for graph in graphs),
             undecided=count_undecided(graphs),
             subgraphs=written.subgraphs,
-            conflicts=layout.conflicts,
-            leaks=[*graph_leaks(layout.graphs, layout.type_graphs), *written.leaks],
+            conflicts=placement.conflicts,
+            leaks=[*graph_leaks(placement.graphs, placement.type_graphs), *written.leaks],
         )
         card = render_card(report, written.files, graphs, vocabulary)
         (directory / "README.md").write_text(card, encoding="utf-8")
@@ -114,8 +113,8 @@ def _measure_all(ledger: Ledger, spool: Path, jobs: int, removals: Removals) -> 
                 yield architecture.skeleton
 
     measured: list[Measured] = []
-    with write_spool(spool) as records:
-        results = tqdm(ordered_map(measure, skeletons(), jobs), desc="measure", unit="skeleton", disable=None)
+    with write_spool(spool) as write:
+        results = tqdm(ordered_map(measure_packed, skeletons(), jobs), desc="measure", unit="skeleton", disable=None)
         try:
             for number, result in enumerate(results):
                 # Labels come from other processes, each time as new strings.
@@ -123,8 +122,7 @@ def _measure_all(ledger: Ledger, spool: Path, jobs: int, removals: Removals) -> 
                 exporter, versions, models = origins[number]
                 facts = replace(result.facts, variants=variants)
                 measured.append(Measured(number, exporter, models, facts, versions))
-                records.write_batch(result.graph)
-                records.write_batch(result.type_graph)
+                write(result)
         except (YoungerError, BrokenProcessPool) as error:
             model = origins[len(measured)][2][0]
             raise YoungerError(f"the skeleton of {model.source} {model.id} cannot be measured: {error}") from error
@@ -138,7 +136,7 @@ def _measure_all(ledger: Ledger, spool: Path, jobs: int, removals: Removals) -> 
 def _draw_figures(release: Path) -> None:
     """The figures that the card shows, of what was written."""
     (release / "figures").mkdir()
-    for name, figure in draw_all(measure_release(release)).items():
+    for name, figure in draw_all(count_release(release)).items():
         (release / "figures" / name).write_bytes(figure)
 
 

@@ -45,7 +45,7 @@ class Merged:
     """What is one row of a config.
 
     Attributes:
-        key: see `row_key`.
+        key: of its identity, see `builders.measure.facts.Identity`.
         members: the architectures in it, that of the most prominent model first.
         parts: the rows of the next finer level that it is made of, by key.
     """
@@ -84,18 +84,6 @@ def merge(measured: Iterable[Measured]) -> list[Merged]:
     return _join(graphs, lambda facts: facts.type_graph)
 
 
-def row_key(fingerprint: str, evidence: str) -> str:
-    """The key of a row: its fingerprint; where this is not exact, with a suffix that is the row's own.
-
-    The suffix depends on the row alone, so that a row keeps its key when others join the release.
-
-    Args:
-        fingerprint: of the graph.
-        evidence: as in `builders.measure.facts.Identity`.
-    """
-    return f"{fingerprint}-{evidence[:16]}" if evidence else fingerprint
-
-
 def count_wl_collisions(graphs: Iterable[Merged]) -> int:
     """Pairs of rows with one WL hash that are not isomorphic: what the paper would have merged wrongly."""
     by_hash: Counter[str] = Counter()
@@ -124,7 +112,7 @@ def _rows(groups: Mapping[Identity, tuple[list[Measured], tuple[Merged, ...]]]) 
     rows = []
     for identity, (members, parts) in groups.items():
         best_first = sorted(members, key=lambda one: (_prominence(one.prominent_model), one.number))
-        rows.append(Merged(row_key(identity.fingerprint, identity.evidence), tuple(best_first), parts))
+        rows.append(Merged(identity.key, tuple(best_first), parts))
     return sorted(rows, key=lambda row: row.key)
 
 

@@ -1,26 +1,29 @@
 """What is measured on one skeleton, once: its identities, its counts, its picture.
 
-In goes a serialised skeleton; out come `Facts`, small enough to keep for every architecture, and two records for
-the spool, which hold the graph itself.
+In goes a serialised skeleton; out come `Facts`, small enough to keep for every architecture, and its graph.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
+from typing import Final
 
 import onnx
-import pyarrow as pa
 from google.protobuf.message import DecodeError
 
-from builders.assemble.spool import pack
 from younger_hf.extract.errors import InvalidModelError
 from younger_hf.extract.flatten import flatten
 from younger_hf.extract.operator_graph import annotated_graph, operator_graph
 from younger_hf.graph import OperatorGraph
 from younger_hf.identity import canonicalize, wl_hash
 from younger_hf.plots.preview import preview
+
+_SUMMARY_TYPES: Final = 8
+_TIMES: Final = "\N{MULTIPLICATION SIGN}"
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,14 @@ class Identity:
     def exact(self) -> bool:
         """Whether the fingerprint decides by itself."""
         return not self.evidence
+
+    @property
+    def key(self) -> str:
+        """What a row of a release is known by: the fingerprint; where it is not exact, with a suffix of the row's own.
+
+        The suffix depends on the row alone, so that a row keeps its key when others join the release.
+        """
+        return f"{self.fingerprint}-{self.evidence[:16]}" if self.evidence else self.fingerprint
 
 
 @dataclass(frozen=True)
@@ -77,20 +88,41 @@ class Facts:
         """Operators."""
         return sum(self.variants.values())
 
+    @cached_property
+    def types(self) -> dict[str, int]:
+        """The number of nodes of each `type_label`, as `count_types` gives it."""
+        return count_types(self.variants)
+
+    @property
+    def summary(self) -> str:
+        """The most frequent operator types with their counts."""
+        shown = [f"{name}{_TIMES}{count}" for name, count in list(self.types.items())[:_SUMMARY_TYPES]]
+        return " ".join(shown + ["…"] * (len(self.types) > len(shown)))
+
 
 @dataclass(frozen=True)
 class Measurement:
-    """The facts of a skeleton, and its records for the spool.
+    """All that is known of a skeleton.
 
     Attributes:
         facts: small, kept.
-        graph: the graph in canonical order, with its preview.
-        type_graph: the graph without attributes in canonical order, with the skeleton.
+        graph: the graph in canonical order.
+        type_graph: the graph without attributes in canonical order, which may be another.
+        preview: the picture of the graph, a PNG.
     """
 
     facts: Facts
-    graph: pa.RecordBatch
-    type_graph: pa.RecordBatch
+    graph: OperatorGraph
+    type_graph: OperatorGraph
+    preview: bytes
+
+
+def count_types(variants: Mapping[str, int]) -> dict[str, int]:
+    """The number of nodes of each `type_label`, given that of each `label`; most frequent first, ties by name."""
+    types: Counter[str] = Counter()
+    for label, count in variants.items():
+        types[label.partition("{")[0]] += count
+    return dict(sorted(types.items(), key=lambda item: (-item[1], item[0])))
 
 
 def measure(skeleton: bytes) -> Measurement:
@@ -126,7 +158,7 @@ def measure(skeleton: bytes) -> Measurement:
         variants=dict(sorted(Counter(operator.label for operator in graph.operator).items())),
         num_searched=form.num_searched,
     )
-    return Measurement(facts, pack(form.graph, preview(form.graph)), pack(type_graph, skeleton))
+    return Measurement(facts, form.graph, type_graph, preview(form.graph))
 
 
 def _hash_arrays(graph: OperatorGraph) -> str:

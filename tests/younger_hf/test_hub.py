@@ -13,7 +13,7 @@ import pytest
 from hub.repositories import Repository
 from hub.server import hub
 
-from younger_hf.statistics import measure
+from younger_hf.statistics import count_release
 from younger_hf.statistics_report import to_json
 
 # In another process, since huggingface_hub reads where the Hub is when it is imported.
@@ -21,7 +21,7 @@ PROGRAM = """
 import json, sys
 from younger_hf import Vocabulary, YoungerError, load
 from younger_hf.release import open_release
-from younger_hf.statistics import measure
+from younger_hf.statistics import count_release
 from younger_hf.statistics_report import to_json
 
 def outcome(call):
@@ -33,7 +33,7 @@ def outcome(call):
 calls = json.loads(sys.argv[1])
 print(json.dumps({
     "vocabulary": Vocabulary.load("org/younger").variants,
-    "statistics": to_json(measure("org/younger")),
+    "statistics": to_json(count_release("org/younger")),
     "found": open_release("org/younger").find("graphs", sys.argv[2], ["name", "node_scope"]),
     **{name: outcome(lambda: [row["name"] for row in load(**arguments)]) for name, arguments in calls.items()},
 }))
@@ -100,4 +100,4 @@ def test_filters_work_from_the_hub(outcomes):
 
 
 def test_the_statistics_of_a_repository_are_those_of_its_directory(outcomes, release):
-    assert outcomes["statistics"] == to_json(measure(release))
+    assert outcomes["statistics"] == to_json(count_release(release))

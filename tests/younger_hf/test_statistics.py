@@ -22,13 +22,13 @@ from younger_hf import Vocabulary, load
 from younger_hf.errors import ReleaseError, YoungerError
 from younger_hf.operator_groups import GROUPS, operator_group
 from younger_hf.schema import features
-from younger_hf.statistics import CATALOGUES, Distribution, Statistics, measure
+from younger_hf.statistics import CATALOGUES, Distribution, Statistics, count_release
 from younger_hf.statistics_report import to_json, to_text, write
 
 
 @pytest.fixture(scope="module")
 def measured(large_release: Path) -> Statistics:
-    return measure(large_release)
+    return count_release(large_release)
 
 
 @pytest.fixture(scope="module")
@@ -127,8 +127,8 @@ def test_the_json_says_what_was_measured(measured):
 
 def test_the_same_release_gives_the_same_bytes(measured, large_release, tmp_path):
     copy = shutil.copytree(large_release, tmp_path / "elsewhere")
-    assert to_json(measure(copy)) == to_json(measured)
-    assert to_text(measure(copy)) == to_text(measured)
+    assert to_json(count_release(copy)) == to_json(measured)
+    assert to_text(count_release(copy)) == to_text(measured)
 
 
 def test_the_text_has_every_part(measured):
@@ -161,7 +161,7 @@ def peak(release: Path) -> tuple[int, int]:
     pa.set_memory_pool(pool)
     tracemalloc.start()
     try:
-        measure(release)
+        count_release(release)
         return pool.max_memory(), tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -170,7 +170,7 @@ def peak(release: Path) -> tuple[int, int]:
 
 def test_memory_does_not_grow_with_the_release(large_release, measured, tmp_path):
     larger = copies(large_release, tmp_path / "larger", 16)
-    assert measure(larger).nodes.size == 16 * measured.nodes.size
+    assert count_release(larger).nodes.size == 16 * measured.nodes.size
     (arrow, python), (larger_arrow, larger_python) = peak(large_release), peak(larger)
     assert arrow > 10_000
     # Which columns are decoded at a time is left to chance.
@@ -180,20 +180,20 @@ def test_memory_does_not_grow_with_the_release(large_release, measured, tmp_path
 
 def test_a_release_that_is_not_whole_is_refused_by_name(large_release, tmp_path):
     with pytest.raises(ReleaseError, match="there is no release directory"):
-        measure(tmp_path / "nothing")
+        count_release(tmp_path / "nothing")
     copy = shutil.copytree(large_release, tmp_path / "younger")
     file = sorted((copy / "graphs").glob("train-*.parquet"))[1]
     content = file.read_bytes()
     file.write_bytes(content[: len(content) // 2])
     with pytest.raises(ReleaseError, match=rf"graphs/{file.name} is damaged"):
-        measure(copy)
+        count_release(copy)
     file.unlink()
     with pytest.raises(ReleaseError, match=rf"graphs/{file.name} is missing: the release is incomplete"):
-        measure(copy)
+        count_release(copy)
     card = copy / "README.md"
     card.write_text(card.read_text().replace("younger_schema_version: 1", "younger_schema_version: 2"))
     with pytest.raises(ReleaseError, match=r"README\.md is of schema version 2, and this younger-hf reads version 1"):
-        measure(copy)
+        count_release(copy)
 
 
 def test_ids_that_the_vocabulary_lacks_are_said(large_release, operator_rows, tmp_path):
@@ -203,7 +203,7 @@ def test_ids_that_the_vocabulary_lacks_are_said(large_release, operator_rows, tm
     table.to_parquet(str(next((copy / "operators").glob("*.parquet"))))
     assert Vocabulary.load(copy).operators == ("__UNK__", "__MASK__")
     with pytest.raises(ReleaseError, match=r"column node_variant has id \d+, and the vocabulary .* ends at 1"):
-        measure(copy)
+        count_release(copy)
 
 
 def test_what_cannot_be_written_is_said(measured, tmp_path):

@@ -150,10 +150,10 @@ def stats(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say what a release holds: sizes, operators, tasks, families, sources, licences."""
-    from younger_hf.statistics import measure
+    from younger_hf.statistics import count_release
     from younger_hf.statistics_report import to_json, to_text, write
 
-    statistics = measure(source, revision)
+    statistics = count_release(source, revision)
     typer.echo(to_json(statistics) if as_json else to_text(statistics), nl=not as_json)
     if output is not None:
         figures = {}

@@ -25,7 +25,6 @@ from builders.assemble.merge import Merged
 from builders.assemble.split.assignment import PAPER_SEED
 from builders.assemble.write.configs import Files
 from builders.assemble.write.features import card_features
-from builders.assemble.write.numbering import count_types
 from builders.assemble.write.parquet import SplitFiles
 from builders.assemble.write.rows import MOST_GRAPHS
 from younger_hf import __version__
@@ -228,7 +227,7 @@ def _tables(graphs: Sequence[Merged]) -> list[dict[str, Any]]:
     models = [model for row in graphs for model, _ in row.models]
     nodes: Counter[str] = Counter()
     for row in graphs:
-        nodes.update(count_types(row.representative.facts.variants))
+        nodes.update(row.representative.facts.types)
     exporters = Counter(one.exporter for row in graphs for one in row.members)
     return [
         _table("source", "models", Counter(model.source for model in models), 30),

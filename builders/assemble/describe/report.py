@@ -8,21 +8,7 @@ from pathlib import Path
 
 from builders.assemble.describe.sources import Stages
 from builders.assemble.split.leaks import Leak
-
-
-@dataclass(frozen=True)
-class SubgraphCounts:
-    """What was cut from the graphs.
-
-    Attributes:
-        found: communities that have a boundary.
-        unique: those that differ, as subgraphs with their boundaries.
-        inexact: unique ones that may have a twin, since the search ran out of budget.
-    """
-
-    found: int
-    unique: int
-    inexact: int
+from builders.assemble.subgraphs.found import SubgraphCounts
 
 
 @dataclass(frozen=True)
@@ -41,7 +27,7 @@ class ReleaseReport:
         searched: rows of `graphs` that colours alone did not put in canonical order.
         undecided: pairs of rows of `graphs` of which the search budget left open whether they are isomorphic.
         subgraphs: of each subgraph config.
-        conflicts: groups of families that are on several sides, since these were published there before a graph
+        conflicts: groups of families that are in several splits, since they were published there before a graph
             turned out to be of both; 0 where there was no release before.
         leaks: held-out rows with a relative in train.
     """
@@ -92,7 +78,7 @@ class ReleaseReport:
                 ),
                 *([f"{self.removed:,} models left out, as removals.txt asks"] if self.removed else []),
                 *(
-                    [f"{self.conflicts:,} groups of families are on several sides, as they were published"]
+                    [f"{self.conflicts:,} groups of families are in several splits, as they were published"]
                     if self.conflicts
                     else []
                 ),

@@ -104,26 +104,26 @@ def assign_groups(
 
 
 def set_apart_unseen(
-    sides: Sequence[str],
+    family_splits: Sequence[str],
     operators: Sequence[Collection[Hashable]],
     published: Sequence[str | None] | None = None,
 ) -> list[str]:
     """Move the validation and test rows with an operator that no train row has to `unseen`.
 
     Args:
-        sides: train, validation or test for each row.
+        family_splits: train, validation or test for each row.
         operators: the operators (variants, where attributes count) of each row.
         published: the split of each row in the release before, where it stays; None for a new row.
 
     Returns:
         The split of each row.
     """
-    stays = published or [None] * len(sides)
-    splits = [split or side for split, side in zip(stays, sides, strict=True)]
+    stays = published or [None] * len(family_splits)
+    splits = [stay or split for stay, split in zip(stays, family_splits, strict=True)]
     known = _known(splits, operators)
     return [
-        stay or (side if side == TRAIN or known.issuperset(row) else UNSEEN)
-        for stay, side, row in zip(stays, sides, operators, strict=True)
+        stay or (split if split == TRAIN or known.issuperset(row) else UNSEEN)
+        for stay, split, row in zip(stays, family_splits, operators, strict=True)
     ]
 
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
 
 from builders.assemble.split.assignment import TRAIN
-from builders.assemble.split.placement import Placed
+from builders.assemble.split.placement import PlacedRow
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def share_with_train(
     return Share(sum(not known.isdisjoint(found) for found in held_out), len(held_out))
 
 
-def graph_leaks(graphs: Sequence[Placed], type_graphs: Sequence[Placed]) -> list[Leak]:
+def graph_leaks(graphs: Sequence[PlacedRow], type_graphs: Sequence[PlacedRow]) -> list[Leak]:
     """The leaks of `graphs` and `graphs-no-attributes`."""
     families, type_families = ([row.families for row in rows] for rows in (graphs, type_graphs))
     kinds = [

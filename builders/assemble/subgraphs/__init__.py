@@ -1,1 +1,1 @@
-"""The subgraphs of every graph: cut, kept once, placed, written."""
+"""The subgraphs of every graph: kept once, placed."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from builders.assemble.subgraphs.cut import Int32s, Subgraphs
+from builders.measure.cut import Int32s, Subgraphs
 from younger_hf.graph import IntArray
 
 

@@ -1,34 +1,34 @@
-"""The configs of a release, written one after the other from their layout.
+"""The configs of a release, written one after the other.
 
-In go a layout, the rows of the vocabulary, and the spool; out come Parquet files, and what was written. The subgraphs
-are found on the way.
+In go the rows with their places, those of config `operators`, and the spool; out come Parquet files, and what was
+written. The subgraphs are found on the way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from tqdm import tqdm
 
-from builders.assemble.describe.report import SubgraphCounts
 from builders.assemble.previous import Previous
 from builders.assemble.split.assignment import TRAIN
 from builders.assemble.split.leaks import Leak
-from builders.assemble.split.placement import Layout, Placed
-from builders.assemble.spool import Spool
-from builders.assemble.subgraphs.configs import write_subgraphs
+from builders.assemble.split.placement import PlacedRow, Placement
+from builders.assemble.subgraphs.found import SubgraphCounts, subgraphs_of
 from builders.assemble.write.parquet import SplitFiles, write_split
-from builders.assemble.write.rows import graph_row, skeleton_row, type_graph_row
+from builders.assemble.write.rows import graph_row, skeleton_row, subgraph_row, type_graph_row
 from builders.assemble.write.sample import SAMPLE_BYTES, Candidate, choose_sample
+from builders.measure.spool import Spool
 from younger_hf.schema import SPLITS, features
 from younger_hf.vocabulary import Vocabulary
 
 Files = Mapping[str, Mapping[str, SplitFiles]]
 Row = dict[str, Any]
+_Placed = TypeVar("_Placed")
 
 _OPERATORS_PER_GROUP: Final = 10_000
 # What a model adds to the size of a row, where a node or an edge is one.
@@ -52,7 +52,7 @@ class Written:
 
 def write_configs(
     directory: Path,
-    layout: Layout,
+    placement: Placement,
     operators: list[Row],
     vocabulary: Vocabulary,
     spool_path: Path,
@@ -64,7 +64,7 @@ def write_configs(
 
     Args:
         directory: that of the release.
-        layout: the rows and their places.
+        placement: the rows and their places.
         operators: the rows of config `operators`.
         vocabulary: what they say.
         spool_path: the file that graphs, pictures and skeletons are in.
@@ -84,18 +84,18 @@ def write_configs(
             files.setdefault(config, {})[split] = written
         return written
 
-    def graph(row: Placed) -> Row:
+    def graph(row: PlacedRow) -> Row:
         return graph_row(row, spool, vocabulary)
 
-    def type_graph(row: Placed) -> Row:
+    def type_graph(row: PlacedRow) -> Row:
         return type_graph_row(row, spool, vocabulary)
 
-    def skeleton(row: Placed) -> Row:
+    def skeleton(row: PlacedRow) -> Row:
         return skeleton_row(row, spool)
 
     for config, make, placed in (
-        ("graphs", graph, layout.graphs),
-        ("graphs-no-attributes", type_graph, layout.type_graphs),
+        ("graphs", graph, placement.graphs),
+        ("graphs-no-attributes", type_graph, placement.type_graphs),
     ):
         for split in SPLITS:
             rows = [row for row in placed if row.split == split]
@@ -103,24 +103,23 @@ def write_configs(
 
     subgraphs, leaks = {}, []
     for config, placed, attributes in (
-        ("subgraphs", layout.graphs, True),
-        ("subgraphs-no-attributes", layout.type_graphs, False),
+        ("subgraphs", placement.graphs, True),
+        ("subgraphs-no-attributes", placement.type_graphs, False),
     ):
-        counts, leak = write_subgraphs(
-            placed,
-            spool_path,
-            vocabulary,
-            partial(write, config),
-            attributes=attributes,
-            published=previous.split_of(config),
-            jobs=jobs,
-        )
-        subgraphs[config] = counts
-        leaks.append(leak)
+        published = previous.split_of(config)
+        with subgraphs_of(
+            config, placed, spool_path, vocabulary, attributes=attributes, published=published, jobs=jobs
+        ) as found:
+            subgraph = partial(subgraph_row, found=found, vocabulary=vocabulary, attributes=attributes)
+            for split in SPLITS:
+                of_split = [row for row in found.placed if row.split == split]
+                write(config, split, map(subgraph, _progress(of_split, f"{config} {split}")))
+        subgraphs[config] = found.counts
+        leaks.append(found.leak)
 
     limit = float("inf")
     while True:
-        chosen = _sample(layout.graphs, limit)
+        chosen = _sample(placement.graphs, limit)
         written = write("sample", TRAIN, map(graph, chosen))
         if written.file_bytes <= SAMPLE_BYTES:
             break
@@ -128,19 +127,19 @@ def write_configs(
         limit = 0.9 * sum(map(_size, chosen)) * SAMPLE_BYTES / written.file_bytes
 
     write("operators", TRAIN, operators, rows_per_group=_OPERATORS_PER_GROUP)
-    write("skeletons", TRAIN, map(skeleton, _progress(layout.skeletons, "skeletons")))
+    write("skeletons", TRAIN, map(skeleton, _progress(placement.skeletons, "skeletons")))
     return Written(files, subgraphs, leaks)
 
 
-def _sample(graphs: list[Placed], limit: float) -> list[Placed]:
+def _sample(graphs: Sequence[PlacedRow], limit: float) -> list[PlacedRow]:
     candidates = [Candidate(row.merged.key, row.group, row.decile, _size(row)) for row in graphs]
     return [graphs[position] for position in choose_sample(candidates, limit)]
 
 
-def _size(row: Placed) -> int:
+def _size(row: PlacedRow) -> int:
     facts = row.merged.representative.facts
     return facts.num_nodes + facts.num_edges + _MODEL_SIZE * len(row.merged.models)
 
 
-def _progress(rows: list[Placed], what: str) -> Iterable[Placed]:
+def _progress(rows: Sequence[_Placed], what: str) -> Iterable[_Placed]:
     return tqdm(rows, desc=f"write {what}", unit="row", disable=None) if rows else rows

@@ -5,18 +5,17 @@ In go merged architectures and their graphs from the spool; out come dictionarie
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 from builders.assemble.merge import Merged
-from builders.assemble.split.placement import Placed, PlacedSubgraph
-from builders.assemble.spool import Spool
-from builders.assemble.subgraphs.store import SubgraphStore
-from builders.assemble.write.numbering import count_types
+from builders.assemble.split.placement import PlacedRow
+from builders.assemble.subgraphs.found import FoundSubgraphs
+from builders.assemble.subgraphs.placement import PlacedSubgraph
 from builders.measure.facts import Facts
+from builders.measure.spool import Spool
 from builders.model_ref import ModelRef
 from younger_hf.dataset import to_columns
-from younger_hf.graph import IntArray, Operator
+from younger_hf.graph import Operator
 from younger_hf.operator_groups import operator_group
 from younger_hf.vocabulary import Vocabulary
 
@@ -25,23 +24,10 @@ CONTROL_FLOW: Final = frozenset({"If", "Loop", "Scan", "SequenceMap"})
 MOST_GRAPHS: Final = 100
 """How many of the graphs that a subgraph occurs in are named in its row."""
 
-_SUMMARY_TYPES: Final = 8
-_TIMES: Final = "\N{MULTIPLICATION SIGN}"
-
 Row = dict[str, Any]
 
 
-def graph_record(architecture: int) -> int:
-    """The spool's record of an architecture's graph with attributes; its picture is attached."""
-    return 2 * architecture
-
-
-def type_graph_record(architecture: int) -> int:
-    """The spool's record of an architecture's graph without attributes; its skeleton is attached."""
-    return 2 * architecture + 1
-
-
-def graph_row(placed: Placed, spool: Spool, vocabulary: Vocabulary) -> Row:
+def graph_row(placed: PlacedRow, spool: Spool, vocabulary: Vocabulary) -> Row:
     """A row of config `graphs`.
 
     Args:
@@ -50,16 +36,15 @@ def graph_row(placed: Placed, spool: Spool, vocabulary: Vocabulary) -> Row:
         vocabulary: of the release.
     """
     merged = placed.merged
-    facts = merged.representative.facts
-    record = graph_record(merged.representative.number)
+    facts, number = merged.representative.facts, merged.representative.number
     return {
         "fingerprint": merged.key,
         "exact": facts.graph.exact,
         "type_fingerprint": placed.parent,
         "wl_hash": facts.wl_hash,
         **_scalars(merged, num_skeletons=len(merged.parts)),
-        "preview": {"bytes": spool.attachment(record), "path": None},
-        **to_columns(spool.graph(record), vocabulary),
+        "preview": {"bytes": spool.preview(number), "path": None},
+        **to_columns(spool.graph(number), vocabulary),
         "models": _models(merged),
         "evaluations": [
             {
@@ -77,11 +62,11 @@ def graph_row(placed: Placed, spool: Spool, vocabulary: Vocabulary) -> Row:
     }
 
 
-def type_graph_row(placed: Placed, spool: Spool, vocabulary: Vocabulary) -> Row:
+def type_graph_row(placed: PlacedRow, spool: Spool, vocabulary: Vocabulary) -> Row:
     """A row of config `graphs-no-attributes`; arguments as for `graph_row`."""
     merged = placed.merged
-    facts = merged.representative.facts
-    columns = to_columns(spool.graph(type_graph_record(merged.representative.number)), vocabulary)
+    facts, number = merged.representative.facts, merged.representative.number
+    columns = to_columns(spool.graph(number, attributes=False), vocabulary)
     del columns["node_variant"]
     return {
         "type_fingerprint": merged.key,
@@ -94,7 +79,7 @@ def type_graph_row(placed: Placed, spool: Spool, vocabulary: Vocabulary) -> Row:
     }
 
 
-def skeleton_row(placed: Placed, spool: Spool) -> Row:
+def skeleton_row(placed: PlacedRow, spool: Spool) -> Row:
     """A row of config `skeletons`; arguments as for `graph_row`."""
     merged = placed.merged
     architecture = merged.representative
@@ -105,35 +90,26 @@ def skeleton_row(placed: Placed, spool: Spool) -> Row:
         "opset": architecture.facts.opset,
         "exporter": architecture.exporter,
         "models": _models(merged),
-        "onnx": spool.attachment(type_graph_record(architecture.number)),
+        "onnx": spool.skeleton(architecture.number),
     }
 
 
-def subgraph_row(
-    placed: PlacedSubgraph,
-    store: SubgraphStore,
-    occurs_in: IntArray,
-    keys: Sequence[str],
-    vocabulary: Vocabulary,
-    attributes: bool,
-) -> Row:
+def subgraph_row(placed: PlacedSubgraph, found: FoundSubgraphs, vocabulary: Vocabulary, *, attributes: bool) -> Row:
     """A row of config `subgraphs` or `subgraphs-no-attributes`.
 
     Args:
         placed: the row and its place.
-        store: where the subgraph is.
-        occurs_in: the numbers of the graphs that it occurs in.
-        keys: the key of every graph.
+        found: where the subgraph is, and what it occurs in.
         vocabulary: of the release.
         attributes: whether it is of `subgraphs`.
     """
     number = placed.number
-    subgraph = store[number]
+    subgraph, occurs_in = found.store[number], found.occurrences[number]
     operators = vocabulary.operator_of_variant[subgraph.node] if attributes else subgraph.node
     return {
-        "fingerprint": store.keys[number],
-        "exact": bool(store.exact[number]),
-        "graphs": [keys[graph] for graph in occurs_in[:MOST_GRAPHS]],
+        "fingerprint": found.store.keys[number],
+        "exact": bool(found.store.exact[number]),
+        "graphs": [found.graphs[graph] for graph in occurs_in[:MOST_GRAPHS]],
         "num_graphs": len(occurs_in),
         "num_nodes": len(subgraph.node),
         "num_edges": subgraph.edge_index.shape[1],
@@ -151,7 +127,6 @@ def subgraph_row(
 def _scalars(merged: Merged, num_skeletons: int) -> Row:
     architecture = merged.representative
     facts, model = architecture.facts, architecture.prominent_model
-    types = count_types(facts.variants)
     groups = {operator_group(Operator.from_label(label)) for label in facts.variants}
     return {
         "name": model.id,
@@ -166,21 +141,15 @@ def _scalars(merged: Merged, num_skeletons: int) -> Row:
         "num_nodes": facts.num_nodes,
         "num_edges": facts.num_edges,
         "depth": facts.depth,
-        "num_operator_types": len(types),
+        "num_operator_types": len(facts.types),
         "num_parameters": facts.num_parameters,
         "num_skeletons": num_skeletons,
         "num_models": len(merged.models),
         "downloads": model.downloads,
-        "has_control_flow": not CONTROL_FLOW.isdisjoint(types),
+        "has_control_flow": not CONTROL_FLOW.isdisjoint(facts.types),
         "is_quantized": "quantisation" in groups,
-        "summary": summarize(types),
+        "summary": facts.summary,
     }
-
-
-def summarize(types: dict[str, int]) -> str:
-    """The most frequent operator types with their counts, given all of them in that order."""
-    shown = [f"{name}{_TIMES}{count}" for name, count in list(types.items())[:_SUMMARY_TYPES]]
-    return " ".join(shown + ["…"] * (len(types) > len(shown)))
 
 
 def _models(merged: Merged) -> list[Row]:

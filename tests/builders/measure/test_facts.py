@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx.parser
 import pytest
 
-from builders.measure.facts import measure
+from builders.measure.facts import count_types, measure
 from younger_hf.extract import strip
 from younger_hf.extract.errors import InvalidModelError
 
@@ -28,3 +28,9 @@ def test_a_graph_whose_nodes_colours_tell_apart_needs_no_search_and_one_with_twi
 def test_what_is_no_skeleton_is_refused() -> None:
     with pytest.raises(InvalidModelError):
         measure(b"this is no model")
+
+
+def test_types_are_counted_most_frequent_first() -> None:
+    variants = {'Conv{"group":1}': 1, 'Conv{"group":8}': 5, "Relu{}": 3, "com.microsoft::Gelu{}": 2, "Add{}": 3}
+    counted = [("Conv", 6), ("Add", 3), ("Relu", 3), ("com.microsoft::Gelu", 2)]
+    assert list(count_types(variants).items()) == counted

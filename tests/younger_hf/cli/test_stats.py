@@ -9,14 +9,14 @@ import pytest
 from typer.testing import CliRunner
 
 from younger_hf.cli import app, main
-from younger_hf.statistics import measure
+from younger_hf.statistics import count_release
 from younger_hf.statistics_report import to_json, to_text
 
 
 def test_it_prints_a_table(large_release):
     result = CliRunner().invoke(app, ["stats", str(large_release)])
     assert result.exit_code == 0
-    assert result.stdout == to_text(measure(large_release)) + "\n"
+    assert result.stdout == to_text(count_release(large_release)) + "\n"
     assert result.stderr == ""
 
 
@@ -24,7 +24,7 @@ def test_it_prints_and_writes_the_same_json(large_release, tmp_path):
     result = CliRunner().invoke(app, ["stats", str(large_release), "--json", "--output", str(tmp_path / "out")])
     assert result.exit_code == 0
     assert json.loads(result.stdout)["graphs"] == 120
-    assert result.stdout == (tmp_path / "out" / "statistics.json").read_text() == to_json(measure(large_release))
+    assert result.stdout == (tmp_path / "out" / "statistics.json").read_text() == to_json(count_release(large_release))
     names = {"statistics.json", "sizes.png", "operators.png", "families.png"}
     assert {file.name for file in (tmp_path / "out").iterdir()} == names
     assert result.stderr.count("wrote ") == 4

@@ -14,12 +14,12 @@ from PIL import Image
 from younger_hf.operator_groups import GROUPS
 from younger_hf.plots.figures import draw_all, draw_families, draw_operators, draw_sizes
 from younger_hf.plots.preview import COLOURS
-from younger_hf.statistics import Distribution, Family, OperatorCount, Statistics, measure
+from younger_hf.statistics import Distribution, Family, OperatorCount, Statistics, count_release
 
 
 @pytest.fixture(scope="module")
 def measured(large_release: Path) -> Statistics:
-    return measure(large_release)
+    return count_release(large_release)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from builders.assemble.write.numbering import count_types, vocabulary_rows
+from builders.assemble.write.operators import operator_rows
 from younger_hf.vocabulary import Vocabulary
 
 SMALL = {'Conv{"group":1}': 3, "Relu{}": 3}
@@ -10,7 +10,7 @@ LARGE = {'Conv{"group":1}': 1, 'Conv{"group":8}': 5, "com.microsoft::Gelu{}": 2,
 
 
 def test_ids_go_by_count_and_then_by_label() -> None:
-    vocabulary = Vocabulary.from_rows(vocabulary_rows([SMALL, LARGE]))
+    vocabulary = Vocabulary.from_rows(operator_rows([SMALL, LARGE]))
     assert vocabulary.operators == ("__UNK__", "__MASK__", "Conv", "Add", "Relu", "com.microsoft::Gelu")
     assert vocabulary.variants == (
         *("__UNK__", "__MASK__", 'Conv{"group":8}', 'Conv{"group":1}', "Add{}", "Relu{}", "com.microsoft::Gelu{}"),
@@ -18,13 +18,13 @@ def test_ids_go_by_count_and_then_by_label() -> None:
 
 
 def test_every_variant_knows_its_operator() -> None:
-    vocabulary = Vocabulary.from_rows(vocabulary_rows([SMALL, LARGE]))
+    vocabulary = Vocabulary.from_rows(operator_rows([SMALL, LARGE]))
     for variant, operator in zip(vocabulary.variants, vocabulary.operator_of_variant, strict=True):
         assert vocabulary.operators[operator] == variant.partition("{")[0]
 
 
 def test_nodes_and_graphs_are_counted() -> None:
-    rows = {(row["kind"], row["label"]): row for row in vocabulary_rows([SMALL, LARGE])}
+    rows = {(row["kind"], row["label"]): row for row in operator_rows([SMALL, LARGE])}
     assert (rows["operator", "Conv"]["num_nodes"], rows["operator", "Conv"]["num_graphs"]) == (9, 2)
     variant = rows["variant", 'Conv{"group":8}']
     assert (variant["num_nodes"], variant["num_graphs"]) == (5, 1)
@@ -34,18 +34,9 @@ def test_nodes_and_graphs_are_counted() -> None:
 
 
 def test_a_later_build_appends_and_never_renumbers() -> None:
-    first = Vocabulary.from_rows(vocabulary_rows([SMALL]))
-    second = Vocabulary.from_rows(vocabulary_rows([LARGE, LARGE], previous=first))
+    first = Vocabulary.from_rows(operator_rows([SMALL]))
+    second = Vocabulary.from_rows(operator_rows([LARGE, LARGE], previous=first))
     assert second.operators[: len(first.operators)] == first.operators
     assert second.variants[: len(first.variants)] == first.variants
     assert second.operators[len(first.operators) :] == ("Add", "com.microsoft::Gelu")
     assert second.variant_id("Relu{}") == first.variant_id("Relu{}")
-
-
-def test_types_are_counted_most_frequent_first() -> None:
-    assert list(count_types({**SMALL, **LARGE}).items()) == [
-        ("Conv", 6),
-        ("Add", 3),
-        ("Relu", 3),
-        ("com.microsoft::Gelu", 2),
-    ]

@@ -1,6 +1,6 @@
-"""The subgraphs of one graph: its samples in canonical order, each with the key that says which are the same.
+"""The subgraphs of one graph: its communities with their boundaries, each with the key that says which are the same.
 
-In goes a graph, or the number of its record in the spool; out come `Subgraphs`, small enough to hand from process to
+In goes a graph, or its number in the spool; out come `Subgraphs`, small enough to hand from process to
 process.
 """
 
@@ -14,8 +14,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from builders.assemble.merge import row_key
-from builders.assemble.spool import Spool
+from builders.measure.facts import Identity
+from builders.measure.spool import Spool
 from younger_hf.communities import cut_samples, find_communities
 from younger_hf.graph import Operator, OperatorGraph
 from younger_hf.identity.batch import Batch, starts
@@ -75,7 +75,7 @@ def find_subgraphs(graph: OperatorGraph, attributes: bool = True, *, budget: int
     node = np.fromiter(map(position.__getitem__, graph.operator), np.int32, graph.num_nodes)
     return Subgraphs(
         keys=[
-            row_key(fingerprint, "" if exact else _evidence(batch, number))
+            Identity(fingerprint, "" if exact else _evidence(batch, number)).key
             for number, (fingerprint, exact) in enumerate(zip(forms.fingerprints, forms.exact, strict=True))
         ],
         exact=forms.exact,
@@ -90,9 +90,9 @@ def find_subgraphs(graph: OperatorGraph, attributes: bool = True, *, budget: int
     )
 
 
-def subgraphs_of_record(spool: Path, attributes: bool, number: int) -> Subgraphs:
-    """As `find_subgraphs`, for the graph of a record of the spool."""
-    return find_subgraphs(Spool(spool).graph(number), attributes)
+def find_subgraphs_in(spool: Path, attributes: bool, number: int) -> Subgraphs:
+    """As `find_subgraphs`, for a graph in a spool."""
+    return find_subgraphs(Spool(spool).graph(number, attributes=attributes), attributes)
 
 
 def _evidence(batch: Batch, number: int) -> str:

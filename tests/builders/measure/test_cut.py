@@ -10,8 +10,8 @@ from hypothesis import given
 from support.isomorphism import shuffled
 from support.strategies import operator_graphs
 
-from builders.assemble.subgraphs.cut import Subgraphs, find_subgraphs
 from builders.assemble.subgraphs.store import SubgraphStore
+from builders.measure.cut import Subgraphs, find_subgraphs
 from younger_hf.graph import Operator, OperatorGraph, make_graph
 from younger_hf.identity import canonicalize, fingerprint
 

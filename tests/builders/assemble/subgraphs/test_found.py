@@ -11,7 +11,7 @@ from support.releases import every_row, table
 import younger_hf
 from builders.assemble import ReleaseReport
 from builders.assemble.split.assignment import size_deciles
-from builders.assemble.subgraphs.cut import find_subgraphs
+from builders.measure.cut import find_subgraphs
 from younger_hf import Vocabulary
 from younger_hf.interop.pyg import to_pyg
 

@@ -1,6 +1,7 @@
-"""The vocabulary of a release: every operator and every operator variant, numbered and counted.
+"""The rows of config `operators`: every operator and every variant of it, numbered and counted.
 
-In go the operators of each unique architecture; out come the rows of config `operators`.
+In go the operators of each unique architecture, and the vocabulary of the release before; out come the rows, which
+are the vocabulary of the release.
 """
 
 from __future__ import annotations
@@ -9,20 +10,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from builders.measure.facts import count_types
 from younger_hf.graph import Operator
 from younger_hf.schema import MASK, UNKNOWN
 from younger_hf.vocabulary import Vocabulary
 
 
-def count_types(variants: Mapping[str, int]) -> dict[str, int]:
-    """The number of nodes of each `type_label`, given that of each `label`; most frequent first, ties by name."""
-    types: Counter[str] = Counter()
-    for label, count in variants.items():
-        types[label.partition("{")[0]] += count
-    return dict(_by_count(types))
-
-
-def vocabulary_rows(graphs: Iterable[Mapping[str, int]], previous: Vocabulary | None = None) -> list[dict[str, Any]]:
+def operator_rows(graphs: Iterable[Mapping[str, int]], previous: Vocabulary | None = None) -> list[dict[str, Any]]:
     """Number the operators of a release.
 
     Args:

@@ -1,0 +1,141 @@
+"""The rows of a subgraph config: found in every graph, each subgraph kept once, with its place.
+
+In go the rows of `graphs` or `graphs-no-attributes`; out come `FoundSubgraphs`, whose subgraphs are on disk meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from builders.assemble.split.assignment import TRAIN
+from builders.assemble.split.leaks import Leak, share_with_train
+from builders.assemble.split.placement import PlacedRow, Splits
+from builders.assemble.subgraphs.placement import PlacedSubgraph, place_subgraphs
+from builders.assemble.subgraphs.store import SubgraphStore
+from builders.executor.ordered_map import ordered_map
+from builders.measure.cut import find_subgraphs_in
+from younger_hf.errors import YoungerError
+from younger_hf.graph import IntArray
+from younger_hf.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class SubgraphCounts:
+    """What was cut from the graphs.
+
+    Attributes:
+        found: communities that have a boundary.
+        unique: those that differ, as subgraphs with their boundaries.
+        inexact: unique ones that may have a twin, since the search ran out of budget.
+    """
+
+    found: int
+    unique: int
+    inexact: int
+
+
+@dataclass(frozen=True, eq=False)
+class FoundSubgraphs:
+    """The subgraphs of all rows of a config.
+
+    Attributes:
+        store: the subgraphs by number.
+        placed: each with its place, in the order of rows.
+        occurrences: for each, by number, the positions in `graphs` of the rows that it occurs in, ascending.
+        graphs: the keys of those rows.
+        counts: what was cut.
+        leak: how many held-out subgraphs are cut from a graph that train is cut from.
+    """
+
+    store: SubgraphStore
+    placed: Sequence[PlacedSubgraph]
+    occurrences: Sequence[IntArray]
+    graphs: Sequence[str]
+    counts: SubgraphCounts
+    leak: Leak
+
+
+@contextmanager
+def subgraphs_of(
+    config: str,
+    graphs: Sequence[PlacedRow],
+    spool: Path,
+    vocabulary: Vocabulary,
+    *,
+    attributes: bool,
+    published: Splits,
+    jobs: int,
+) -> Iterator[FoundSubgraphs]:
+    """Find the subgraphs of every row; the block may read them.
+
+    Args:
+        config: the subgraph config.
+        graphs: the rows of `graphs`, or of `graphs-no-attributes`.
+        spool: the file that their graphs are in; the subgraphs are set aside beside it meanwhile.
+        vocabulary: of the release.
+        attributes: whether operators are told apart by their attributes too.
+        published: the splits of the config in the release before.
+        jobs: processes to cut graphs in.
+
+    Raises:
+        YoungerError: a graph cannot be cut.
+        OSError: the disk is full, or the directory not writable.
+    """
+    with closing(SubgraphStore(spool.with_suffix(".subgraphs"))) as store:
+        _fill(store, graphs, spool, vocabulary, attributes, jobs)
+        occurrences = store.occurrences()
+        placed = place_subgraphs(store, occurrences, [graph.family_split for graph in graphs], published)
+        yield FoundSubgraphs(
+            store,
+            placed,
+            occurrences,
+            [graph.merged.key for graph in graphs],
+            SubgraphCounts(store.num_found, len(store), store.exact.count(0)),
+            _leak(config, graphs, placed, occurrences),
+        )
+
+
+def _fill(
+    store: SubgraphStore,
+    graphs: Sequence[PlacedRow],
+    spool: Path,
+    vocabulary: Vocabulary,
+    attributes: bool,
+    jobs: int,
+) -> None:
+    """Cut every graph and add what is found to the store."""
+    numbers = [graph.merged.representative.number for graph in graphs]
+    results = ordered_map(partial(find_subgraphs_in, spool, attributes), numbers, jobs)
+    number = 0
+    try:
+        for number, found in enumerate(tqdm(results, desc="cut", total=len(numbers), unit="graph", disable=None)):
+            if attributes:
+                ids = [vocabulary.variant_id(operator.label) for operator in found.operators]
+            else:
+                ids = [vocabulary.operator_id(operator.type_label) for operator in found.operators]
+            store.add(number, found, np.array(ids, dtype=np.int32))
+    except BrokenProcessPool as error:
+        key = graphs[number].merged.key
+        raise YoungerError(f"the graph {key}, or one soon after it, cannot be cut into subgraphs: {error}") from error
+
+
+def _leak(
+    config: str, graphs: Sequence[PlacedRow], placed: Sequence[PlacedSubgraph], occurrences: Sequence[IntArray]
+) -> Leak:
+    cut_from = [occurrences[row.number].tolist() for row in placed]
+    # A subgraph that is found in several splits is in train as one that is cut from the graphs of train.
+    of_train = [[graph for graph in found if graphs[graph].family_split == TRAIN] for found in cut_from]
+    return Leak(
+        config,
+        "a part of the same graph",
+        by_family=share_with_train([row.split for row in placed], cut_from, of_train),
+        by_paper=share_with_train([row.paper_split for row in placed], cut_from),
+    )
