@@ -19,7 +19,7 @@ from tqdm import tqdm
 from builders.assemble.describe.card import render_card
 from builders.assemble.describe.croissant import render_croissant
 from builders.assemble.describe.report import ReleaseReport
-from builders.assemble.describe.sources import count_stages
+from builders.assemble.describe.sources import count_collected
 from builders.assemble.merge import Measured, count_undecided, count_wl_collisions, merge
 from builders.assemble.previous import read_previous, read_removals
 from builders.assemble.split.leaks import graph_leaks
@@ -80,7 +80,7 @@ def assemble(
                 for config, splits in written.files.items()
             },
             models=len({model for one in measured for model in one.models}),
-            stages=count_stages(ledger, graphs, removals),
+            collected=count_collected(ledger, graphs, removals),
             architectures=len(measured),
             skeletons=len(placement.skeletons),
             duplicates=len(measured) - len(graphs),

@@ -181,7 +181,7 @@ def test_a_second_exporter_is_tried_where_the_first_fails(ledger, monkeypatch):
     hostile = Exporter("hostile", "hostile", ("onnx",))
     monkeypatch.setitem(EXPORTERS, "hostile", (Exporter("first", "not_to_be_imported", ()), hostile))
     assert collect(ledger, ["hostile:chain:1,trivial"]) == {Outcome.OK: 1, Outcome.TRIVIAL: 1}
-    attempts = list(ledger.query("SELECT exporter, outcome FROM attempts ORDER BY attempt"))
+    attempts = [(attempt.exporter, attempt.outcome) for attempt in ledger.attempts()]
     assert attempts == [("first", "error"), ("hostile", "ok"), ("first", "error"), ("hostile", "trivial")]
 
 
@@ -189,13 +189,13 @@ def test_a_first_exporter_that_settles_it_is_the_last(ledger, monkeypatch):
     hostile = Exporter("hostile", "hostile", ("onnx",))
     monkeypatch.setitem(EXPORTERS, "hostile", (hostile, Exporter("second", "not_to_be_imported", ())))
     assert collect(ledger, ["hostile:chain:1,trivial"]) == {Outcome.OK: 1, Outcome.TRIVIAL: 1}
-    assert list(ledger.query("SELECT DISTINCT exporter FROM attempts")) == [("hostile",)]
+    assert {attempt.exporter for attempt in ledger.attempts()} == {"hostile"}
 
 
 def test_each_opset_asked_for_is_converted(ledger):
     assert collect(ledger, ["hostile:opset"], opsets=(17, 20)) == {Outcome.OK: 2}
     assert sorted(a.models[0].id for a in ledger.architectures()) == ["opset", "opset"]
-    assert list(ledger.query("SELECT asked_opset, opset FROM attempts ORDER BY 1")) == [(17, 17), (20, 20)]
+    assert sorted((attempt.asked_opset, attempt.opset) for attempt in ledger.attempts()) == [(17, 17), (20, 20)]
 
 
 def test_what_the_source_says_can_settle_it_without_a_child(ledger, monkeypatch):

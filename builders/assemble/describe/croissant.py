@@ -141,7 +141,7 @@ def render_croissant(card: str, report: ReleaseReport, files: Files, graphs: Seq
     sources = "; ".join(
         f"{one.source}: {one.listed:,} listed, {one.tried:,} tried, {one.converted:,} converted, in "
         f"{one.graphs:,} architectures"
-        for one in report.stages.sources
+        for one in report.collected.sources
     )
     content = blake2b("".join(digest for _, digest, _ in _digests(files)).encode(), digest_size=8).hexdigest()
     return json.dumps(

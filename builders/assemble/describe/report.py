@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from builders.assemble.describe.sources import Stages
+from builders.assemble.describe.sources import Collected
 from builders.assemble.split.leaks import Leak
 from builders.assemble.subgraphs.found import SubgraphCounts
 
@@ -19,7 +19,7 @@ class ReleaseReport:
         output: the release directory.
         rows: the number of rows of each split of each config.
         models: the models with a skeleton.
-        stages: how far the models of each source came.
+        collected: how far the models of each source came.
         architectures: distinct conversions: skeletons that differ as bytes.
         skeletons: unique skeletons.
         duplicates: conversions whose graph is exactly that of another one.
@@ -35,7 +35,7 @@ class ReleaseReport:
     output: Path
     rows: Mapping[str, Mapping[str, int]]
     models: int
-    stages: Stages
+    collected: Collected
     architectures: int
     skeletons: int
     duplicates: int
@@ -49,12 +49,12 @@ class ReleaseReport:
     @property
     def conversions(self) -> int:
         """Those that the models took, one for all models that share an export key."""
-        return self.stages.conversions
+        return self.collected.conversions
 
     @property
     def removed(self) -> int:
         """Models that were converted and are left out, as their owners asked."""
-        return self.stages.removed
+        return self.collected.removed
 
     def __str__(self) -> str:
         """A table of the rows, and what was merged."""

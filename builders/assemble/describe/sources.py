@@ -41,8 +41,8 @@ class SourceCounts:
 
 
 @dataclass(frozen=True)
-class Stages:
-    """The models of all sources.
+class Collected:
+    """What was collected from all sources.
 
     Attributes:
         sources: by name.
@@ -57,34 +57,25 @@ class Stages:
     removed: int
 
 
-def count_stages(ledger: Ledger, graphs: Sequence[Merged], removals: Removals) -> Stages:
-    """Count the models of each source at every stage."""
-    # A model is one whatever path it was found at, and converted if it was for any of the opsets asked for.
-    listed = ledger.query(
-        "SELECT source, count(DISTINCT json_array(id, revision, component)) FROM models GROUP BY source ORDER BY source"
-    )
-    ended = ledger.query(
-        "SELECT source, id, CASE WHEN max(outcome = 'ok') THEN 'ok' ELSE min(outcome) END FROM results "
-        "GROUP BY source, id, revision, component"
-    )
+def count_collected(ledger: Ledger, graphs: Sequence[Merged], removals: Removals) -> Collected:
+    """Count the models of each source from the crawl to the release."""
     tried, converted, failures, removed = Counter[str](), Counter[str](), Counter[str](), 0
-    for source, model_id, outcome in ended:
-        tried[source] += 1
-        if outcome == Outcome.OK:
-            converted[source] += 1
-            removed += removals.cover(model_id)
+    for model in ledger.model_endings():
+        tried[model.source] += 1
+        if model.outcome is Outcome.OK:
+            converted[model.source] += 1
+            removed += removals.cover(model.id)
         else:
-            failures[outcome] += 1
-    conversions = {
-        attempt
-        for attempt, model_id in ledger.query("SELECT attempt, id FROM results WHERE outcome = 'ok'")
-        if not removals.cover(model_id)
-    }
+            failures[model.outcome] += 1
+    conversions = {attempt for attempt, model_id in ledger.conversions() if not removals.cover(model_id)}
     of_rows = [{model.source for model, _ in row.models} for row in graphs]
     rows = Counter(source for sources in of_rows for source in sources)
     alone = Counter(source for sources in of_rows if len(sources) == 1 for source in sources)
-    return Stages(
-        [SourceCounts(name, count, tried[name], converted[name], rows[name], alone[name]) for name, count in listed],
+    return Collected(
+        [
+            SourceCounts(name, count, tried[name], converted[name], rows[name], alone[name])
+            for name, count in ledger.count_listed().items()
+        ],
         dict(sorted(failures.items(), key=lambda item: (-item[1], item[0]))),
         len(conversions),
         removed,

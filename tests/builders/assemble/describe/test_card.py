@@ -214,8 +214,8 @@ def test_a_model_is_counted_once_whatever_its_opsets_paths_and_tries(tmp_path: P
         ledger.finish(here, Conversion(Outcome.UNSUPPORTED), opset=20)
         ledger.finish(there, SKELETONS[0])
         ledger.finish(others[0], Conversion(Outcome.ERROR), Conversion(Outcome.TIMEOUT))
-        stages = assemble(ledger, tmp_path / "younger").stages
-    (counts,) = stages.sources
+        collected = assemble(ledger, tmp_path / "younger").collected
+    (counts,) = collected.sources
     assert (counts.listed, counts.tried, counts.converted, counts.graphs, counts.graphs_alone) == (3, 2, 1, 1, 1)
-    assert stages.failures == {"timeout": 1}
-    assert stages.conversions == 2
+    assert collected.failures == {"timeout": 1}
+    assert collected.conversions == 2

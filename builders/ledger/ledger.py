@@ -1,6 +1,5 @@
-"""The ledger: which models are known, what was tried, and how it ended; the one stateful thing of a build.
+"""The ledger: models, crawls, attempts and results.
 
-One SQLite file in the work directory, written only by the driver, which holds a lock on the directory meanwhile.
 A page of a crawl lands together with the cursor behind it, and a finished conversion together with its skeleton, so
 that a kill at any moment loses at most what is in flight. Models with one export key share their conversions.
 `architectures()` is what a release is made from: a function of the models and their results alone.
@@ -9,132 +8,23 @@ that a kill at any moment loses at most what is in flight. Models with one expor
 from __future__ import annotations
 
 import dataclasses
-import fcntl
-import hashlib
 import json
-import os
-import sqlite3
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from itertools import groupby
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Final
+from typing import Final, Literal
 
 from builders.convert import Conversion, Outcome, Request
 from builders.export_key import export_key
+from builders.ledger.file import LedgerError, LedgerFile
+from builders.ledger.records import Architecture, Attempt, Crawl, Ending, ModelEnding, Progress
 from builders.model_ref import ModelRef
-from younger_hf.errors import YoungerError
 
-SCHEMA_VERSION: Final = 2
-
-_APPLICATION: Final = 0x59484631  # "YHF1", by which SQLite files tell whose they are
-
-_TABLES: Final = """
-CREATE TABLE contents (
-    hash TEXT PRIMARY KEY,  -- BLAKE2b, 128 bits, of what is compressed in `data`
-    data BLOB NOT NULL  -- zlib: a configuration, a skeleton, a module tree
-);
-CREATE TABLE models (
-    model INTEGER PRIMARY KEY,
-    source TEXT NOT NULL,
-    id TEXT NOT NULL,
-    revision TEXT NOT NULL,
-    component TEXT NOT NULL,
-    location TEXT NOT NULL,
-    export_key TEXT NOT NULL,
-    config TEXT REFERENCES contents,
-    record TEXT NOT NULL,  -- the ModelRef as JSON, without its configuration
-    UNIQUE (source, id, revision, component, location)
-);
-CREATE INDEX models_of_key ON models (export_key, model);
-CREATE TABLE crawls (
-    crawl INTEGER PRIMARY KEY,
-    spec TEXT NOT NULL UNIQUE,
-    cursor TEXT NOT NULL,  -- where the next page begins
-    finished INTEGER NOT NULL
-);
-CREATE TABLE listings (
-    crawl INTEGER NOT NULL REFERENCES crawls,
-    model INTEGER NOT NULL REFERENCES models,
-    PRIMARY KEY (crawl, model)
-) WITHOUT ROWID;
-CREATE TABLE attempts (
-    attempt INTEGER PRIMARY KEY,
-    export_key TEXT NOT NULL,
-    asked_opset INTEGER NOT NULL,  -- 0 where the exporter chose
-    tried INTEGER NOT NULL REFERENCES models,
-    exporter TEXT NOT NULL,
-    versions TEXT NOT NULL,  -- JSON
-    opset INTEGER NOT NULL,
-    outcome TEXT NOT NULL,
-    message TEXT NOT NULL,
-    log TEXT NOT NULL,
-    seconds REAL NOT NULL,
-    peak_memory INTEGER NOT NULL,  -- bytes
-    bytes_fetched INTEGER NOT NULL,
-    isolated INTEGER NOT NULL,
-    skeleton TEXT REFERENCES contents,
-    modules TEXT REFERENCES contents,
-    started TEXT NOT NULL  -- UTC, ISO
-);
-CREATE INDEX attempts_of_key ON attempts (export_key, asked_opset, attempt);
--- The result of a key at an opset is its last attempt; a success stands though a later attempt failed.
-CREATE VIEW results AS
-    SELECT model, source, id, revision, component, location, record, attempts.*
-    FROM models JOIN attempts USING (export_key)
-    WHERE attempt = (
-        SELECT attempt FROM attempts AS a
-        WHERE a.export_key = models.export_key AND a.asked_opset = attempts.asked_opset
-        ORDER BY a.outcome = 'ok' DESC, attempt DESC LIMIT 1
-    );
-"""
+_CONVERTED: Final = "SELECT attempt, id FROM results WHERE outcome = 'ok'"
 
 
-class LedgerError(YoungerError):
-    """The ledger cannot be opened, or not written."""
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """One skeleton, and every model that turned out to be it.
-
-    Attributes:
-        skeleton_hash: 128-bit BLAKE2b of `skeleton`, hex.
-        skeleton: the weightless ModelProto, serialised.
-        exporter: what made it, for the first of the models; contributed ones come after all others.
-        versions: the packages that took part in that, and their versions.
-        modules: the module tree of the first of the models that has one, serialised.
-        models: sorted by (source, id, revision, component), each once.
-    """
-
-    skeleton_hash: str
-    skeleton: bytes
-    exporter: str
-    versions: Mapping[str, str]
-    modules: bytes | None
-    models: tuple[ModelRef, ...]
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a crawl has come.
-
-    Attributes:
-        cursor: where its next page begins; "" at the beginning.
-        models: how many it has listed.
-        finished: whether it came to its end.
-    """
-
-    cursor: str = ""
-    models: int = 0
-    finished: bool = False
-
-
-class Ledger:
+class Ledger(LedgerFile):
     """The ledger in a work directory, which is made if need be.
 
     Args:
@@ -145,63 +35,6 @@ class Ledger:
         LedgerError: another build works there, the file is no ledger or one of another version, or the directory
             cannot be written.
     """
-
-    def __init__(self, work: str | os.PathLike[str], *, read_only: bool = False) -> None:
-        self.work = Path(work)
-        self.path = self.work / "ledger.sqlite"
-        if read_only and not self.path.exists():
-            raise LedgerError(f"there is no ledger in {self.work}")
-        with ExitStack() as stack:
-            if not read_only:
-                stack.enter_context(self._locked())
-            mode = "ro" if read_only else "rwc"
-            with self._clearly():
-                self._connection = sqlite3.connect(
-                    f"{self.path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None
-                )
-                stack.callback(self._connection.close)
-                self._open(read_only)
-            self._open_files = stack.pop_all()
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Hold the lock on the directory; the system lets go of it when this process ends, however it ends."""
-        try:
-            self.work.mkdir(parents=True, exist_ok=True)
-            lock = os.open(self.work / "ledger.lock", os.O_RDWR | os.O_CREAT, 0o666)
-        except OSError as error:
-            raise LedgerError(f"cannot work in the directory {self.work}: {error.strerror}") from error
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield
-        except BlockingIOError:
-            raise LedgerError(
-                f"another build is at work in {self.work}: wait for it, or give another --work directory"
-            ) from None
-        finally:
-            os.close(lock)
-
-    def _open(self, read_only: bool) -> None:
-        connection = self._connection
-        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if tables == 0 and not read_only:
-            connection.execute("PRAGMA journal_mode = WAL")
-            with self._transaction():
-                for statement in _TABLES.split(";\n"):
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA application_id = {_APPLICATION}")
-                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        (application,) = connection.execute("PRAGMA application_id").fetchone()
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if application != _APPLICATION:
-            raise LedgerError(f"{self.path} is not a ledger of younger-hf")
-        if version != SCHEMA_VERSION:
-            raise LedgerError(
-                f"{self.path} is a ledger of version {version} and this younger-hf writes version {SCHEMA_VERSION}: "
-                "give another --work directory"
-            )
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA foreign_keys = ON")
 
     def record(self, models: Iterable[ModelRef]) -> None:
         """Enter models; one that is known already is brought up to date, and keeps a configuration it had."""
@@ -269,14 +102,6 @@ class Ledger:
             ),
         ).fetchone()
         return int(number)
-
-    def _store(self, content: bytes) -> str:
-        """Keep a content, once however often it comes; gives its hash."""
-        digest = hashlib.blake2b(content, digest_size=16).hexdigest()
-        known = self._connection.execute("SELECT 1 FROM contents WHERE hash = ?", (digest,)).fetchone()
-        if known is None:
-            self._connection.execute("INSERT INTO contents VALUES (?, ?)", (digest, zlib.compress(content)))
-        return digest
 
     def plan(
         self, specs: Collection[str] | None = None, opsets: Sequence[int] = (0,), retry: Collection[Outcome] = ()
@@ -368,7 +193,7 @@ class Ledger:
 
     def failures(self) -> Iterator[tuple[ModelRef, Outcome, str]]:
         """Every model whose result is not `ok`: the model, the outcome, the message; sorted by source and id."""
-        for record, outcome, message in self.query(
+        for record, outcome, message in self._rows(
             "SELECT record, outcome, message FROM results WHERE outcome <> 'ok' "
             "ORDER BY source, id, revision, component, location, asked_opset"
         ):
@@ -376,7 +201,7 @@ class Ledger:
 
     def architectures(self) -> Iterator[Architecture]:
         """Every skeleton that a conversion gave, with its models; ordered by hash."""
-        rows = self.query(
+        rows = self._rows(
             "SELECT skeleton, exporter, versions, modules, record FROM results WHERE outcome = 'ok' "
             "ORDER BY skeleton, source = 'contributions', source, id, revision, component, location, asked_opset"
         )
@@ -392,52 +217,62 @@ class Ledger:
                 tuple(models[key] for key in sorted(models)),
             )
 
-    def query(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
-        """The rows of a SELECT over the tables above."""
-        with self._clearly():
-            # Not `yield from`, which would close the cursor of a generator that is dropped after the file was closed.
-            for row in self._connection.execute(sql, parameters):  # noqa: UP028
-                yield row
+    def attempts(self) -> Iterator[Attempt]:
+        """Every attempt, in the order in which they were made."""
+        return self._attempts("")
 
-    def _content(self, digest: str) -> bytes:
-        with self._clearly():
-            (data,) = self._connection.execute("SELECT data FROM contents WHERE hash = ?", (digest,)).fetchone()
-        return zlib.decompress(data)
+    def largest_attempts(self, by: Literal["seconds", "peak_memory"], most: int) -> list[Attempt]:
+        """The attempts that took longest, or most memory, those first."""
+        return list(self._attempts(f"{by} DESC,", most))
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with self._clearly():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
+    def _attempts(self, order: str, most: int = -1) -> Iterator[Attempt]:
+        sql = (
+            "SELECT source, id, revision, component, exporter, asked_opset, opset, message, seconds, bytes_fetched, "
+            "peak_memory, versions, outcome FROM attempts JOIN models ON model = tried "
+        )
+        for *facts, versions, outcome in self._rows(f"{sql} ORDER BY {order} attempt LIMIT ?", (most,)):
+            yield Attempt(*(*facts, json.loads(versions), Outcome(outcome)))
 
-    @contextmanager
-    def _clearly(self) -> Iterator[None]:
-        """Say what SQLite's errors mean for the user."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            text = str(error)
-            if "disk is full" in text or "disk I/O" in text:
-                text = "no room on its disk; what is finished is kept, make room and run again"
-            raise LedgerError(f"cannot use the ledger {self.path}: {text}") from error
+    def crawls(self) -> list[Crawl]:
+        """Every crawl, sorted by its specification."""
+        rows = self._rows(
+            "SELECT spec, (SELECT count(*) FROM listings WHERE crawl = crawls.crawl), finished FROM crawls "
+            "ORDER BY spec"
+        )
+        return [Crawl(spec, models, bool(finished)) for spec, models, finished in rows]
 
-    def close(self) -> None:
-        """Close the file and give the directory free."""
-        self._open_files.close()
+    def endings(self) -> list[Ending]:
+        """How the models of each source ended, sorted by source and outcome; models, conversions and what they took."""
+        rows = self._rows(
+            "SELECT source, outcome, sum(models), count(*), sum(seconds), sum(bytes_fetched), max(peak_memory) FROM ("
+            "SELECT source, outcome, count(*) AS models, seconds, bytes_fetched, peak_memory "
+            "FROM results GROUP BY source, outcome, attempt"
+            ") GROUP BY source, outcome UNION ALL "
+            "SELECT source, 'untried', count(*), 0, 0.0, 0, 0 FROM models "
+            "WHERE NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.export_key = models.export_key) GROUP BY source "
+            "ORDER BY source, outcome"
+        )
+        return [Ending(*row) for row in rows]
 
-    def __enter__(self) -> Ledger:
-        return self
+    def count_listed(self) -> dict[str, int]:
+        """How many models of each source are on record, by source, each once whatever path it was found at."""
+        counts = self._rows(
+            "SELECT source, count(DISTINCT json_array(id, revision, component)) FROM models "
+            "GROUP BY source ORDER BY source"
+        )
+        return dict(counts)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+    def model_endings(self) -> Iterator[ModelEnding]:
+        """How it ended for every model that was tried."""
+        for source, model_id, outcome in self._rows(
+            "SELECT source, id, CASE WHEN max(outcome = 'ok') THEN 'ok' ELSE min(outcome) END FROM results "
+            "GROUP BY source, id, revision, component"
+        ):
+            yield ModelEnding(source, model_id, Outcome(outcome))
+
+    def conversions(self) -> list[tuple[int, str]]:
+        """For every model that was converted, the number of the conversion that it stands on, and its id."""
+        return [(attempt, model_id) for attempt, model_id in self._rows(_CONVERTED)]
 
 
 def _key(model: ModelRef) -> tuple[str, str, str, str, str]:
