@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -14,6 +15,9 @@ from support.zoo import build_zoo
 # first ends when it loads the other.
 with suppress(ImportError):
     import_module("triton")
+
+# A job in the background of a shell ignores Ctrl-C, and so would its children; tests press it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Compiling on first use and busy machines make single examples slow; a run must not depend on luck.
 settings.register_profile("younger", deadline=None, derandomize=True, print_blob=True)
