@@ -1,12 +1,17 @@
-"""Checks in environments of their own: `nox -s compat` has one for each generation of datasets and huggingface_hub.
+"""Checks in environments of their own, with what is installed there and no more.
 
+`nox -s compat` has one for each generation of datasets and huggingface_hub.
 The development environment has the versions that transformers and optimum-onnx hold; a user of the library alone gets
 the newest of both, and one of loading scripts an old `datasets`. What loads a release or talks to the Hub is tested
 with all of them, without a framework.
+
+`nox -s wheel` has one for each extra: the wheel is installed with it alone, and does what the extra promises.
 """
 
 from __future__ import annotations
 
+import re
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from shutil import rmtree
 
@@ -37,6 +42,20 @@ VERSIONS = {
     "newest": (["datasets", "huggingface_hub>=2"], RELEASES + HUB),
 }
 
+# By extra, what tests its promise. The frameworks come after what all of them need.
+EXTRAS = {
+    "build": "test_build.py",
+    "base": "test_base.py",
+    "inspect": "test_inspect.py",
+    "networkx": "test_networkx.py",
+    "plots": "test_plots.py",
+    "evaluate": "test_evaluate.py",
+    "pyg": "test_pyg.py",
+    "train": "test_train.py",
+    "torchvision": "test_build.py",
+    "timm": "test_build.py",
+}
+
 
 @nox.session
 @nox.parametrize("name", list(VERSIONS), ids=list(VERSIONS))
@@ -44,11 +63,65 @@ def compat(session: nox.Session, name: str) -> None:
     """What loads a release or talks to the Hub, with one generation of both; all read what the first has built."""
     versions, tests = VERSIONS[name]
     session.install(".[build]", *versions, "hypothesis>=6.100", "pytest>=8", "pytest-xdist>=3.6")
+    zoo = build_zoo(session, anew=name == next(iter(VERSIONS)))
+    session.run("python", "-m", "pytest", "-q", "-n", "2", *(session.posargs or tests), env={"YOUNGER_ZOO": str(zoo)})
+
+
+@nox.session
+@nox.parametrize("extra", list(EXTRAS), ids=list(EXTRAS))
+def wheel(session: nox.Session, extra: str) -> None:
+    """The wheel with one extra alone, away from the repository; all read what the first has built.
+
+    PyTorch and the CUDA libraries that it asks for are gigabytes: where the environment that nox runs in has them, they
+    are linked rather than installed again. Everything else is resolved and installed afresh.
+    """
+    here, built = Path.cwd(), Path(session.cache_dir, "wheel").absolute()
+    rmtree(built, ignore_errors=True)
+    session.run("uv", "build", "--quiet", "--wheel", "--out-dir", str(built), external=True)
+    if extra in ("pyg", "train", "torchvision", "timm"):
+        link_torch(site_packages(session))
+    (file,) = built.glob("*.whl")
+    session.install(f"{file}[{extra}]" if extra != "base" else str(file), "hypothesis>=6.100", "pytest>=8")
+    zoo = build_zoo(session, anew=True) if extra == "build" else Path(session.cache_dir, "zoo").absolute()
+    session.chdir(session.create_tmp())
+    session.run(
+        *("pytest", "-q", "-p", "no:cacheprovider", "-c", str(here / "pyproject.toml"), "--rootdir", str(here)),
+        *(session.posargs or [str(here / "tests" / "wheel" / EXTRAS[extra])]),
+        env={"YOUNGER_ZOO": str(zoo), "YOUNGER_EXTRA": extra, "PYTHONPATH": None},
+    )
+
+
+def build_zoo(session: nox.Session, anew: bool) -> Path:
+    """A release of the onnx package's models, for all environments; built by one that has [build]."""
     zoo = Path(session.cache_dir, "zoo").absolute()
-    if name == next(iter(VERSIONS)) or not zoo.exists():
+    if anew or not zoo.exists():
         rmtree(zoo, ignore_errors=True)
         session.run(
             *("younger-hf", "build", "--source", "onnx-package"),
             *("--work", str(zoo / "work"), "--output", str(zoo / "younger")),
         )
-    session.run("python", "-m", "pytest", "-q", "-n", "2", *(session.posargs or tests), env={"YOUNGER_ZOO": str(zoo)})
+    return zoo
+
+
+def site_packages(session: nox.Session) -> Path:
+    """Where the environment of a session has its packages."""
+    where = session.run("python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", silent=True)
+    return Path(str(where).strip())
+
+
+def link_torch(into: Path) -> None:
+    """Link torch, Triton and the CUDA libraries into an environment, each with its metadata."""
+    waiting, seen = ["torch"], set()
+    while waiting:
+        name = waiting.pop()
+        try:
+            found = distribution(name)
+        except PackageNotFoundError:
+            continue
+        if name in seen or not re.match(r"torch$|triton$|nvidia-|cuda-", name):
+            continue
+        seen.add(name)
+        waiting += [re.split(r"[^\w.-]", requirement, maxsplit=1)[0] for requirement in found.requires or ()]
+        for top in {file.parts[0] for file in found.files or ()} - {"..", "__pycache__"}:
+            if not (into / top).exists():
+                (into / top).symlink_to(Path(str(found.locate_file(top))))

@@ -1,0 +1,41 @@
+"""`pip install 'younger-hf[inspect]'`: ask about an ONNX file, and give a row as one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import onnx
+
+import younger_hf
+
+MODEL = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light" / "light_resnet50.onnx"
+
+
+def test_a_file_is_read_extracted_and_recognised():
+    skeleton = younger_hf.read_structure(MODEL)
+    graph = younger_hf.extract(MODEL)
+    assert graph.operator_counts()["Conv"] == sum(node.op_type == "Conv" for node in skeleton.graph.node) == 53
+    assert younger_hf.fingerprint(graph) == younger_hf.fingerprint(younger_hf.extract(skeleton))
+    assert younger_hf.is_isomorphic(graph, graph)
+
+
+def test_a_graph_falls_into_communities():
+    from younger_hf.communities import find_communities
+
+    community = find_communities(younger_hf.extract(MODEL))
+    assert len(set(community.tolist())) > 1
+
+
+def test_the_command_finds_a_file_in_a_release(younger_hf_command, release):
+    done = younger_hf_command("inspect", MODEL, "--release", release, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    facts = json.loads(done.stdout)
+    assert (facts["in_release"], facts["name"]) == (True, "resnet50")
+
+
+def test_a_row_is_an_onnx_model_with_its_fingerprint(release):
+    row = younger_hf.load("graphs", "train", release)[0]
+    model = younger_hf.to_onnx(row, source=release)
+    onnx.checker.check_model(model)
+    assert younger_hf.fingerprint(younger_hf.extract(model)) == row["fingerprint"]
