@@ -1,6 +1,7 @@
 # make demo   build a small release into demo/, load it, run a GCN over it
 # make test   everything that is checked: ruff, mypy --strict, pytest
 # make compat what loads a release or talks to the Hub, with every generation of datasets and huggingface_hub
+# make docs   the pages of docs/ and the API reference, as a site in site/
 # make bench  every claim of speed, each against its named peer
 
 PYTHON ?= python3
@@ -18,7 +19,7 @@ TORCHVISION := \
     retinanet_resnet50_fpn shufflenet_v2_x1_0 squeezenet1_0 ssdlite320_mobilenet_v3_large swin_t vgg11_bn vit_b_16 \
     wide_resnet50_2
 
-.PHONY: demo test check compat bench install clean
+.PHONY: demo test check compat docs bench install clean
 
 install: $(VENV)/installed
 
@@ -46,8 +47,11 @@ test: check
 compat: install
 	$(BIN)/nox -s compat
 
+docs: install
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 bench: install
 	for file in benchmarks/*.py; do grep -q __main__ $$file && $(BIN)/python $$file || true; done
 
 clean:
-	rm -rf demo build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf demo site build .mypy_cache .ruff_cache .pytest_cache .hypothesis
