@@ -1,9 +1,8 @@
 """Younger: a dataset of real neural-network architectures.
 
-`load` reads a release; `to_pyg`, `to_networkx` and `to_onnx` turn its rows into other libraries' objects; `Evaluator`
-scores what was learned from them. `extract` reads the architecture of an ONNX file without its weights; `fingerprint`
-says which architecture it is.
-Everything is imported when it is first used, so that `import younger_hf` costs nothing by itself.
+`load` reads a release; `to_pyg`, `to_networkx` and `to_onnx` convert its rows for other libraries; `Evaluator` scores
+predictions made from them. `extract` reads the architecture of an ONNX file without its weights; `fingerprint`
+identifies it. Names are imported on first use, so that `import younger_hf` is cheap.
 """
 
 from __future__ import annotations

@@ -45,52 +45,51 @@ def load(
     operators: Names = None,
     all_operators: Names = None,
 ) -> Any:
-    """Load a config of a release, or the rows of it that pass filters.
+    """Load a config of a release, or the rows that pass filters.
 
         load("graphs", "train", max_nodes=300, task=["image-classification", "object-detection"])
         load("graphs", "train", all_operators=["Conv", "Softmax"], streaming=True)
 
-    A row is loaded if it passes every filter that is given. A filter by name takes one name or a list of names, of
-    which the row has to have one; it looks at the row's column of that name, which is that of its representative
-    model. All filters but those by operator are pushed down to the Parquet files: of their row groups, only those
-    are read that may have such a row, which for the number of nodes are few, since rows are in order of size.
+    A row is loaded if it passes every filter. A filter by name takes one name or a list of alternatives, and compares
+    them with the row's column of that name, which describes its representative model. All filters except those by
+    operator are pushed down to the Parquet files, so that only row groups that can match are read; for the number of
+    nodes these are few, because rows are sorted by size.
 
-    What comes back is a dataset like any other, `push_to_hub` included, which must be told what a config is called and
-    which is the default: the default first, as `load("graphs").push_to_hub("me/mine", "graphs", set_default=True)`,
-    then the others without. (`datasets` up to 5.2 loses the mark where the default config is pushed again; pushing it
-    twice over sets it. `younger-hf publish` changes a whole release at once.)
+    The result is an ordinary dataset. To push it to the Hub, name each config, the default first:
+    `load("graphs").push_to_hub("me/mine", "graphs", set_default=True)`, then the others without `set_default`.
+    (`datasets` up to 5.2 forgets the default when that config is pushed again; push it a second time.
+    `younger-hf publish` replaces a whole release at once.)
 
     Args:
-        config: "graphs", "graphs-no-attributes", "sample", "operators", "skeletons", or what else the
-            release's card lists.
-        split: "train", "validation", "test" or "unseen"; with the family scheme also what `datasets` makes of
-            them, such as "train[:10%]" or "train+test" (a share is one of the rows that pass the filters by
-            column). None for all, as a dictionary.
-        source: where the release is: a release directory, or the id of a Hub dataset repository such as
-            `org/younger`.
+        config: "graphs", "graphs-no-attributes", "sample", "operators", "skeletons", or another config listed in
+            the release's card.
+        split: "train", "validation", "test" or "unseen"; with the family scheme also slices and unions as in
+            `datasets`, such as "train[:10%]" or "train+test" (a percentage refers to the rows that pass the filters
+            by column). None loads all splits, as a dictionary.
+        source: a release directory, or the id of a Hub dataset repository such as `org/younger`.
         revision: the repository's branch, tag or commit.
-        streaming: read rows as they are asked for, and keep nothing on disk. Without it `datasets` keeps the
-            rows in its cache, for each choice of filters by column anew.
-        split_scheme: "family", where no model family is on two sides, or "paper", the scheme of the paper
+        streaming: read rows on demand, without storing them. Otherwise `datasets` caches the rows, separately for
+            each combination of filters by column.
+        split_scheme: "family", where no model family is in two splits, or "paper", the scheme of the paper
             (column `paper_split`), whose splits share families.
-        hub: where the model comes from, as column `source` has it: "torchvision", "huggingface", …
-        task: what the model is for: "image-classification", …
+        hub: where the model comes from (column `source`): "torchvision", "huggingface", …
+        task: the task of the model: "image-classification", …
         family: the architecture family: "resnet", …
         origin: "published", "registry", "default-configuration" or "contributed".
         license: the licence identifier of the model: "apache-2.0", …
-        min_nodes: the fewest operators of a graph.
-        max_nodes: the most operators of a graph.
+        min_nodes: the smallest number of operators in a graph.
+        max_nodes: the largest number of operators in a graph.
         operators: operator types of which the graph has at least one: "Conv", "com.microsoft::Gelu", …
         all_operators: operator types all of which the graph has.
 
     Returns:
-        `datasets.Dataset`, or `DatasetDict` if split is None; with streaming, their iterable counterparts. Where
-        no row passes, it has no rows, and the features of the config.
+        `datasets.Dataset`, or `DatasetDict` if split is None; with streaming, their iterable counterparts. If no
+        row passes, it is empty, with the features of the config.
 
     Raises:
-        UsageError: no such config, split or scheme, or a name that no row of the config has; the message gives
-            the nearest names.
-        ReleaseError: no such release, or one that is incomplete, damaged, or of another schema version.
+        UsageError: no such config, split or scheme, or a name that no row of the config has; the message suggests
+            close matches.
+        ReleaseError: the release is missing, incomplete, damaged, or of another schema version.
     """
     check_choice("split scheme", split_scheme, SPLIT_SCHEMES)
     release = open_release(source, revision)
@@ -110,13 +109,13 @@ def to_graph(row: Mapping[str, Any], vocabulary: Vocabulary | None = None) -> Op
     """The graph of a row.
 
     Args:
-        row: a row of config `graphs`, `sample` or `graphs-no-attributes`, in any format of `datasets`. Rows
-            without `node_variant` give operators without attributes.
+        row: a row of config `graphs`, `sample` or `graphs-no-attributes`, in any format of `datasets`. A row
+            without `node_variant` gives operators without attributes.
         vocabulary: the release's; None reads it from the release directory `younger`.
 
     Raises:
-        UsageError: the row lacks a column that makes up a graph.
-        VocabularyError: an id that the vocabulary does not have.
+        UsageError: the row lacks a column of the graph.
+        VocabularyError: an id is not in the vocabulary.
     """
     kind = "variant" if "node_variant" in row else "operator"
     for column in (f"node_{kind}", "edge_index", "edge_slot", "node_scope"):
@@ -139,7 +138,7 @@ def to_columns(graph: OperatorGraph, vocabulary: Vocabulary) -> dict[str, Any]:
 
     Args:
         graph: N operators and E data flows.
-        vocabulary: an operator that it does not have gets id 0.
+        vocabulary: operators missing from it get id 0.
 
     Returns:
         `node_operator`, `node_variant`, `node_scope`: int64 [N]; `edge_index`, `edge_slot`: two int64 [E].

@@ -25,7 +25,7 @@ IntArray = NDArray[np.int64]
 
 
 class InvalidGraphError(YoungerError):
-    """Arrays that do not make an operator graph: wrong shapes, a cycle, slots out of range."""
+    """The arrays are not an operator graph: wrong shapes, a cycle, slots out of range."""
 
 
 class Operator:
@@ -99,14 +99,14 @@ class Operator:
 
 @dataclass(frozen=True)
 class GraphMetadata:
-    """What is known of the model besides its graph; no part of any fingerprint.
+    """Facts about the model besides its graph; not part of any fingerprint.
 
     Attributes:
         opset_imports: (domain, version) pairs, sorted by domain.
         ir_version: the version of ONNX's file format that the model declared.
         num_inputs: graph inputs that are not parameters.
         num_outputs: graph outputs.
-        num_parameters: elements of all the parameters together.
+        num_parameters: total number of elements of all parameters.
     """
 
     opset_imports: tuple[tuple[str, int], ...] = ()
@@ -183,11 +183,11 @@ class OperatorGraph:
 
     @property
     def num_edges(self) -> int:
-        """The number of data flows, E, parallel ones counted apart."""
+        """The number of data flows, E, counting parallel ones separately."""
         return int(self.edge_index.shape[1])
 
     def operator_counts(self) -> dict[str, int]:
-        """How many nodes there are of each `type_label`, most frequent first, ties by name."""
+        """The number of nodes of each `type_label`, most frequent first, ties by name."""
         counts: dict[str, int] = {}
         for operator in self.operator:
             counts[operator.type_label] = counts.get(operator.type_label, 0) + 1

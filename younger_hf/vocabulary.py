@@ -31,14 +31,14 @@ _SPECIAL: Final = (UNKNOWN, MASK)
 
 
 class VocabularyError(YoungerError, LookupError):
-    """An id that the vocabulary does not have."""
+    """An id is not in the vocabulary."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Vocabulary:
-    """What the ids of a release mean.
+    """The meaning of a release's operator ids.
 
-    Ids come as int64; a label that the vocabulary does not have gets id 0.
+    Ids are int64; a label that is not in the vocabulary gets id 0.
 
     Attributes:
         operators: the `type_label` of every operator id.
@@ -66,14 +66,14 @@ class Vocabulary:
 
     @classmethod
     def load(cls, source: str | Path = "younger", revision: str | None = None) -> Vocabulary:
-        """Read the vocabulary of a release; it is kept, so that a second call costs nothing.
+        """Read the vocabulary of a release; it is cached, so that further calls are cheap.
 
         Args:
             source: a release directory, or the id of a Hub dataset repository.
             revision: the repository's branch, tag or commit.
 
         Raises:
-            ReleaseError: there is no such release, it is incomplete, or of another schema version.
+            ReleaseError: the release is missing, incomplete, or of another schema version.
         """
         from younger_hf.release import open_release
 
@@ -84,7 +84,7 @@ class Vocabulary:
 
     @classmethod
     def from_rows(cls, rows: Iterable[Mapping[str, Any]]) -> Vocabulary:
-        """Make a vocabulary of rows of config `operators`, in any order.
+        """Make a vocabulary from rows of config `operators`, in any order.
 
         Args:
             rows: mappings with at least `kind`, `id`, `label`, `operator_id`.
@@ -108,15 +108,15 @@ class Vocabulary:
 
     @classmethod
     def from_table(cls, table: pa.Table) -> Vocabulary:
-        """Make a vocabulary of config `operators` as an Arrow table; see `from_rows`."""
+        """Make a vocabulary from config `operators` as an Arrow table; see `from_rows`."""
         return cls.from_rows(table.select(["kind", "id", "label", "operator_id"]).to_pylist())
 
     def operator_id(self, label: str) -> int:
-        """The id of an operator's `type_label`; 0 if the vocabulary does not have it."""
+        """The id of an operator's `type_label`; 0 if it is not in the vocabulary."""
         return self._ids["operator"].get(label, UNKNOWN_ID)
 
     def variant_id(self, label: str) -> int:
-        """The id of an operator's `label`; 0 if the vocabulary does not have it."""
+        """The id of an operator's `label`; 0 if it is not in the vocabulary."""
         return self._ids["variant"].get(label, UNKNOWN_ID)
 
     def encode(self, graph: OperatorGraph, kind: str = "variant") -> IntArray:
@@ -127,7 +127,7 @@ class Vocabulary:
             kind: "operator" or "variant".
 
         Returns:
-            int64 [N]; 0 where the vocabulary does not have the operator.
+            int64 [N]; 0 for operators that are not in the vocabulary.
         """
         check_choice("vocabulary", kind, KINDS)
         ids = self._ids[kind]
@@ -145,7 +145,7 @@ class Vocabulary:
             kind: "operator" (the operators come without attributes) or "variant".
 
         Raises:
-            VocabularyError: an id is negative, or the vocabulary ends before it.
+            VocabularyError: an id is negative or too large.
         """
         check_choice("vocabulary", kind, KINDS)
         operators = self._decoded[kind]

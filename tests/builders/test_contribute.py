@@ -518,6 +518,6 @@ def test_an_interrupted_command_proposes_nothing(served, first, file, tmp_path):
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 130, errors
-    assert errors.splitlines()[-1] == "younger-hf: interrupted; what was finished is kept"
+    assert errors.splitlines()[-1] == "younger-hf: interrupted; finished work is kept"
     assert "refs/pr/1" not in served.repositories[NAME].branches
     assert not list(tmp_path.glob("younger-contribute-*"))

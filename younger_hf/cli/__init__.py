@@ -42,14 +42,14 @@ def _options(debug: Annotated[bool, typer.Option(help="Show the traceback of an 
 @app.command()
 def crawl(
     source: Annotated[str, typer.Argument(help="A source, as for build.")],
-    work: Annotated[Path, typer.Option(help="Directory of the ledger; an interrupted crawl goes on there.")],
+    work: Annotated[Path, typer.Option(help="Directory of the ledger; resumes an interrupted crawl.")],
     filters: Annotated[
         list[str] | None,
-        typer.Option("--filter", help="As after the source's colon: library=timm. May be given again."),
+        typer.Option("--filter", help="Same as after the source's colon, e.g. library=timm; repeatable."),
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="End after so many models.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Stop after this many models.")] = None,
 ) -> None:
-    """List the models of a source in the ledger; no weight is fetched, nothing is converted."""
+    """List the models of a source in the ledger, without fetching weights or converting."""
     from builders.ledger import Ledger
     from builders.pipeline import crawl as run
 
@@ -62,29 +62,27 @@ def crawl(
 
 @app.command()
 def build(
-    work: Annotated[Path, typer.Option(help="Directory of the ledger; what it has is not converted again.")],
+    work: Annotated[Path, typer.Option(help="Directory of the ledger; models in it are not converted again.")],
     source: Annotated[
         list[str] | None,
-        typer.Option(
-            help="NAME or NAME:SELECTION, may be given again: torchvision:resnet18. Left out: what was crawled."
-        ),
+        typer.Option(help="NAME or NAME:SELECTION, e.g. torchvision:resnet18; repeatable. Default: what was crawled."),
     ] = None,
-    output: Annotated[Path, typer.Option(help="Directory of the release; replaced in whole.")] = Path("younger"),
+    output: Annotated[Path, typer.Option(help="Directory of the release; replaced as a whole.")] = Path("younger"),
     previous: Annotated[
         str | None,
-        typer.Option(help="The release before, a directory or Hub repository: its ids, splits and removals stay."),
+        typer.Option(help="The previous release, a directory or Hub repository; keeps its ids, splits and removals."),
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Conversions at a time.")] = 1,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many models of each source.")] = None,
-    opset: Annotated[str, typer.Option(help="Export for these opsets: 17,20. Left out, each exporter's own.")] = "",
+    jobs: Annotated[int, typer.Option(min=1, help="Conversions to run in parallel.")] = 1,
+    limit: Annotated[int | None, typer.Option(min=1, help="Maximum number of models from each source.")] = None,
+    opset: Annotated[str, typer.Option(help="Opsets to export for, e.g. 17,20. Default: the exporter's own.")] = "",
     retry: Annotated[
-        list[str] | None, typer.Option(help="Try conversions again that ended so: timeout. May be given again.")
+        list[str] | None, typer.Option(help="Retry conversions with this outcome, e.g. timeout; repeatable.")
     ] = None,
-    timeout: Annotated[float, typer.Option(min=1, help="Seconds that a conversion may take.")] = 600,
-    memory: Annotated[float, typer.Option(min=0.1, help="GiB of memory that a conversion may use.")] = 8,
+    timeout: Annotated[float, typer.Option(min=1, help="Time limit of a conversion, in seconds.")] = 600,
+    memory: Annotated[float, typer.Option(min=0.1, help="Memory limit of a conversion, in GiB.")] = 8,
     seed: Annotated[int, typer.Option(help="Seed of the splits.")] = 1234,
 ) -> None:
-    """Crawl sources, convert what they list, and assemble a release from all that the ledger has."""
+    """Crawl sources, convert what they list, and assemble a release from everything in the ledger."""
     from builders.ledger import Ledger
     from builders.pipeline import build as run
 
@@ -105,7 +103,7 @@ def build(
     with Ledger(work, read_only=True) as ledger:
         failures = list(ledger.failures())
     if failures:
-        typer.echo(f"{len(failures):,} models are not in it:", err=True)
+        typer.echo(f"{len(failures):,} models were not converted:", err=True)
     for model, outcome, message in failures[:_FAILURES_SHOWN]:
         typer.echo(f"  {model.source} {model.id}: {outcome}, {message}", err=True)
     if len(failures) > _FAILURES_SHOWN:
@@ -114,10 +112,10 @@ def build(
 
 @app.command()
 def status(
-    work: Annotated[Path, typer.Option(help="Directory of the ledger; a build may be at work there.")],
+    work: Annotated[Path, typer.Option(help="Directory of the ledger; a build may be running there.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say how far a build is: models and outcomes by source, what took longest, what was largest."""
+    """Show the progress of a build: models and outcomes by source, the slowest and the largest."""
     from builders.ledger import Ledger
     from builders.status import summarize
 
@@ -129,13 +127,14 @@ def status(
 @app.command()
 def inspect(
     model: Annotated[Path, typer.Argument(help="An ONNX file; its weights are not read.")],
-    release: Annotated[str | None, typer.Option(help="A release directory or Hub repository to look it up in.")] = None,
+    release: Annotated[str | None, typer.Option(help="A release directory or Hub repository to search.")] = None,
     embeddings: Annotated[
-        Path | None, typer.Option(help="graph-embeddings.parquet of younger-hf embed: name the nearest architectures.")
+        Path | None,
+        typer.Option(help="graph-embeddings.parquet from younger-hf embed; lists the nearest architectures."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say what an architecture is, and whether it is in a release."""
+    """Identify the architecture in an ONNX file, and look it up in a release."""
     facts = _facts(model, release)
     if embeddings is not None:
         facts["nearest"] = nearest(model, embeddings)
@@ -149,7 +148,7 @@ def stats(
     output: Annotated[Path | None, typer.Option(help="Directory for statistics.json and figures.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say what a release holds: sizes, operators, tasks, families, sources, licences."""
+    """Summarise a release: sizes, operators, tasks, families, sources, licences."""
     from younger_hf.statistics import count_release
     from younger_hf.statistics_report import to_json, to_text, write
 
@@ -170,13 +169,13 @@ def stats(
 @app.command()
 def publish(
     directory: Annotated[Path, typer.Argument(help="The release directory.")],
-    repo_id: Annotated[str, typer.Option(help="ORG/NAME of a dataset repository; it is made if there is none.")],
-    private: Annotated[bool, typer.Option("--private", help="Hide a repository that is made.")] = False,
-    tag: Annotated[str | None, typer.Option(help="Name the commit for good: v1.0.")] = None,
-    create_pr: Annotated[bool, typer.Option("--create-pr", help="Open a pull request, and change nothing.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")] = False,
+    repo_id: Annotated[str, typer.Option(help="ORG/NAME of a dataset repository; created if missing.")],
+    private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
+    tag: Annotated[str | None, typer.Option(help="Tag of the commit, e.g. v1.0.")] = None,
+    create_pr: Annotated[bool, typer.Option("--create-pr", help="Open a pull request instead of committing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, without changing it.")] = False,
 ) -> None:
-    """Bring a release to the Hugging Face Hub in one commit, which only sends the files that have changed."""
+    """Publish a release to the Hugging Face Hub in one commit, uploading only changed files."""
     from builders.publish import publish as run
 
     done = run(directory, repo_id, private=private, tag=tag, create_pr=create_pr, dry_run=dry_run, show=typer.echo)
@@ -187,23 +186,23 @@ def publish(
 
 @app.command()
 def contribute(
-    model: Annotated[str, typer.Argument(help="An ONNX file, or a model of the Hugging Face Hub: ORG/NAME.")],
-    repo_id: Annotated[str, typer.Option(help="ORG/NAME of the dataset repository to propose it to.")],
-    name: Annotated[str, typer.Option("--id", help="What a file's model is called: ORG/NAME.")] = "",
-    license_id: Annotated[str, typer.Option("--license", help="Its licence, where its source does not say.")] = "",
-    task: Annotated[str, typer.Option(help="What it is for: image-classification.")] = "",
-    family: Annotated[str, typer.Option(help="The family of architectures it belongs to: resnet.")] = "",
-    component: Annotated[str, typer.Option(help="Which one, where a repository has several: unet.")] = "",
+    model: Annotated[str, typer.Argument(help="An ONNX file, or a model on the Hugging Face Hub: ORG/NAME.")],
+    repo_id: Annotated[str, typer.Option(help="ORG/NAME of the dataset repository to contribute to.")],
+    name: Annotated[str, typer.Option("--id", help="Id of the model in a file: ORG/NAME.")] = "",
+    license_id: Annotated[str, typer.Option("--license", help="Its licence, if the source does not state one.")] = "",
+    task: Annotated[str, typer.Option(help="Its task, e.g. image-classification.")] = "",
+    family: Annotated[str, typer.Option(help="Its family of architectures, e.g. resnet.")] = "",
+    component: Annotated[str, typer.Option(help="Which model of a repository that has several, e.g. unet.")] = "",
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be proposed, and propose nothing.")
+        bool, typer.Option("--dry-run", help="Show what would be proposed, without proposing it.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    timeout: Annotated[float, typer.Option(min=1, help="Seconds that the conversion may take.")] = 600,
-    memory: Annotated[float, typer.Option(min=0.1, help="GiB of memory that the conversion may use.")] = 8,
+    yes: Annotated[bool, typer.Option("--yes", help="Answer yes to all questions.")] = False,
+    timeout: Annotated[float, typer.Option(min=1, help="Time limit of the conversion, in seconds.")] = 600,
+    memory: Annotated[float, typer.Option(min=0.1, help="Memory limit of the conversion, in GiB.")] = 8,
 ) -> None:
-    """Propose a model for a dataset on the Hub: strip it here, show what is left of it, open a pull request."""
+    """Contribute a model to a dataset on the Hub: strip it here, show the result, open a pull request."""
     if not (yes or dry_run or sys.stdin.isatty()):
-        raise UsageError("there is no terminal to ask at: give --yes, or --dry-run to see what would be proposed")
+        raise UsageError("no terminal to ask for confirmation: use --yes, or --dry-run to see what would be proposed")
     from builders.contribute import Provenance
     from builders.contribute import contribute as run
 
@@ -226,11 +225,11 @@ def diff(
     old: Annotated[
         str, typer.Argument(help="A release directory, or a Hub repository: ORG/NAME or ORG/NAME@REVISION.")
     ],
-    new: Annotated[str, typer.Argument(help="Likewise, what came after it.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with every key.")] = False,
-    keys: Annotated[bool, typer.Option("--keys", help="Compare which rows there are, not what is in them.")] = False,
+    new: Annotated[str, typer.Argument(help="The newer release, given the same way.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON with every key.")] = False,
+    keys: Annotated[bool, typer.Option("--keys", help="Compare keys of rows only, not their contents.")] = False,
 ) -> None:
-    """Say what a release adds, removes and changes. Ends with 1 if an id of an operator has changed its meaning."""
+    """Show what a release adds, removes and changes. Exits with 1 if an operator id changed its meaning."""
     from younger_hf.release import open_named
     from younger_hf.release_diff import compare_releases
 
@@ -251,7 +250,7 @@ def _opsets(text: str) -> tuple[int, ...]:
     try:
         opsets = tuple(dict.fromkeys(int(part) for part in text.split(",") if part.strip()))
     except ValueError:
-        raise UsageError(f"--opset takes numbers with commas between them, as in 17,20, and got {text!r}") from None
+        raise UsageError(f"--opset takes comma-separated numbers, such as 17,20, not {text!r}") from None
     return opsets or (0,)
 
 
@@ -325,5 +324,5 @@ def main() -> None:
         sys.exit(MissingExtraError.exit_code)
     except SystemExit as end:
         if end.code == _INTERRUPTED:  # typer's answer to Ctrl-C, and all that it says
-            typer.echo("younger-hf: interrupted; what was finished is kept", err=True)
+            typer.echo("younger-hf: interrupted; finished work is kept", err=True)
         raise

@@ -65,18 +65,18 @@ def to_networkx(
 
 
 def from_networkx(graph: nx.MultiDiGraph[Any]) -> OperatorGraph:
-    """Restore the graph that a NetworkX multigraph was made of.
+    """Restore the graph that a NetworkX multigraph was made from.
 
     Args:
-        graph: with node and edge attributes as `to_networkx` gives them (`label` is not read). `scope` is -1 or
-            the owner, by the name that it has in this graph.
+        graph: with node and edge attributes as in `to_networkx` (`label` is ignored). `scope` is -1, or the owner's
+            node in this graph.
 
     Returns:
-        A graph with the nodes in topological order, earlier nodes of `graph` first where there is a choice,
-        and edges by consumer and input slot.
+        A graph with nodes in topological order, keeping the order of `graph` where there is a choice, and edges
+        sorted by consumer and input slot.
 
     Raises:
-        InvalidGraphError: there is a cycle, or an attribute is missing.
+        InvalidGraphError: the graph has a cycle, or an attribute is missing.
     """
     if not graph.is_directed():
         raise InvalidGraphError("the NetworkX graph is undirected, and data flows have a direction")

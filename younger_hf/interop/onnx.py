@@ -44,32 +44,32 @@ def to_onnx(
     source: str | Path = "younger",
     path: str | Path | None = None,
 ) -> ModelProto:
-    """A model that runs, from a row of a release.
+    """Make a row of a release into an ONNX model that runs.
 
     Args:
         row: a row of config `skeletons`, its bytes, or a skeleton as ModelProto; or a row of config `graphs` or
-            `sample`, whose skeleton is looked up in the release at `source`: that of its representative model, and
-            of several the one with the smallest skeleton_fingerprint.
-        parameters: "none": every parameter is a graph input, those of control-flow bodies too (`example_inputs`
-            with `parameters=True` gives values for them). A parameter that a body returns as it is cannot be one
-            and is filled.
-            "random": integers and booleans are 0, reals small normals, and variances, scales, divisors,
-            exponents, bounds and the like are such that outputs stay finite. The same seed gives the same model.
-            "splat": for models too large for "random". Scalars and vectors are filled as by "random" (a variance
+            `sample`, whose skeleton is looked up in the release at `source`. A row with several skeletons gives
+            that of its representative model, or of several the one with the smallest skeleton_fingerprint.
+        parameters: "none": every parameter becomes a graph input, also those of control-flow bodies
+            (`example_inputs` with `parameters=True` gives values for them). A parameter that a body returns
+            unchanged cannot be an input and is filled.
+            "random": integers and booleans are 0, reals small normals; variances, scales, divisors, exponents,
+            bounds and the like are chosen such that outputs stay finite. The same seed gives the same model.
+            "splat": for models too large for "random". Scalars and vectors are filled as for "random" (a variance
             of more than one axis or 65,536 elements cannot be set); all other parameters are 0 and refer to the
-            same sparse file at `path`, which takes no space on disk. Save the model in the directory of the file.
-        seed: a non-negative integer, from which the random values follow.
+            same sparse file at `path`, which takes no space on disk. Save the model in the file's directory.
+        seed: a non-negative integer that determines the random values.
         source: a release directory, or the id of a Hub dataset repository.
         path: where "splat" writes its file.
 
     Returns:
-        A model of its own; the row is not changed.
+        A new model; the row is not changed.
 
     Raises:
-        UsageError: no such kind of parameters; "splat" without a path; what was given is no row with a skeleton.
+        UsageError: unknown kind of parameters; "splat" without a path; the argument is not a row with a skeleton.
         ReleaseError: the release has no skeleton for the row, or cannot be read.
-        YoungerError: the bytes are no ONNX model; random parameters would pass the 2 GiB that a protobuf message
-            can hold; the file at `path` cannot be written.
+        YoungerError: the bytes are not an ONNX model; random parameters would exceed the 2 GiB limit of protobuf;
+            the file at `path` cannot be written.
     """
     check_choice("kind of parameters", parameters, get_args(Parameters))
     if parameters == "splat" and path is None:
@@ -89,16 +89,16 @@ def to_onnx(
 def example_inputs(
     row: Row, seed: int = 0, *, parameters: bool = False, source: str | Path = "younger"
 ) -> dict[str, Any]:
-    """Something to feed to the model that `to_onnx` makes.
+    """Make inputs for the model that `to_onnx` returns.
 
-    Symbolic dimensions get small sizes that agree wherever a symbol stands: batches of 1, images of 224 by 224, 8
-    tokens. Reals are normal, integers 0 or 1, except where an operator needs something else, such as a divisor.
+    Symbolic dimensions get small sizes, the same wherever a symbol occurs: batches of 1, images of 224 by 224, 8
+    tokens. Reals are normal, integers 0 or 1, unless an operator needs other values, such as a divisor.
 
     Args:
-        row: what `to_onnx` takes; not what it returns, where parameters and inputs can no longer be told apart.
+        row: the row given to `to_onnx`; not the model it returns, in which parameters look like inputs.
         seed: a non-negative integer.
-        parameters: also the values of all parameters, which are graph inputs of `to_onnx(row, "none")`: those that
-            "random" fills in for the same seed.
+        parameters: also return values of all parameters, which are graph inputs of `to_onnx(row, "none")`: those of
+            "random" for the same seed.
         source: as for `to_onnx`.
 
     Returns:

@@ -35,9 +35,9 @@ _STREAM_BATCH: Final = 64
 
 
 class ArchitectureDataset(torch_geometric.data.Dataset):  # type: ignore[misc]
-    """The rows of a `datasets.Dataset` as `ArchitectureData`, cut from its Arrow memory when asked for.
+    """The rows of a `datasets.Dataset` as `ArchitectureData`, read from its Arrow memory on access.
 
-    It holds no graph itself; an item's tensors are its own and may be written into.
+    It stores no graphs itself; the tensors of an item are copies and may be modified.
     """
 
     def __init__(
@@ -142,14 +142,14 @@ def to_pyg(
         row_or_dataset: a row (of `graphs`, `graphs-no-attributes`, `sample`, or a subgraph config), a
             `datasets.Dataset` or a `datasets.IterableDataset` of such rows.
         vocabulary: the ids in `x`: "operator" (types) or "variant" (types with attributes).
-        transform: what is done to each `ArchitectureData` when it is asked for.
-        target: a column of numbers, such as "num_parameters", that becomes `y`.
+        transform: applied to each `ArchitectureData` on access.
+        target: a numeric column, such as "num_parameters", that becomes `y`.
 
     Returns:
         `ArchitectureData`, `ArchitectureDataset` or `ArchitectureStream`.
 
     Raises:
-        UsageError: a column is missing or is no number; the message gives the nearest names.
+        UsageError: a column is missing or not numeric; the message suggests close matches.
     """
     if isinstance(row_or_dataset, datasets.Dataset):
         return ArchitectureDataset(row_or_dataset, vocabulary, transform, target)
@@ -166,20 +166,20 @@ def to_pyg(
 
 
 def from_pyg(data: torch_geometric.data.Data, vocabulary: Vocabulary) -> OperatorGraph:
-    """Restore the graph that a `Data` was made of.
+    """Restore the graph that a `Data` was made from.
 
     Args:
-        data: `x`, `edge_index`, `edge_attr` and, for graphs with control flow, `scope`, as `ArchitectureData`
-            has them; nodes in topological order. Where `vocabulary` is not said, `x` are variant ids.
-        vocabulary: of the release that the ids are of.
+        data: `x`, `edge_index`, `edge_attr` and, for graphs with control flow, `scope`, as in `ArchitectureData`;
+            nodes in topological order. Unless `data.vocabulary` says otherwise, `x` holds variant ids.
+        vocabulary: of the release that the ids belong to.
 
     Returns:
-        With variant ids a graph of the same fingerprint; with operator ids one without attributes.
+        With variant ids, a graph with the same fingerprint; with operator ids, one without attributes.
 
     Raises:
         UsageError: the data is a batch.
-        InvalidGraphError: the data is no operator graph.
-        VocabularyError: an id that the vocabulary does not have.
+        InvalidGraphError: the data is not an operator graph.
+        VocabularyError: an id is not in the vocabulary.
     """
     if isinstance(data, torch_geometric.data.Batch):
         raise UsageError("from_pyg takes one graph at a time: from_pyg(batch[0], vocabulary)")

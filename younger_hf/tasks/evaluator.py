@@ -69,11 +69,10 @@ class Evaluator:
     Args:
         task: "dataflow" (data flow design: AUC, F1, AP) or "operator" (operator design: accuracy and macro F1,
             precision, recall).
-        vocabulary_size: for operator design, how many ids there are; any id from there on is refused. None leaves that
-            unchecked.
+        vocabulary_size: for operator design, the number of ids; an id beyond them is refused. None does not check.
 
     Raises:
-        UsageError: there is no such task.
+        UsageError: unknown task.
         MissingExtraError: scikit-learn is not installed.
     """
 
@@ -84,25 +83,25 @@ class Evaluator:
 
     @property
     def expected_input_format(self) -> str:
-        """What `evaluate` takes, for people."""
+        """A description of the input of `evaluate`."""
         return _INPUT[self.task]
 
     @property
     def expected_output_format(self) -> str:
-        """What `evaluate` gives, for people."""
+        """A description of the output of `evaluate`."""
         return _OUTPUT[self.task]
 
     def evaluate(self, predictions: Mapping[str, Any]) -> dict[str, float]:
         """Compute the metrics.
 
         Args:
-            predictions: `y_true` and `y_pred`, as `expected_input_format` says.
+            predictions: `y_true` and `y_pred`, as described by `expected_input_format`.
 
         Returns:
-            The metrics of `METRICS[task]`, as `expected_output_format` says.
+            The metrics of `METRICS[task]`, as described by `expected_output_format`.
 
         Raises:
-            UsageError: something else than what is expected; the message names it.
+            UsageError: the input is not as expected; the message says what is wrong.
         """
         if not isinstance(predictions, Mapping):
             raise UsageError(f"evaluate takes a dictionary of y_true and y_pred, not {type(predictions).__name__}")
@@ -113,19 +112,20 @@ class Evaluator:
 
     @staticmethod
     def score(file: str | Path, release: Release | str | Path | None = None) -> dict[str, float]:
-        """Compute the metrics of a predictions file, which says of which task it is.
+        """Compute the metrics of a predictions file, which states its task.
 
         Args:
-            file: a Parquet file, as `younger-hf evaluate RUN` or `Predictions.save` writes it.
-            release: what its labels are held against: a release, its directory, or the id of its Hub repository, which
-                may end in `@` and a revision. None takes the file at its word.
+            file: a Parquet file, as written by `younger-hf evaluate RUN` or `Predictions.save`.
+            release: check the labels against this release: a `Release`, a directory, or the id of a Hub repository,
+                optionally followed by `@` and a revision. None trusts the labels in the file.
 
         Returns:
             As `evaluate`.
 
         Raises:
-            PredictionsError: it is no predictions file, its predictions are none, or its labels are not the release's.
-            ReleaseError: there is no such release.
+            PredictionsError: the file is not a predictions file, its predictions are invalid, or its labels differ
+                from the release's.
+            ReleaseError: the release is missing.
         """
         from younger_hf.release import Release, open_named
         from younger_hf.tasks.predictions import Predictions, PredictionsError, check_labels

@@ -148,7 +148,7 @@ def test_a_build_upon_a_release_keeps_what_that_promised(tmp_path: Path) -> None
     ("arguments", "sentence"),
     [
         (("--retry", "timeouts"), "no outcome 'timeouts': did you mean timeout?"),
-        (("--opset", "new"), "--opset takes numbers with commas between them, as in 17,20, and got 'new'"),
+        (("--opset", "new"), "--opset takes comma-separated numbers, such as 17,20, not 'new'"),
         (("--source", "onnx-packages"), "no source 'onnx-packages'; did you mean onnx-package"),
     ],
 )
@@ -171,4 +171,4 @@ def test_an_interrupted_build_says_so(tmp_path: Path) -> None:
         time.sleep(0.05)
     running.send_signal(signal.SIGINT)
     _, errors = running.communicate(timeout=120)
-    assert (running.returncode, errors) == (130, "younger-hf: interrupted; what was finished is kept\n")
+    assert (running.returncode, errors) == (130, "younger-hf: interrupted; finished work is kept\n")
