@@ -25,8 +25,8 @@ from real_models import FOLDER, onnx_file
 
 from builders.assemble import assemble
 from builders.convert import Conversion, Outcome
-from builders.crawl import ModelRef
 from builders.ledger import Ledger
+from builders.model_ref import ModelRef
 from younger_hf.extract import strip
 
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"

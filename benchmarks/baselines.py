@@ -57,11 +57,11 @@ def draw() -> tuple[list[str], list[str]]:
     import optimum.exporters.onnx.model_configs  # noqa: F401 - registers what optimum exports
     from optimum.exporters.tasks import TasksManager
 
-    from builders.crawl.timm import registry
+    from builders.crawl import list_models
     from builders.crawl.transformers import architectures
 
     rng = random.Random(SEED)
-    timm = [model.id for model in registry()]
+    timm = [model.id for model in list_models("timm")]
     rng.shuffle(timm)
     tasks = architectures()
     supported = {name for name, exporters in TasksManager._SUPPORTED_MODEL_TYPE.items() if "onnx" in exporters}

@@ -17,8 +17,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter, process_time
 
-from builders.crawl import SOURCES, ModelRef, Page, Query
+from builders.crawl import SOURCES, Page, Query, Source
 from builders.ledger import Ledger
+from builders.model_ref import ModelRef
 from builders.pipeline import crawl
 
 PAGE = 1000
@@ -86,7 +87,7 @@ def main(number: int = 100_000, configurations_: int = 400) -> None:
                 yield Page(tuple(models), str(index) if index < number else "")
                 models = []
 
-    SOURCES["hub"] = source
+    SOURCES.built_in["hub"] = Source(source)
     busy = process_time()
     for model in fine_tunes(number, bases):
         json.loads(model.config)

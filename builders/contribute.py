@@ -21,9 +21,10 @@ import onnx
 from huggingface_hub import CommitOperationAdd, HfApi
 
 from builders.contribution import Contribution, InvalidContributionError, contributed
-from builders.crawl import ModelRef, list_models
+from builders.crawl import list_models
 from builders.ledger import Ledger
 from builders.measure.facts import Facts, measure
+from builders.model_ref import ModelRef
 from builders.pipeline import MEMORY_LIMIT, TIMEOUT, collect
 from builders.publish.repository import (
     REPO_TYPE,

@@ -17,11 +17,14 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from builders.convert import Conversion, Outcome, Request, exporters_for, refusal
+from builders.convert import Conversion, Outcome, Request, exporters_for
+from builders.convert.converters import refusal
 from builders.convert.isolation import Limits, convert
 from builders.convert.isolation.templates import Templates
+from builders.convert.memory import expected_memory
 from builders.crawl import list_pages
-from builders.executor import Cancelled, Executor, LocalExecutor, Resources
+from builders.executor import Cancelled, Executor, Resources
+from builders.executor.local import LocalExecutor
 from builders.ledger import Ledger, Progress
 from younger_hf.errors import YoungerError
 
@@ -56,10 +59,11 @@ def crawl(ledger: Ledger, spec: str, *, limit: int | None = None) -> int:
     if progress.finished:
         ledger.restart(spec)
         progress = Progress()
-    known = partial(ledger.has_config, spec.partition(":")[0])
+    source = spec.partition(":")[0]
     listed = progress.models
-    with tqdm(desc=f"crawl {spec.partition(':')[0]}", initial=listed, unit="model", disable=None) as bar:
-        for page in list_pages(spec, progress.cursor, known, ledger.work):
+    with tqdm(desc=f"crawl {source}", initial=listed, unit="model", disable=None) as bar:
+        pages = list_pages(spec, progress.cursor, partial(ledger.has_config, source), ledger.work / source)
+        for page in pages:
             models = page.models if limit is None else page.models[: limit - listed]
             listed += len(models)
             finished = not page.cursor or listed == limit
@@ -118,8 +122,8 @@ def collect(
             Templates(scratch) as templates,
             tqdm(total=len(plan), desc="convert", unit="model", disable=None) as progress,
         ):
-            task = partial(_convert, Limits(seconds=timeout, memory=memory_limit), scratch, templates)
-            for request, attempts in _run(task, requests, jobs, Resources(memory=memory_limit)):
+            task = partial(_try_exporters, Limits(seconds=timeout, memory=memory_limit), scratch, templates)
+            for request, attempts in _run(task, requests, jobs, memory_limit):
                 ledger.finish(request.model, *attempts, opset=request.opset)
                 outcomes[attempts[-1].outcome] += 1
                 isolated &= attempts[-1].isolated or attempts[-1].outcome is not Outcome.OK
@@ -138,20 +142,27 @@ Attempts = tuple[Conversion, ...]
 
 
 def _run(
-    task: Callable[[Request, Cancelled], Attempts], requests: Iterator[Request], jobs: int, resources: Resources
+    task: Callable[[Request, Cancelled], Attempts], requests: Iterator[Request], jobs: int, memory_limit: int
 ) -> Iterator[tuple[Request, Attempts]]:
     """Every request and its attempts, as they end; no more requests are held at a time than keep the jobs busy."""
+
+    def submit(request: Request) -> None:
+        memory = expected_memory(request.model, memory_limit)
+        executor.submit(request, partial(task, request), Resources(memory=memory))
+
     executor: Executor[Request, Attempts]
     with LocalExecutor[Request, Attempts](jobs) as executor:
         for request in islice(requests, 2 * jobs):
-            executor.submit(request, partial(task, request), resources)
+            submit(request)
         for ended in executor.results():
             for request in islice(requests, 1):
-                executor.submit(request, partial(task, request), resources)
+                submit(request)
             yield ended
 
 
-def _convert(limits: Limits, scratch: Path, templates: Templates, request: Request, cancelled: Cancelled) -> Attempts:
+def _try_exporters(
+    limits: Limits, scratch: Path, templates: Templates, request: Request, cancelled: Cancelled
+) -> Attempts:
     """Try the exporters of the model's library until one succeeds, or until none could."""
     if refused := refusal(request.model):
         return (refused,)

@@ -7,7 +7,7 @@ import zlib
 from pathlib import Path
 from typing import Final
 
-from builders.convert import ConversionError, Outcome
+from builders.convert.conversion import ConversionError, Outcome
 
 MAX_FILES: Final = 20_000
 MAX_SIZE: Final = 1 << 30  # bytes of all files

@@ -8,7 +8,7 @@ from typing import Any
 import diffusers
 import torch
 
-from builders.convert import ConversionError, Export, Outcome, Request
+from builders.convert.conversion import ConversionError, Export, Outcome, Request
 from builders.convert.diffusers_inputs import example_inputs
 from builders.convert.torch import export_module
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import torch
 
-from builders.convert import ConversionError, Outcome
+from builders.convert.conversion import ConversionError, Outcome
 
 _LATENTS: Final = 32  # height and width where the configuration has none
 _PIXELS: Final = 256

@@ -11,7 +11,7 @@ from __future__ import annotations
 import zipfile
 from typing import TYPE_CHECKING, Final
 
-from builders.convert import ConversionError, Export, Outcome, Request
+from builders.convert.conversion import ConversionError, Export, Outcome, Request
 from builders.convert.keras_configuration import checked
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
-from builders.convert import ConversionError, Outcome
+from builders.convert.conversion import ConversionError, Outcome
 
 _CODE: Final = {
     "__lambda__": "Python code",

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 import tf2onnx
 
-from builders.convert import ConversionError, Export, Outcome
+from builders.convert.conversion import ConversionError, Export, Outcome
 
 
 def application(name: str) -> keras.Model:
@@ -70,7 +70,7 @@ def export(network: keras.Model, opset: int) -> Export:
     # A layer's own tf.function becomes part of the whole, and no call, which tf2onnx does not translate.
     tf.config.run_functions_eagerly(True)
     try:
-        return through_tf2onnx.convert(tf2onnx.convert.from_function, function, input_signature=specs, opset=opset)
+        return through_tf2onnx.translate(tf2onnx.convert.from_function, function, input_signature=specs, opset=opset)
     finally:
         tf.config.run_functions_eagerly(False)
 

@@ -15,7 +15,7 @@ from typing import Final
 import torch
 from optimum.exporters.onnx.convert import export_pytorch
 
-from builders.convert import ConversionError, Export, Outcome, Request
+from builders.convert.conversion import ConversionError, Export, Outcome, Request
 from builders.convert.torch import OPSET, Valueless, make_distinct
 from builders.convert.transformers_inputs import onnx_config, optimum_sizes
 

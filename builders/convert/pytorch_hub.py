@@ -15,18 +15,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-import urllib3
 
-from builders.convert import ConversionError, Export, Outcome, Request
 from builders.convert.archives import unpack
+from builders.convert.conversion import ConversionError, Export, Outcome, Request
+from builders.convert.published import download
 from builders.convert.torch import export_module
-from builders.crawl import pytorch_hub
 
 MAX_ARCHIVE: Final = 512 << 20  # bytes
-TIMEOUT: Final = 60.0  # seconds without a byte
-RETRIES: Final = urllib3.Retry(5, status_forcelist=(429, 500, 502, 503, 504), backoff_factor=1.0, raise_on_status=False)
 
-_CHUNK: Final = 1 << 20
 _IMAGE_SIZE: Final = 224
 _SAMPLES: Final = 16_000
 _TOKENS: Final = 16
@@ -44,11 +40,8 @@ def fetch(request: Request) -> int:
     Raises:
         ConversionError: there is no such repository or commit (`not_found`), it is too large, or the network failed.
     """
-    repository, _ = request.model.id.rsplit("/", 1)
-    request.files.mkdir(parents=True, exist_ok=True)
-    archive = request.files / "repository.tar.gz"
-    url = f"{pytorch_hub.GITHUB}/{repository}/archive/{request.model.revision}.tar.gz"
-    fetched = _download(url, archive)
+    archive = download(request.model, "", request.files, MAX_ARCHIVE)
+    fetched = archive.stat().st_size
     unpack(archive, request.files / "repository")
     archive.unlink()
     return fetched
@@ -64,25 +57,6 @@ def export(request: Request) -> Export:
     name = request.model.id.rpartition("/")[2]
     entry = _entry_point(request.files / "repository", name)
     return export_module(lambda: _build(name, entry), _inputs, request.opset)
-
-
-def _download(url: str, file: Path) -> int:
-    """Put what is there into a file; gives its size."""
-    size = 0
-    try:
-        with urllib3.PoolManager(timeout=TIMEOUT) as pool:
-            response = pool.request("GET", url, retries=RETRIES, preload_content=False)
-            if response.status != 200:
-                outcome = Outcome.NOT_FOUND if response.status == 404 else Outcome.ERROR
-                raise ConversionError(outcome, f"{url} is not to be had: the server answers with {response.status}")
-            with file.open("wb") as target:
-                for chunk in response.stream(_CHUNK):
-                    size += target.write(chunk)
-                    if size > MAX_ARCHIVE:
-                        raise ConversionError(Outcome.TOO_LARGE, f"{url} has more than {MAX_ARCHIVE >> 20} MiB")
-    except urllib3.exceptions.HTTPError as error:
-        raise ConversionError(Outcome.ERROR, f"{url} cannot be read: the connection fails") from error
-    return size
 
 
 def _entry_point(directory: Path, name: str) -> Callable[..., Any]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from builders.convert import ConversionError, Export, Outcome, through_tf2onnx  # isort: split
+from builders.convert import through_tf2onnx  # isort: split
 
 import numpy as np
 import tensorflow as tf
@@ -20,6 +20,8 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.framework.graph_pb2 import GraphDef
 from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef, SignatureDef
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+from builders.convert.conversion import ConversionError, Export, Outcome
 
 MAX_PARAMETERS: Final = 2 << 30  # bytes: those of a protobuf message
 
@@ -53,7 +55,7 @@ def export(file: Path, opset: int) -> Export:
 
     specs = list(inputs.values())
     function = tf.function(serve, input_signature=specs)
-    return through_tf2onnx.convert(tf2onnx.convert.from_function, function, input_signature=specs, opset=opset)
+    return through_tf2onnx.translate(tf2onnx.convert.from_function, function, input_signature=specs, opset=opset)
 
 
 def _meta_graph(file: Path) -> MetaGraphDef:

@@ -13,7 +13,7 @@ import onnx
 from onnx import parser
 
 from builders.contribution import InvalidContributionError, read_contribution
-from builders.convert import ConversionError, Export, Outcome, Request
+from builders.convert.conversion import ConversionError, Export, Outcome, Request
 from builders.measure.facts import measure
 from younger_hf.extract import strip
 from younger_hf.extract.weightless import find_weights

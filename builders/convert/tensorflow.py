@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 from typing import Final
 
-from builders.convert import ConversionError, Export, Outcome, Request
+from builders.convert.conversion import ConversionError, Export, Outcome, Request
 
 MAX_FILE: Final = 1 << 30  # bytes that are fetched; protobuf and TFLite files end at 2 GiB
 
@@ -41,7 +41,7 @@ def export(request: Request) -> Export:
 
         import tf2onnx
 
-        return through_tf2onnx.convert(tf2onnx.convert.from_tflite, str(file), opset=request.opset)
+        return through_tf2onnx.translate(tf2onnx.convert.from_tflite, str(file), opset=request.opset)
     from builders.convert import saved_model
 
     return saved_model.export(file, request.opset)

@@ -1,4 +1,4 @@
-"""tf2onnx, asked so that it says what it cannot do: `convert`. To be imported before TensorFlow and Keras are."""
+"""tf2onnx, asked so that it says what it cannot do: `translate`. To be imported before TensorFlow and Keras are."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tf2onnx import utils
 from tf2onnx.graph import Graph, Node
 from tf2onnx.handler import tf_op
 
-from builders.convert import ConversionError, Export, Outcome
+from builders.convert.conversion import ConversionError, Export, Outcome
 
 OPSETS: Final = range(14, 19)  # those that tf2onnx is tested with; the last is the default
 
 
-def convert(call: Callable[..., tuple[onnx.ModelProto, Any]], *arguments: Any, opset: int, **options: Any) -> Export:
+def translate(call: Callable[..., tuple[onnx.ModelProto, Any]], *arguments: Any, opset: int, **options: Any) -> Export:
     """What one of tf2onnx's functions makes of these arguments.
 
     Raises:

@@ -10,7 +10,7 @@ import timm
 import torch
 from timm.data.config import resolve_model_data_config
 
-from builders.convert import ConversionError, Export, Outcome, Request
+from builders.convert.conversion import ConversionError, Export, Outcome, Request
 from builders.convert.torch import export_module
 
 

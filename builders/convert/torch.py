@@ -29,7 +29,7 @@ from onnxscript import optimizer, rewriter
 from onnxscript.rewriter.rules import common as rules
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from builders.convert import ConversionError, Export, Outcome
+from builders.convert.conversion import ConversionError, Export, Outcome
 from builders.convert.module_tree import set_modules
 from younger_hf.extract.reader import load_weightless
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torchvision import models
 
-from builders.convert import ConversionError, Export, Outcome, Request
+from builders.convert.conversion import ConversionError, Export, Outcome, Request
 from builders.convert.torch import export_module
 
 _FRAMES = 16  # of a video clip

@@ -7,7 +7,7 @@ from typing import Final
 
 import torch
 
-from builders.convert import Export, Request
+from builders.convert.conversion import Export, Request
 from builders.convert.torch import export_module
 from builders.convert.transformers_inputs import example_inputs, onnx_config
 from builders.convert.transformers_models import architecture, build, configuration

@@ -18,7 +18,7 @@ import torch
 import transformers
 from transformers import CONFIG_MAPPING, PretrainedConfig, PreTrainedModel
 
-from builders.convert import ConversionError, Outcome
+from builders.convert.conversion import ConversionError, Outcome
 from builders.crawl.transformers import architectures
 from builders.model_ref import ModelRef
 

@@ -5,8 +5,9 @@ folder `contributions` is one model. What is in a pull request that nobody has m
 models named as their files name them. A file that is no contribution is a model that says why it is refused. Only the
 provenance is read here; what the skeleton is, is seen where it is converted: in a child process with limits.
 
-The files are gone from their repository once a release has them. They are kept in the ledger's directory, and where
-that is a new one, the contributions of the release itself are made files again: no source lists them elsewhere.
+The files are gone from their repository once a release has them. They are kept in the directory that the query names,
+and where that is a new one, the contributions of the release itself are made files again: no source lists them
+elsewhere.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from hashlib import blake2b
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
-from builders.crawl.page import Page, Query
+from builders.crawl.source import Page, Query, Source
 from builders.model_ref import ModelRef
 from younger_hf.errors import UsageError, YoungerError
 from younger_hf.text import plain
@@ -28,14 +29,14 @@ from younger_hf.whole_files import write_whole
 if TYPE_CHECKING:
     from younger_hf.release import Release
 
-Files = Mapping[str, tuple[int, Callable[[], bytes]]]
+_Found = Mapping[str, tuple[int, Callable[[], bytes]]]
 """By name: how many bytes a file has, as far as that is known, and what reads it."""
 
 _FILE: Final = re.compile(r"[0-9a-f]{32}-[0-9a-f]{8}\.parquet")
 _LONGEST_NAME: Final = 80
 
 
-def models(query: Query) -> Iterator[Page]:
+def pages(query: Query) -> Iterator[Page]:
     """The contributions in the release directory or the Hub repository that is selected.
 
     Raises:
@@ -46,15 +47,18 @@ def models(query: Query) -> Iterator[Page]:
     from builders.contribution import FOLDER
     from younger_hf.release import open_release
 
-    if not query.selection or query.work is None:
+    if not query.selection or query.directory is None:
         raise UsageError(f"{query.source} needs a release, {query.source}:ORG/NAME, and a ledger to keep its files")
-    kept = query.work / FOLDER
+    kept = query.directory
     release = open_release(query.selection)
     files = {**_published(release, kept), **_waiting(release, FOLDER)}
     yield Page(tuple(_model(query.source, name, *files[name], kept) for name in sorted(files)))
 
 
-def _published(release: Release, kept: Path) -> Files:
+SOURCE: Final = Source(pages, "ORG/NAME or DIRECTORY", converter="contribution")
+
+
+def _published(release: Release, kept: Path) -> _Found:
     """Those that the release has, as they were or as it has them."""
     from builders.contribution import Contribution, published_contributions
 
@@ -67,7 +71,7 @@ def _published(release: Release, kept: Path) -> Files:
     }
 
 
-def _waiting(release: Release, folder: str) -> Files:
+def _waiting(release: Release, folder: str) -> _Found:
     """Those that wait to be taken in."""
     from huggingface_hub import HfFileSystem
 

@@ -8,36 +8,35 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 
+from builders.crawl.installed import installed
+from builders.crawl.source import registry
 from builders.model_ref import ModelRef
-from younger_hf.errors import MissingExtraError
 
 
-def registry() -> Iterator[ModelRef]:
+def models() -> Iterator[ModelRef]:
     """Every such class, sorted by name; its family is its name.
 
     Raises:
         MissingExtraError: diffusers is not installed.
     """
-    package = find_spec("diffusers")
-    if package is None or package.origin is None:
-        raise MissingExtraError("diffusers", "diffusers")
-    revision = version("diffusers")
-    for name in _model_classes(Path(package.origin).parent / "models"):
+    diffusers = installed("diffusers", extra="diffusers")
+    for name in _buildable(diffusers.directory / "models"):
         yield ModelRef(
             source="diffusers",
             id=name,
-            revision=revision,
+            revision=diffusers.version,
             library="diffusers",
             family=name,
             origin="default-configuration",
         )
 
 
-def _model_classes(package: Path) -> Iterator[str]:
+SOURCE = registry(models)
+
+
+def _buildable(package: Path) -> Iterator[str]:
     """Names of the classes that the package exports and that need no configuration."""
     classes = {}
     for module, names in _exports(package / "__init__.py"):

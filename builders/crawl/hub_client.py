@@ -44,7 +44,7 @@ _Value = TypeVar("_Value")
 _log = logging.getLogger(__name__)
 
 
-class RefusedError(YoungerError):
+class HubRefusedError(YoungerError):
     """The Hub does not give this: `status` of HTTP, and what it says of it in `X-Error-Code`, as `GatedRepo`."""
 
     def __init__(self, message: str, status: int, code: str) -> None:
@@ -92,7 +92,7 @@ class HubClient:
         """What the API says of one repository.
 
         Raises:
-            RefusedError: there is none, or not for this user.
+            HubRefusedError: there is none, or not for this user.
             YoungerError: the Hub does not answer.
         """
         described, _ = self._get(f"/api/models/{quote(name)}", partial(_parse_json, dict), parameters)
@@ -111,13 +111,13 @@ class HubClient:
         """The content of a small file.
 
         Raises:
-            RefusedError: there is none, or not for this user, or it has more bytes than `limit`.
+            HubRefusedError: there is none, or not for this user, or it has more bytes than `limit`.
             YoungerError: the Hub does not answer.
         """
         where = f"/{quote(name)}/resolve/{quote(revision, safe='')}/{quote(path)}"
         content, answer = self._get(where, bytes, limit=limit)
         if not answer.is_whole:
-            raise RefusedError(f"{path} of {name} has more than {limit} bytes", answer.status, "")
+            raise HubRefusedError(f"{path} of {name} has more than {limit} bytes", answer.status, "")
         return content
 
     def _get(
@@ -196,11 +196,11 @@ def _stream(url: str, parameters: Parameters | None) -> Iterator[tuple[Any, Iter
             yield response, response.iter_content(1 << 16)
 
 
-def _refusal(path: str, answer: _Answer) -> RefusedError:
+def _refusal(path: str, answer: _Answer) -> HubRefusedError:
     code = answer.headers.get("X-Error-Code", "")
     told = code or ("is the token still valid?" if answer.status == 401 else "")
     message = f"the Hub does not give {path}: status {answer.status}{f', {told}' if told else ''}"
-    return RefusedError(message, answer.status, code)
+    return HubRefusedError(message, answer.status, code)
 
 
 def _asked_for(answer: _Answer) -> float:

@@ -36,7 +36,7 @@ ReadJson = Callable[[str], str]
 
 
 @dataclass(frozen=True)
-class Repository:
+class ModelRepository:
     """A model repository at one commit.
 
     Attributes:
@@ -118,7 +118,7 @@ class Repository:
         return "", {}
 
 
-def parse(entry: Any, source: str, retrieved: str) -> Repository | None:
+def parse(entry: Any, source: str, retrieved: str) -> ModelRepository | None:
     """What an entry of the listing says; None if it is private, or says not even which commit it is about."""
     if not isinstance(entry, dict) or entry.get("private"):
         return None
@@ -146,7 +146,7 @@ def parse(entry: Any, source: str, retrieved: str) -> Repository | None:
         retrieved=retrieved,
         evaluations=evaluations(entry.get("model-index") or card.get("model-index")),
     )
-    return Repository(
+    return ModelRepository(
         model, library, tuple(sorted(_texts(files))), text(_mapping(entry.get("config")).get("model_type"))
     )
 
@@ -191,7 +191,7 @@ def _dataset(dataset: dict[str, Any]) -> str:
 def _timm_families() -> dict[str, str]:
     """The family of every architecture, as timm's registry says; none where it is not installed."""
     try:
-        return {model.id: model.family for model in timm.registry()}
+        return {model.id: model.family for model in timm.models()}
     except MissingExtraError:
         return {}
 

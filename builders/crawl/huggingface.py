@@ -13,23 +13,33 @@ listing and the Hub's own cursor in it. Configurations are read at the commit th
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
-from huggingface_hub import get_token
-from huggingface_hub.errors import HFValidationError
+from huggingface_hub import HfApi, get_token, hf_hub_download, hf_hub_url
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    GatedRepoError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+)
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
-from builders.crawl.hub_client import HubClient, RefusedError
-from builders.crawl.hub_repository import EXPAND, LIBRARIES, Repository, parse
-from builders.crawl.page import Page, Query
+from builders.crawl.files import check_size
+from builders.crawl.hub_client import HubClient, HubRefusedError
+from builders.crawl.hub_repository import EXPAND, LIBRARIES, ModelRepository, parse
+from builders.crawl.source import Page, Query, Source
 from builders.model_ref import ModelRef
 from younger_hf.errors import UsageError, YoungerError
+from younger_hf.unreachable import UNREACHABLE
 
 PAGE_SIZE: Final = 100  # repositories
 MAX_CONFIG: Final = 1 << 20  # bytes
@@ -59,7 +69,7 @@ class Listing:
     filters: Mapping[str, list[str]] | None
 
 
-def models(query: Query) -> Iterator[Page]:
+def pages(query: Query) -> Iterator[Page]:
     """The models that are selected, or all that can be converted, page by page.
 
     Raises:
@@ -69,11 +79,57 @@ def models(query: Query) -> Iterator[Page]:
     yield from crawl(query, _listings(query))
 
 
+class _HubFiles:
+    """The files of a model repository, asked for without the user's token: what goes into a release all can have."""
+
+    def address(self, model: ModelRef, path: str) -> str:
+        return hf_hub_url(model.id, path, revision=model.revision or None, endpoint=_endpoint())
+
+    def download(self, model: ModelRef, path: str, directory: Path, limit: int) -> Path:
+        endpoint, revision = _endpoint(), model.revision or None
+        with _refusals():
+            info = HfApi(endpoint, token=False).model_info(model.id, revision=revision, files_metadata=True)
+            check_size(model, path, {file.rfilename: file.size or 0 for file in info.siblings or ()}, limit)
+            return Path(
+                hf_hub_download(model.id, path, revision=revision, local_dir=directory, token=False, endpoint=endpoint)
+            )
+
+
+FILES: Final = _HubFiles()
+SOURCE: Final = Source(
+    pages,
+    "ORG/NAME,task=NAME,library=NAME,author=NAME,license=NAME,search=WORDS,TAG",
+    files=FILES,
+)
+
+
+def _endpoint() -> str | None:
+    """Where the Hub is; None where it always is."""
+    return os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Say of what huggingface_hub raises why there is no file."""
+    from younger_hf.extract.ranges import RemoteError
+
+    try:
+        yield
+    except GatedRepoError as error:
+        raise RemoteError("its files are only given to those who ask its owner", "gated") from error
+    except LocalEntryNotFoundError as error:  # an EntryNotFoundError, but it is the network that failed
+        raise RemoteError(f"the hub failed: {error}") from error
+    except (EntryNotFoundError, RepositoryNotFoundError) as error:
+        raise RemoteError("there is no such file, or a private one", "not_found") from error
+    except UNREACHABLE as error:
+        raise RemoteError(f"the hub failed: {error}") from error
+
+
 def crawl(query: Query, listings: list[Listing]) -> Iterator[Page]:
     """The models in some listings of the Hub, from the query's cursor on.
 
     Raises:
-        YoungerError: as `models`.
+        YoungerError: as `pages`.
     """
     names = [listing.name for listing in listings]
     first, after = _parse_cursor(query, names)
@@ -89,9 +145,9 @@ def crawl(query: Query, listings: list[Listing]) -> Iterator[Page]:
                     and not any(repository.listed_under(earlier) for earlier in names[:i])
                 ]
                 # Asked here, since a ledger answers only the thread that opened it.
-                known = [query.known(repository.model.id, repository.model.revision) for repository in repositories]
-                found = pool.map(partial(_models, hub), repositories, known)
-                page = tuple(model for models in found for model in models)
+                has_config = [query.has_config(found.model.id, found.model.revision) for found in repositories]
+                listed = pool.map(partial(_models, hub), repositories, has_config)
+                page = tuple(model for models in listed for model in models)
                 yield Page(page, _cursor(names[i], cursor) if cursor else following)
 
 
@@ -139,7 +195,7 @@ def _pages(hub: HubClient, listing: Listing, cursor: str) -> Iterator[tuple[list
     if listing.filters is None:
         try:
             yield [hub.model(listing.name, {"expand": EXPAND})], ""
-        except RefusedError as error:
+        except HubRefusedError as error:
             raise UsageError(f"the Hub has no model {listing.name}, or not for this user") from error
         return
     parameters = {**listing.filters, "expand": EXPAND, "limit": str(PAGE_SIZE), "sort": "downloads"}
@@ -155,8 +211,8 @@ def _pages(hub: HubClient, listing: Listing, cursor: str) -> Iterator[tuple[list
         seen.add(cursor)
 
 
-def _models(hub: HubClient, repository: Repository, known: bool) -> list[ModelRef]:
-    """Everything in a repository that can be converted; its configurations are read unless they are known."""
+def _models(hub: HubClient, repository: ModelRepository, has_config: bool) -> list[ModelRef]:
+    """Everything in a repository that can be converted; its configurations are read unless they are on record."""
     name, revision, gated = repository.model.id, repository.model.revision, repository.model.gated
     may_read = not gated or get_token() is not None
 
@@ -167,13 +223,13 @@ def _models(hub: HubClient, repository: Repository, known: bool) -> list[ModelRe
         try:
             content = hub.file(name, revision, path, MAX_CONFIG).decode()
             return content if isinstance(json.loads(content), dict) else ""
-        except RefusedError as error:  # gone or hidden since it was listed, too large, or not for this user
+        except HubRefusedError as error:  # gone or hidden since it was listed, too large, or not for this user
             gated |= error.code == "GatedRepo"
         except (ValueError, RecursionError):
             pass
         return ""
 
-    found = list(repository.models((lambda _: "") if known else read, read))
+    found = list(repository.models((lambda _: "") if has_config else read, read))
     return [replace(model, gated=gated) for model in found]
 
 

@@ -12,12 +12,15 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timezone
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from builders.crawl.page import Page, Query
+from builders.crawl.files import check_size
+from builders.crawl.source import Page, Query, Source
 from builders.model_ref import ModelRef
 from younger_hf.errors import MissingExtraError, UsageError, YoungerError
 
@@ -40,7 +43,7 @@ _TASKS: Final = {
 _LICENSES: Final = {"cc0:-public-domain": "cc0-1.0", "gpl-2": "gpl-2.0", "gpl-3": "gpl-3.0"}
 
 
-def models(query: Query) -> Iterator[Page]:
+def pages(query: Query) -> Iterator[Page]:
     """The models that are selected, or all that Kaggle lists, page by page.
 
     Raises:
@@ -58,12 +61,54 @@ def models(query: Query) -> Iterator[Page]:
         if names:
             try:
                 named = [kaggle_client.get_model(client, name) for name in names]
-            except kaggle_client.RefusedError as error:
+            except kaggle_client.KaggleRefusedError as error:
                 raise UsageError(str(error)) from error
             yield Page(tuple(_convertible(client, named, query.source, framework)))
         else:
             for listed, cursor in _listing(client, filters, query.cursor):
                 yield Page(tuple(_convertible(client, listed, query.source, framework)), cursor)
+
+
+class _KaggleFiles:
+    """The files of one version of an instance, which is what the id and the revision of a model name."""
+
+    def address(self, model: ModelRef, path: str) -> str:
+        from builders.crawl import kaggle_client
+
+        with _refusals(), kaggle_client.connection() as client:
+            return kaggle_client.locate(client, model.id, model.revision, path)
+
+    def download(self, model: ModelRef, path: str, directory: Path, limit: int) -> Path:
+        import kagglehub
+
+        from builders.crawl import kaggle_client
+
+        with _refusals():
+            with kaggle_client.connection() as client:
+                sizes = kaggle_client.list_files(client, model.id, model.revision)
+            check_size(model, path, sizes, limit)
+            return Path(kagglehub.model_download(f"{model.id}/{model.revision}", path=path, output_dir=str(directory)))
+
+
+SOURCE: Final = Source(pages, "OWNER/MODEL,owner=NAME,search=WORDS,framework=NAME", files=_KaggleFiles())
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Say of what Kaggle's clients raise why there is no file."""
+    import requests
+
+    from builders.crawl.kaggle_client import KaggleRefusedError
+    from younger_hf.extract.ranges import RemoteError
+
+    try:
+        yield
+    except RemoteError:
+        raise
+    except KaggleRefusedError as error:
+        raise RemoteError(str(error), "not_found" if error.status == 404 else "gated") from error
+    except (YoungerError, requests.RequestException) as error:
+        raise RemoteError(f"the hub failed: {error}") from error
 
 
 def _selection(query: Query) -> tuple[list[str], dict[str, str]]:
@@ -103,7 +148,7 @@ def _listing(client: ModelApiClient, filters: Mapping[str, str], cursor: str) ->
 
 def _convertible(client: ModelApiClient, found: Iterable[ApiModel], source: str, framework: str) -> Iterator[ModelRef]:
     """Everything in the instances of some models, of one framework or all."""
-    from builders.crawl.kaggle_client import RefusedError, framework_slug, list_files
+    from builders.crawl.kaggle_client import KaggleRefusedError, framework_slug, list_files
 
     today = datetime.now(timezone.utc).date().isoformat()
     for model in found:
@@ -125,7 +170,7 @@ def _convertible(client: ModelApiClient, found: Iterable[ApiModel], source: str,
             )
             try:
                 files = list_files(client, whole.id, whole.revision)
-            except RefusedError as error:
+            except KaggleRefusedError as error:
                 yield replace(whole, gated=error.status != 404)
             else:
                 yield from _components(whole, files) or [whole]

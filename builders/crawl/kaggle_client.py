@@ -39,7 +39,7 @@ _Request = TypeVar("_Request")
 _Answer = TypeVar("_Answer")
 
 
-class RefusedError(YoungerError):
+class KaggleRefusedError(YoungerError):
     """Kaggle has no such thing (`status` 404), or does not give it to this user (401, 403)."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -88,7 +88,7 @@ def get_model(client: ModelApiClient, name: str) -> ApiModel:
     """The model `OWNER/MODEL` with its instances.
 
     Raises:
-        RefusedError: there is no such model, or not for this user.
+        KaggleRefusedError: there is no such model, or not for this user.
         YoungerError: Kaggle does not answer.
     """
     request = ApiGetModelRequest()
@@ -100,7 +100,7 @@ def list_files(client: ModelApiClient, instance: str, version: str) -> dict[str,
     """Bytes by path of every file of one version of the instance `OWNER/MODEL/FRAMEWORK/INSTANCE`.
 
     Raises:
-        RefusedError: there is no such version, or not for this user.
+        KaggleRefusedError: there is no such version, or not for this user.
         YoungerError: Kaggle does not answer.
     """
     request = ApiListModelInstanceVersionFilesRequest()
@@ -120,7 +120,7 @@ def locate(client: ModelApiClient, instance: str, version: str, path: str) -> st
     """The address at which Kaggle's storage has a file's bytes, good for a while and for requests of ranges.
 
     Raises:
-        RefusedError: there is no such file, or not for this user.
+        KaggleRefusedError: there is no such file, or not for this user.
         YoungerError: Kaggle does not answer.
     """
     request = ApiDownloadModelInstanceVersionRequest()
@@ -150,9 +150,9 @@ def _ask(call: Callable[[_Request], _Answer], request: _Request, what: str) -> _
     except requests.HTTPError as error:
         status = error.response.status_code if error.response is not None else 0
         if status == 404:
-            raise RefusedError(status, f"Kaggle does not have {what}") from error
+            raise KaggleRefusedError(status, f"Kaggle does not have {what}") from error
         if status in (401, 403):
-            raise RefusedError(
+            raise KaggleRefusedError(
                 status, f"Kaggle does not give {what} to everyone: set KAGGLE_API_TOKEN to an account's token"
             ) from error
         if status == 429:

@@ -17,7 +17,7 @@ from typing import Final
 
 from builders.crawl import huggingface, timm, torchvision, transformers
 from builders.crawl.huggingface import Listing
-from builders.crawl.page import Page, Query
+from builders.crawl.source import Page, Query, Source
 from builders.model_ref import ModelRef
 from younger_hf.errors import MissingExtraError
 
@@ -50,7 +50,7 @@ _TASKS_OF_FAMILIES: Final = {
 }
 
 
-def models(query: Query) -> Iterator[Page]:
+def pages(query: Query) -> Iterator[Page]:
     """Every ONNX file of the zoo, page by page.
 
     Raises:
@@ -60,6 +60,9 @@ def models(query: Query) -> Iterator[Page]:
     listings = [Listing(f"{ORGANISATION}/{name}", None) for name in dict.fromkeys(query.terms)]
     for page in huggingface.crawl(query, listings or [Listing(ORGANISATION, {"author": [ORGANISATION]})]):
         yield Page(tuple(_described(model) for model in page.models if model.library == "onnx"), page.cursor)
+
+
+SOURCE = Source(pages, "REPOSITORY,REPOSITORY", files=huggingface.FILES)
 
 
 def _described(model: ModelRef) -> ModelRef:
@@ -83,7 +86,7 @@ def _of_registry(name: str, registry: str) -> tuple[str, str]:
         return "graph-ml", name
     if registry == "transformers":  # `gpt2lmhead` is of the type gpt2, `blenderbotsmall` of blenderbot-small
         return "", max((kind for plain, kind in _model_types().items() if name.startswith(plain)), key=len, default="")
-    known = _registered(timm.registry if registry == "timm" else torchvision.registry)
+    known = _registered(timm.models if registry == "timm" else torchvision.models)
     while name and name not in known:  # `convnext_base_384_in22ft1k` was convnext_base, trained otherwise
         name = name.rpartition("_")[0]
     return known.get(name, ("image-classification" if registry == "timm" else "", ""))

@@ -11,10 +11,11 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 from builders.crawl import torchvision
-from builders.crawl.page import Page, Query
+from builders.crawl.source import Page, Query, Source
 from builders.model_ref import ModelRef
 from younger_hf.errors import UsageError, YoungerError
 
@@ -24,7 +25,7 @@ MAX_HUBCONF: Final = 1 << 20  # bytes
 _TERM: Final = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)@(?P<commit>[0-9a-f]{40})(?:/(?P<entry>[A-Za-z]\w*))?")
 
 
-def models(query: Query) -> Iterator[Page]:
+def pages(query: Query) -> Iterator[Page]:
     """The models of torchvision, or the entry points of the repositories that are named; a page for each.
 
     Raises:
@@ -33,7 +34,7 @@ def models(query: Query) -> Iterator[Page]:
         MissingExtraError: torchvision is wanted and not installed.
     """
     if not query.terms:
-        yield Page(tuple(torchvision.registry()))
+        yield Page(tuple(torchvision.models()))
         return
     named = [(term, _TERM.fullmatch(term)) for term in query.terms]
     for term, match in named:
@@ -49,6 +50,28 @@ def models(query: Query) -> Iterator[Page]:
             yield Page(tuple(_reference(query.source, repository, commit, name) for name in entries))
 
 
+class _GitHubFiles:
+    """The files of a repository at a commit; "" is an archive of all of them."""
+
+    def address(self, model: ModelRef, path: str) -> str:
+        repository = model.id.rpartition("/")[0]
+        if path:
+            return _raw(repository, model.revision, path)
+        return f"{GITHUB}/{repository}/archive/{model.revision}.tar.gz"
+
+    def download(self, model: ModelRef, path: str, directory: Path, limit: int) -> Path:
+        from builders.crawl.download import download
+
+        return download(self.address(model, path), directory / (path or "repository.tar.gz"), limit)
+
+
+SOURCE: Final = Source(pages, "OWNER/REPOSITORY@COMMIT,OWNER/REPOSITORY@COMMIT/ENTRY", files=_GitHubFiles())
+
+
+def _raw(repository: str, commit: str, path: str) -> str:
+    return f"{GITHUB}/{repository}/raw/{commit}/{path}"
+
+
 def _reference(source: str, repository: str, commit: str, entry: str) -> ModelRef:
     return ModelRef(source=source, id=f"{repository}/{entry}", revision=commit, library="pytorch-hub", family=entry)
 
@@ -57,7 +80,7 @@ def _entry_points(repository: str, commit: str) -> tuple[str, ...]:
     """The names that `hubconf.py` defines or imports as functions, sorted, as far as its text shows them."""
     from younger_hf.extract.ranges import RangedFile
 
-    with RangedFile(f"{GITHUB}/{repository}/raw/{commit}/hubconf.py") as file:
+    with RangedFile(_raw(repository, commit, "hubconf.py")) as file:
         source = file.read(0, MAX_HUBCONF)[:MAX_HUBCONF]
     try:
         statements = ast.parse(source).body

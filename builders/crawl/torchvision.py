@@ -7,13 +7,11 @@ functions under `@register_model` in `torchvision/models` are what `torchvision.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.metadata import version
-from importlib.util import find_spec
-from pathlib import Path
 
+from builders.crawl.installed import installed
 from builders.crawl.registered_models import registered_models
+from builders.crawl.source import registry
 from builders.model_ref import ModelRef
-from younger_hf.errors import MissingExtraError
 
 # The Hub's name of the task by torchvision's subpackage; the Hub has none for optical flow.
 _TASKS = {
@@ -27,25 +25,25 @@ _TASKS = {
 _TASKS_OF_MODULES = {"mask_rcnn": "image-segmentation", "keypoint_rcnn": "keypoint-detection"}
 
 
-def registry() -> Iterator[ModelRef]:
+def models() -> Iterator[ModelRef]:
     """Every registered model, sorted by name; its family is the module that defines it.
 
     Raises:
         MissingExtraError: torchvision is not installed.
     """
-    package = find_spec("torchvision")
-    if package is None or package.origin is None:
-        raise MissingExtraError("torchvision", "torchvision")
-    models = Path(package.origin).parent / "models"
-    revision = version("torchvision")
-    for name, module in sorted(registered_models(models)):
-        group = "" if module.parent == models else module.parent.name
+    torchvision = installed("torchvision", extra="torchvision")
+    directory = torchvision.directory / "models"
+    for name, module in sorted(registered_models(directory)):
+        group = "" if module.parent == directory else module.parent.name
         yield ModelRef(
             source="torchvision",
             id=name,
-            revision=revision,
+            revision=torchvision.version,
             library="torchvision",
             task=_TASKS_OF_MODULES.get(module.stem, _TASKS.get(group, "")),
             family=module.stem,
             origin="registry",
         )
+
+
+SOURCE = registry(models)

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from importlib.metadata import version
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Final
 
+from builders.crawl.installed import installed
+from builders.crawl.source import registry
 from builders.model_ref import ModelRef
-from younger_hf.errors import MissingExtraError
 
 # By the Hub's name of a task, or optimum's where the Hub has none: the tables of the Auto classes for it. The first
 # that knows a model type has its class.
@@ -65,13 +63,13 @@ _CLASSES: Final = {
 }
 
 
-def model_types() -> Iterator[ModelRef]:
+def models() -> Iterator[ModelRef]:
     """Every model type with every task of it, sorted by both; each stands for its default configuration.
 
     Raises:
         MissingExtraError: transformers is not installed.
     """
-    revision = version("transformers") if find_spec("transformers") else ""
+    revision = installed("transformers", extra="transformers").version
     for model_type, classes in architectures().items():
         for task in classes:
             yield ModelRef(
@@ -84,6 +82,9 @@ def model_types() -> Iterator[ModelRef]:
                 family=model_type,
                 origin="default-configuration",
             )
+
+
+SOURCE = registry(models)
 
 
 def architectures() -> dict[str, dict[str, str]]:
@@ -103,10 +104,8 @@ def architectures() -> dict[str, dict[str, str]]:
 
 def _auto_tables() -> dict[str, dict[str, str]]:
     """The tables `MODEL_…_MAPPING_NAMES = OrderedDict([(model type, class or classes), …])`, without that ending."""
-    package = find_spec("transformers")
-    if package is None or package.origin is None:
-        raise MissingExtraError("transformers", "transformers")
-    source = Path(package.origin).parent / "models" / "auto" / "modeling_auto.py"
+    transformers = installed("transformers", extra="transformers")
+    source = transformers.directory / "models" / "auto" / "modeling_auto.py"
     tables = {}
     for line in ast.parse(source.read_text(encoding="utf-8")).body:
         if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name) and isinstance(line.value, ast.Call):

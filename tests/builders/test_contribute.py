@@ -32,8 +32,8 @@ import younger_hf
 from builders import contribute as module
 from builders.contribute import Provenance, contribute
 from builders.contribution import read_contribution
-from builders.convert.onnx import with_parameters
-from builders.crawl.local import zoo_files
+from builders.convert.onnx_package import with_parameters
+from builders.crawl.onnx_package import zoo_files
 from builders.ledger import Ledger
 from builders.pipeline import build
 from builders.publish import publish

@@ -14,23 +14,24 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from builders.convert import EXPORTERS, Conversion, Exporter, Outcome, Request
-from builders.crawl import SOURCES, ModelRef, Page
-from builders.executor import Resources
+from builders.convert import CONVERTERS, Conversion, Converter, Exporter, Outcome, Request
+from builders.crawl import SOURCES, Page, Source
 from builders.ledger import Ledger, LedgerError, Progress
-from builders.pipeline import _run, build, collect, crawl
+from builders.model_ref import ModelRef
+from builders.pipeline import MEMORY_LIMIT, _run, build, collect, crawl
 from younger_hf.errors import UsageError, YoungerError
 
 HOSTILE = str(Path(__file__).parent / "convert" / "isolation")
 
 # What a source of the tests does to be known; also run at the start of a driver that is to be killed.
 SETUP = """
-from builders.convert import EXPORTERS, Exporter
-from builders.crawl import SOURCES, ModelRef, Page
-SOURCES["hostile"] = lambda query: [
-    Page(tuple(ModelRef("hostile", name, library="hostile") for name in query.terms))
-]
-EXPORTERS["hostile"] = (Exporter("hostile", "hostile", ("onnx",)),)
+from builders.convert import CONVERTERS, Converter, Exporter
+from builders.crawl import SOURCES, Page, Source
+from builders.model_ref import ModelRef
+SOURCES.built_in["hostile"] = Source(
+    lambda query: [Page(tuple(ModelRef("hostile", name, library="hostile") for name in query.terms))]
+)
+CONVERTERS.built_in["hostile"] = Converter((Exporter("hostile", "hostile", ("onnx",)),))
 """
 
 
@@ -41,8 +42,8 @@ def hostile(query):
 @pytest.fixture(autouse=True)
 def _hostile_source(monkeypatch):
     monkeypatch.syspath_prepend(HOSTILE)
-    monkeypatch.setitem(SOURCES, "hostile", hostile)
-    monkeypatch.setitem(EXPORTERS, "hostile", (Exporter("hostile", "hostile", ("onnx",)),))
+    monkeypatch.setitem(SOURCES.built_in, "hostile", Source(hostile))
+    monkeypatch.setitem(CONVERTERS.built_in, "hostile", Converter((Exporter("hostile", "hostile", ("onnx",)),)))
 
 
 @pytest.fixture
@@ -141,17 +142,17 @@ def pages_of(*pages, broken_before=None):
 def test_an_interrupted_crawl_goes_on_and_a_finished_one_begins_anew(ledger, monkeypatch):
     pages = [["a", "b"], ["c"], ["d", "e"]]
     broken, _ = pages_of(*pages, broken_before=1)
-    monkeypatch.setitem(SOURCES, "hub", broken)
+    monkeypatch.setitem(SOURCES.built_in, "hub", Source(broken))
     with pytest.raises(YoungerError, match="does not answer"):
         crawl(ledger, "hub")
     assert ledger.progress("hub") == Progress("1", 2, False)
     whole, asked = pages_of(*pages)
-    monkeypatch.setitem(SOURCES, "hub", whole)
+    monkeypatch.setitem(SOURCES.built_in, "hub", Source(whole))
     assert crawl(ledger, "hub") == 5
     assert asked == ["1", "1"]
     assert ledger.progress("hub").finished
     shrunk, asked = pages_of(["a", "b"], ["e"])
-    monkeypatch.setitem(SOURCES, "hub", shrunk)
+    monkeypatch.setitem(SOURCES.built_in, "hub", Source(shrunk))
     assert crawl(ledger, "hub") == 3
     assert asked == ["", ""]
     assert len(ledger.plan(["hub"])) == 3
@@ -159,7 +160,7 @@ def test_an_interrupted_crawl_goes_on_and_a_finished_one_begins_anew(ledger, mon
 
 def test_a_limit_ends_a_crawl_within_a_page(ledger, monkeypatch):
     source, asked = pages_of(["a", "b"], ["c", "d"], ["e"])
-    monkeypatch.setitem(SOURCES, "hub", source)
+    monkeypatch.setitem(SOURCES.built_in, "hub", Source(source))
     assert crawl(ledger, "hub", limit=3) == 3
     assert len(asked) == 2
     assert len(ledger.plan(["hub"])) == 3
@@ -174,7 +175,9 @@ def test_what_was_crawled_before_is_converted_without_naming_a_source(ledger):
 
 def test_a_second_exporter_is_tried_where_the_first_fails(ledger, monkeypatch):
     hostile = Exporter("hostile", "hostile", ("onnx",))
-    monkeypatch.setitem(EXPORTERS, "hostile", (Exporter("first", "not_to_be_imported", ()), hostile))
+    monkeypatch.setitem(
+        CONVERTERS.built_in, "hostile", Converter((Exporter("first", "not_to_be_imported", ()), hostile))
+    )
     assert collect(ledger, ["hostile:chain:1,trivial"]) == {Outcome.OK: 1, Outcome.TRIVIAL: 1}
     attempts = [(attempt.exporter, attempt.outcome) for attempt in ledger.attempts()]
     assert attempts == [("first", "error"), ("hostile", "ok"), ("first", "error"), ("hostile", "trivial")]
@@ -182,7 +185,9 @@ def test_a_second_exporter_is_tried_where_the_first_fails(ledger, monkeypatch):
 
 def test_a_first_exporter_that_settles_it_is_the_last(ledger, monkeypatch):
     hostile = Exporter("hostile", "hostile", ("onnx",))
-    monkeypatch.setitem(EXPORTERS, "hostile", (hostile, Exporter("second", "not_to_be_imported", ())))
+    monkeypatch.setitem(
+        CONVERTERS.built_in, "hostile", Converter((hostile, Exporter("second", "not_to_be_imported", ())))
+    )
     assert collect(ledger, ["hostile:chain:1,trivial"]) == {Outcome.OK: 1, Outcome.TRIVIAL: 1}
     assert {attempt.exporter for attempt in ledger.attempts()} == {"hostile"}
 
@@ -195,7 +200,7 @@ def test_each_opset_asked_for_is_converted(ledger):
 
 def test_what_the_source_says_can_settle_it_without_a_child(ledger, monkeypatch):
     models = (ModelRef("hub", "asks", library="hostile", gated=True), ModelRef("hub", "strange", library="caffe"))
-    monkeypatch.setitem(SOURCES, "hub", lambda query: [Page(models)])
+    monkeypatch.setitem(SOURCES.built_in, "hub", Source(lambda query: [Page(models)]))
     monkeypatch.setattr("builders.pipeline.convert", None)
     assert collect(ledger, ["hub"]) == {Outcome.GATED: 1, Outcome.UNSUPPORTED: 1}
     assert "caffe" in next(message for _, outcome, message in ledger.failures() if outcome is Outcome.UNSUPPORTED)
@@ -215,7 +220,7 @@ def test_no_more_requests_are_held_than_keep_the_jobs_busy(ledger, monkeypatch):
             assert len(taken) - len(ended) <= 5
             yield Request(ModelRef("s", str(number)))
 
-    assert len(list(_run(task, requests(), 2, Resources()))) == 50
+    assert len(list(_run(task, requests(), 2, MEMORY_LIMIT))) == 50
 
 
 def test_the_limits_reach_the_child(ledger):

@@ -14,8 +14,9 @@ from hub.server import Hub, hub
 from huggingface_hub import constants
 
 from builders.convert import Outcome
-from builders.crawl import ModelRef, list_models
+from builders.crawl import list_models
 from builders.ledger import Ledger
+from builders.model_ref import ModelRef
 
 PROGRAM = """
 import sys

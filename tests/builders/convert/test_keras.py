@@ -22,7 +22,8 @@ from support.conversions import converted
 from builders.convert import ConversionError, Outcome, Request, through_tf2onnx
 from builders.convert.keras import export, fetch
 from builders.convert.keras_configuration import checked
-from builders.crawl import ModelRef, kaggle_client, list_models
+from builders.crawl import kaggle_client, list_models
+from builders.model_ref import ModelRef
 from younger_hf.extract import extract
 from younger_hf.identity import fingerprint
 

@@ -1,8 +1,6 @@
-"""Existing ONNX files: read weightless, wherever they are; the zoo's pretended weights made parameters again."""
+"""Existing ONNX files: read weightless, wherever they are."""
 
 from __future__ import annotations
-
-from math import prod
 
 import onnx
 import pytest
@@ -14,7 +12,7 @@ from onnx import TensorProto, helper
 from support.conversions import converted
 
 from builders.convert import ConversionError, Outcome, Request
-from builders.convert.onnx import export, fetch, with_parameters
+from builders.convert.onnx import export, fetch
 from builders.crawl import list_models
 from builders.model_ref import ModelRef
 from younger_hf.extract import InvalidModelError, read_structure, strip
@@ -26,38 +24,6 @@ def saved(path, *nodes, inputs="x", outputs="y"):
     onnx.save(helper.make_model(graph), path)
     (model,) = list_models(f"onnx:{path}")
     return model
-
-
-@pytest.mark.parametrize("model", list(list_models("onnx-package")), ids=lambda model: model.id)
-def test_every_zoo_model_has_its_parameters_back(model):
-    skeleton = strip(export(Request(model)).onnx)
-    weighty = {"Conv", "BatchNormalization"}
-    parameters = {tensor.name for tensor in skeleton.graph.initializer if not tensor.raw_data}
-    layers = [node for node in skeleton.graph.node if node.op_type in weighty]
-    assert layers
-    assert all(node.input[1] in parameters for node in layers)
-
-
-def test_resnet50_of_the_zoo_has_the_parameters_of_resnet50():
-    (model,) = list_models("onnx-package:resnet50")
-    skeleton = strip(export(Request(model)).onnx)
-    elements = sum(prod(tensor.dims) for tensor in skeleton.graph.initializer if not tensor.raw_data)
-    assert elements == 25_610_152  # 25,557,032 and the running mean and variance of 53 BatchNormalizations
-
-
-def test_only_what_stands_on_an_initializer_becomes_a_parameter():
-    nodes = [
-        helper.make_node("ConstantOfShape", ["shape"], ["weight"], value=onnx.helper.make_tensor("v", 7, [1], [0])),
-        helper.make_node("Shape", ["x"], ["s"]),
-        helper.make_node("ConstantOfShape", ["s"], ["kept"]),
-    ]
-    shape = helper.make_tensor("shape", TensorProto.INT64, [2], [3, 4])
-    model = with_parameters(helper.make_model(helper.make_graph(nodes, "g", [], [], [shape])))
-    assert [node.output[0] for node in model.graph.node] == ["s", "kept"]
-    weight = model.graph.initializer[1]
-    assert (weight.name, weight.data_type, list(weight.dims)) == ("weight", TensorProto.INT64, [3, 4])
-    assert not weight.raw_data
-    assert not weight.int64_data
 
 
 def test_a_file_is_converted_as_it_is(tmp_path):
@@ -192,9 +158,3 @@ def test_a_broken_answer_is_an_error(published, tmp_path):
 def test_a_published_text_is_invalid(published, tmp_path):
     with pytest.raises(InvalidModelError, match=r"text\.onnx is not a valid ONNX model"):
         fetch(Request(on_hub(published, "text.onnx"), files=tmp_path))
-
-
-def test_nothing_is_fetched_of_what_the_onnx_package_ships(published):
-    (zoo,) = list_models("onnx-package:resnet50")
-    assert fetch(Request(zoo)) == 0
-    assert not published.requests()

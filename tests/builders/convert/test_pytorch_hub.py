@@ -12,11 +12,11 @@ import pytest
 from hub.faults import Fault
 from hub.github import COMMIT, HUBCONF, github
 
-from builders.convert import EXPORTERS, Conversion, ConversionError, Outcome, Request, archives
+from builders.convert import CONVERTERS, Conversion, ConversionError, Outcome, Request, archives
 from builders.convert.archives import unpack
 from builders.convert.isolation import convert
 from builders.convert.isolation.templates import Templates
-from builders.crawl import ModelRef
+from builders.model_ref import ModelRef
 from younger_hf.extract import extract
 
 EARS = """
@@ -46,7 +46,7 @@ def templates():
 
 @pytest.fixture
 def converted(served, templates):
-    (exporter,) = EXPORTERS["pytorch-hub"]
+    (exporter,) = CONVERTERS.find("pytorch-hub").exporters
     # The child cannot be told of this server but by the model: see pytorch_hub_here.
     here = replace(exporter, module="support.pytorch_hub_here")
 

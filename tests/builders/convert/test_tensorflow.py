@@ -13,7 +13,8 @@ from hub.server import hub
 
 from builders.convert import ConversionError, Outcome, Request, saved_model, tensorflow
 from builders.convert.tensorflow import fetch
-from builders.crawl import ModelRef, kaggle_client, list_models
+from builders.crawl import kaggle_client, list_models
+from builders.model_ref import ModelRef
 from younger_hf.extract import extract
 
 import tensorflow as tf  # isort: skip - after saved_model, which quiets it

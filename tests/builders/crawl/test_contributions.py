@@ -14,7 +14,8 @@ from hub.server import Hub, hub
 from support.contributions import contribution, rewritten
 
 from builders import contribution as module
-from builders.crawl import ModelRef, list_models, list_pages
+from builders.crawl import list_models, list_pages
+from builders.model_ref import ModelRef
 from younger_hf.errors import ReleaseError, UsageError
 
 NAME = "org/younger"
@@ -51,7 +52,7 @@ def release(request: pytest.FixtureRequest, tmp_path: Path, served: Hub) -> str:
 
 
 def listed(release: str, work: Path) -> list[ModelRef]:
-    (page,) = list_pages(f"contributions:{release}", work=work)
+    (page,) = list_pages(f"contributions:{release}", directory=work)
     return list(page.models)
 
 

@@ -41,6 +41,6 @@ def test_listing_does_not_import_torch():
 
 
 def test_a_missing_package_is_named_with_its_extra(monkeypatch):
-    monkeypatch.setattr("builders.crawl.diffusers.find_spec", lambda name: None)
+    monkeypatch.setattr("builders.crawl.installed.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"pip install 'younger-hf\[diffusers\]'"):
         list(list_models("diffusers"))

@@ -23,7 +23,8 @@ from huggingface_hub import constants
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builders.crawl import Evaluation, ModelRef, Page, hub_client, hub_repository, huggingface, list_models, list_pages
+from builders.crawl import Page, hub_client, hub_repository, huggingface, list_models, list_pages
+from builders.model_ref import Evaluation, ModelRef
 from younger_hf.errors import UsageError, YoungerError
 
 LIST = "GET /api/models[?]*"
@@ -230,7 +231,7 @@ def test_configurations_on_record_are_not_fetched_again(served):
     served.log.clear()
     again = {
         (model.id, model.component): model
-        for page in list_pages("huggingface", known=lambda name, revision: True)
+        for page in list_pages("huggingface", has_config=lambda name, revision: True)
         for model in page.models
     }
     assert list(again) == list(whole)
@@ -240,7 +241,7 @@ def test_configurations_on_record_are_not_fetched_again(served):
 
 def test_what_is_known_is_asked_by_id_and_commit_in_the_thread_of_the_crawl(served):
     asked = []
-    list(list_pages("huggingface:google/bert-tiny", known=lambda *key: bool(asked.append((*key, get_ident())))))
+    list(list_pages("huggingface:google/bert-tiny", has_config=lambda *key: bool(asked.append((*key, get_ident())))))
     assert asked == [("google/bert-tiny", served.repositories["google/bert-tiny"].sha, get_ident())]
 
 

@@ -118,8 +118,7 @@ def test_a_directory_without_models_is_named(tmp_path):
 
 @pytest.mark.parametrize("source", ["torchvision", "keras", "onnx-package"])
 def test_a_missing_package_is_named_with_its_extra(monkeypatch, source):
-    for module in ("torchvision", "keras", "local"):
-        monkeypatch.setattr(f"builders.crawl.{module}.find_spec", lambda name: None)
+    monkeypatch.setattr("builders.crawl.installed.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"pip install 'younger-hf\["):
         list(list_models(source))
 

@@ -9,7 +9,8 @@ from hub.listed import BERT, repository
 from hub.server import Hub, hub
 from huggingface_hub import constants
 
-from builders.crawl import ModelRef, list_models, list_pages, onnx_model_zoo
+from builders.crawl import list_models, list_pages, onnx_model_zoo
+from builders.model_ref import ModelRef
 from younger_hf.errors import UsageError
 
 REGISTRIES = {
@@ -26,7 +27,7 @@ MODEL_TYPES = ("bert", "blenderbot", "blenderbot-small", "gpt2", "m2m_100", "ope
 def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """The zoo, and the registries that its models came from, as far as the tests need them."""
     for name, models in REGISTRIES.items():
-        monkeypatch.setattr(getattr(onnx_model_zoo, name), "registry", lambda models=models: models)
+        monkeypatch.setattr(getattr(onnx_model_zoo, name), "models", lambda models=models: models)
     monkeypatch.setattr(onnx_model_zoo.transformers, "architectures", lambda: {key: {} for key in MODEL_TYPES})
     legacy = dict.fromkeys((*VALIDATED, "validated/vision/classification/resnet/model/resnet50-v1-7.tar.gz"), b"")
     named = {f"onnxmodelzoo/{name}": {f"{name.rsplit('_', 1)[0]}.onnx": b"onnx", "README.md": b""} for name in EXPORTED}

@@ -14,7 +14,7 @@ import onnx
 import pytest
 from onnx import parser
 
-from builders.crawl.local import zoo_files
+from builders.crawl.onnx_package import zoo_files
 from builders.pipeline import build
 from younger_hf import load, to_onnx
 from younger_hf.extract import extract

@@ -18,7 +18,7 @@ from hub.server import Hub, hub
 from onnx import TensorProto, helper
 from support.weightless import DATA, block, everything, number, written
 
-from builders.convert.onnx import with_parameters
+from builders.convert.onnx_package import with_parameters
 from younger_hf.extract import InvalidModelError, extract, read_structure
 from younger_hf.extract.ranges import RemoteError
 from younger_hf.extract.reader import load_weightless, parse_weightless

@@ -11,7 +11,7 @@ from onnx import ModelProto
 from builders.convert import Request
 from builders.convert.onnx import export
 from builders.crawl import list_models
-from builders.crawl.local import zoo_files
+from builders.crawl.onnx_package import zoo_files
 from younger_hf.extract import extract, strip
 from younger_hf.identity import fingerprint, skeleton_fingerprint, wl_hash
 

@@ -19,7 +19,7 @@ from onnx import ModelProto, TensorProto
 from onnx.backend.test.case.node import collect_testcases
 from support.runtime import filled, is_finite, parse, run, session, weightless
 
-from builders.convert.onnx import with_parameters
+from builders.convert.onnx_package import with_parameters
 from younger_hf.errors import MissingExtraError, ReleaseError, UsageError, YoungerError
 from younger_hf.extract import extract, read_structure, strip
 from younger_hf.identity import fingerprint, skeleton_fingerprint

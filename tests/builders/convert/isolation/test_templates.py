@@ -13,11 +13,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from builders.convert import EXPORTERS, Exporter, Outcome, Request
+from builders.convert import CONVERTERS, Exporter, Outcome, Request
 from builders.convert.isolation import Limits, convert
 from builders.convert.isolation import templates as pool_module
 from builders.convert.isolation.templates import Templates
-from builders.executor import LocalExecutor, Resources
+from builders.executor import Resources
+from builders.executor.local import LocalExecutor
 from builders.model_ref import ModelRef
 
 HOSTILE = Exporter("hostile", "hostile", ("onnx",))
@@ -178,7 +179,7 @@ def test_pyarrow_does_not_keep_a_template_from_forking(pool, tmp_path):
 
 def test_a_real_model_gives_the_same_bytes_warm_and_cold(pool):
     request = Request(ModelRef("torchvision", "squeezenet1_1", library="torchvision"))
-    exporter = EXPORTERS["torchvision"][0]
+    exporter = CONVERTERS.find("torchvision").exporters[0]
     cold, first, second = (convert(request, exporter, templates=templates) for templates in (None, pool, pool))
     assert cold.skeleton is not None
     assert cold.skeleton == first.skeleton == second.skeleton

@@ -1,0 +1,90 @@
+"""What a source is: `Source`, which is asked with a `Query` and answers in `Page`s.
+
+A hub yields pages of models as its listing goes on; `registry` makes a source of a function that knows them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from builders.crawl.files import Files
+from builders.model_ref import ModelRef
+from younger_hf.choices import check_choice
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is wanted of a source.
+
+    Attributes:
+        source: its name.
+        selection: what follows the colon; "" for all that it has.
+        cursor: where to go on, as a page said; "" to begin.
+        has_config: whether the configuration of this id and revision is on record already, and need not be fetched.
+        directory: where the source may keep files for good, made if need be; None where there is no such place.
+    """
+
+    source: str
+    selection: str = ""
+    cursor: str = ""
+    has_config: Callable[[str, str], bool] = lambda *_: False
+    directory: Path | None = None
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """The selection's parts, as commas part them."""
+        return tuple(term for part in self.selection.split(",") if (term := part.strip()))
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some models of a source.
+
+    Attributes:
+        models: in the source's own order.
+        cursor: where the next page begins; "" where there is none.
+    """
+
+    models: tuple[ModelRef, ...]
+    cursor: str = ""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A hub, a registry, or another place that lists models.
+
+    Attributes:
+        pages: the models that are selected, page by page. It raises UsageError for a selection that makes no sense,
+            MissingExtraError without a package that it needs, and YoungerError if a hub does not answer.
+        selection: how what follows the colon is written, for people; "" where nothing may follow.
+        files: how the models' files are had; None where they are on this machine, or made from a library.
+        converter: what converts its models, whatever library they are of; "" leaves it to the library.
+    """
+
+    pages: Callable[[Query], Iterable[Page]]
+    selection: str = "MODEL,MODEL"
+    files: Files | None = None
+    converter: str = ""
+
+
+def registry(models: Callable[[], Iterable[ModelRef]], *, converter: str = "") -> Source:
+    """A source of all the models that a function gives: one page, or the named ones of it.
+
+    A name is a model's id, for all of its components, or `id/component`.
+    """
+
+    def pages(query: Query) -> Iterator[Page]:
+        listed = tuple(models())
+        by_name: dict[str, list[ModelRef]] = {}
+        for model in listed:
+            by_name.setdefault(model.id, []).append(model)
+            if model.component:
+                by_name.setdefault(f"{model.id}/{model.component}", []).append(model)
+        for name in query.terms:
+            check_choice(f"model of {query.source}", name, by_name)
+        chosen = (model for name in query.terms for model in by_name[name])
+        yield Page(tuple(dict.fromkeys(chosen)) if query.terms else listed)
+
+    return Source(pages, "MODEL,MODEL/COMPONENT", converter=converter)
