@@ -26,7 +26,7 @@ def fetch(request: Request) -> int:
     if not model.component:
         raise ConversionError(Outcome.NOT_FOUND, f"{model.id} is a repository: its component names no file in it")
     from builders.convert.published import opened
-    from younger_hf.extract.reader import parse_weightless
+    from younger_hf.extract.parse import parse_weightless
 
     with opened(model, model.component) as file:
         structure = parse_weightless(file.remote, file.remote.name)

@@ -28,7 +28,7 @@ from support.weightless import (
 from younger_hf.errors import YoungerError
 from younger_hf.extract import read_structure
 from younger_hf.extract.errors import InvalidModelError
-from younger_hf.extract.reader import parse_weightless
+from younger_hf.extract.parse import parse_weightless
 from younger_hf.extract.wire import encode_varint
 
 

@@ -20,8 +20,9 @@ from support.weightless import DATA, block, everything, number, written
 
 from builders.convert.onnx_package import with_parameters
 from younger_hf.extract import InvalidModelError, extract, read_structure
+from younger_hf.extract.parse import parse_weightless
 from younger_hf.extract.ranges import RemoteError
-from younger_hf.extract.reader import load_weightless, parse_weightless
+from younger_hf.extract.reader import load_weightless
 from younger_hf.extract.remote import RemoteFile
 from younger_hf.extract.wire import encode_varint
 from younger_hf.identity import fingerprint

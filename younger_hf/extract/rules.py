@@ -1,8 +1,7 @@
-"""Which fields of an ONNX model are structure: the allow-list of the weightless reader, message by message.
+"""What the walk over a model does at each field: the allow-list, by tags, and a check of every value that is kept.
 
-Out: `MODEL`, the layout of a ModelProto. By the tag of a field it gives the layout of the message in it, or a check
-of any other value. What has no entry is dropped: doc strings, metadata, producer, value_info, training_info,
-quantization_annotation, external_data, and every field that onnx does not define.
+Out: `MODEL`, the rules of a ModelProto. By the tag of a field they give the rules of the message in it, or a check
+of any other value. What has no entry is dropped.
 """
 
 from __future__ import annotations
@@ -15,33 +14,14 @@ from typing import Any, Final, TypeAlias
 
 import onnx
 
+from younger_hf.extract.allow_list import KEPT
 from younger_hf.extract.wire import BYTES, FIXED32, FIXED64, VARINT, Source, WireError, read_varint
 
 MAX_TEXT: Final = 1 << 20  # bytes of a name; a string attribute that is longer is read as an empty one
 MAX_LIST: Final = 1 << 28  # bytes of a packed list of numbers
 MAX_RANK: Final = 64  # NumPy knows no more either
+MAX_ELEMENTS: Final = (1 << 63) - 1  # what an int64 counts, axes of length 0 apart
 
-_KEPT: Final = {
-    "ModelProto": "ir_version opset_import graph functions",
-    "OperatorSetIdProto": "domain version",
-    "GraphProto": "node name initializer sparse_initializer input output",
-    "FunctionProto": "name input output attribute attribute_proto node opset_import domain overload",
-    "NodeProto": "input output name op_type domain overload attribute",
-    "AttributeProto": "name ref_attr_name type f i s t g sparse_tensor tp"
-    " floats ints strings tensors graphs sparse_tensors type_protos",
-    "TensorProto": "dims data_type name raw_data float_data int32_data int64_data uint64_data double_data string_data",
-    "SparseTensorProto": "values indices dims",
-    "ValueInfoProto": "name type",
-    "TypeProto": "tensor_type sequence_type map_type optional_type sparse_tensor_type opaque_type denotation",
-    "TypeProto.Tensor": "elem_type shape",
-    "TypeProto.Sequence": "elem_type",
-    "TypeProto.Map": "key_type value_type",
-    "TypeProto.Optional": "elem_type",
-    "TypeProto.SparseTensor": "elem_type shape",
-    "TypeProto.Opaque": "domain name",
-    "TensorShapeProto": "dim",
-    "TensorShapeProto.Dimension": "dim_value dim_param denotation",
-}
 # Protobuf merges a second one into the first: two small tensors would become a larger one, two models a third.
 _ONCE: Final = {"graph", "t", "g", "sparse_tensor", "values", "indices"}
 _OVERLONG: Final = re.compile(rb"[\x80-\xff]{10}")
@@ -51,47 +31,47 @@ Check: TypeAlias = Callable[[Source, int, int], bool]
 
 
 @dataclass(frozen=True, eq=False)
-class Layout:
+class Rules:
     """What becomes of the fields of one message type.
 
     Attributes:
         name: the message type, as onnx.proto calls it.
-        rules: by tag, the layout of the message in the field, or the check of any other value.
+        by_tag: the rules of the message in the field, or the check of any other value.
         once: the tags that may occur once.
     """
 
     name: str
-    rules: dict[int, Layout | Check] = field(default_factory=dict)
+    by_tag: dict[int, Rules | Check] = field(default_factory=dict)
     once: set[int] = field(default_factory=set)
 
 
-def _layout_of(message: Any, known: dict[str, Layout]) -> Layout:
-    """The layout of the message type of a descriptor, and of all that occur in it; numbers and types are onnx's own."""
+def _rules_of(message: Any, known: dict[str, Rules]) -> Rules:
+    """The rules of the message type of a descriptor, and of all that occur in it; numbers and types are onnx's own."""
     name: str = message.full_name.partition(".")[2]
     if name in known:
         return known[name]
-    layout = known[name] = Layout(name)
-    for kept in _KEPT[name].split():
+    rules = known[name] = Rules(name)
+    for kept in KEPT[name].split():
         described = message.fields_by_name[kept]
-        rules: dict[int, Layout | Check]
+        by_wire_type: dict[int, Rules | Check]
         if described.type == described.TYPE_MESSAGE:
-            rules = {BYTES: _layout_of(described.message_type, known)}
+            by_wire_type = {BYTES: _rules_of(described.message_type, known)}
             if kept in _ONCE:
-                layout.once.add(described.number << 3 | BYTES)
+                rules.once.add(described.number << 3 | BYTES)
         elif described.type == described.TYPE_STRING:
-            rules = {BYTES: _is_text}
+            by_wire_type = {BYTES: _is_text}
         elif described.type == described.TYPE_BYTES:
-            rules = {BYTES: _is_short}
+            by_wire_type = {BYTES: _is_short}
         elif described.type == described.TYPE_FLOAT:
-            rules = {FIXED32: _is_scalar, BYTES: _is_packed_fixed32}
+            by_wire_type = {FIXED32: _is_scalar, BYTES: _is_packed_fixed32}
         elif described.type == described.TYPE_DOUBLE:
-            rules = {FIXED64: _is_scalar, BYTES: _is_packed_fixed64}
+            by_wire_type = {FIXED64: _is_scalar, BYTES: _is_packed_fixed64}
         elif kept == "dims":
-            rules = {VARINT: _is_shape, BYTES: _is_packed_shape}
+            by_wire_type = {VARINT: _is_shape, BYTES: _is_packed_shape}
         else:
-            rules = {VARINT: _is_scalar, BYTES: _is_packed_varint}
-        layout.rules.update({described.number << 3 | wire_type: rule for wire_type, rule in rules.items()})
-    return layout
+            by_wire_type = {VARINT: _is_scalar, BYTES: _is_packed_varint}
+        rules.by_tag.update({described.number << 3 | wire_type: rule for wire_type, rule in by_wire_type.items()})
+    return rules
 
 
 def read_dims(source: Source, start: int, end: int, packed: bool) -> list[int]:
@@ -110,7 +90,7 @@ def read_dims(source: Source, start: int, end: int, packed: bool) -> list[int]:
         dims.append(dim)
         if len(dims) > MAX_RANK:
             raise WireError(f"a tensor of more than {MAX_RANK} dimensions", at)
-    if math.prod(filter(None, dims)) >> 63:  # more elements than an int64 counts
+    if math.prod(filter(None, dims)) > MAX_ELEMENTS:
         raise WireError(f"a tensor of shape {dims}", start)
     return dims
 
@@ -172,5 +152,5 @@ def _check_packed(start: int, end: int, size: int) -> None:
         raise WireError("a list that ends within a number", end)
 
 
-LAYOUTS: Final[dict[str, Layout]] = {}
-MODEL: Final = _layout_of(onnx.ModelProto.DESCRIPTOR, LAYOUTS)
+RULES: Final[dict[str, Rules]] = {}
+MODEL: Final = _rules_of(onnx.ModelProto.DESCRIPTOR, RULES)

@@ -1,0 +1,153 @@
+"""From the bytes of a model to its structure as a ModelProto: `parse_weightless`.
+
+Two ways lead there. Protobuf's own is the quick one: whatever is small is parsed as it is, only what is large is
+walked over, and the message type `Structure` and a look at every tensor take away what is not kept. Bytes that
+protobuf would not write itself, and values that break a rule, go the other way: the walk over every field, which
+says what is wrong, and where. What both give is the same to the byte.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from google.protobuf.message import DecodeError
+from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, SparseTensorProto, TensorProto
+
+from younger_hf.extract.allow_list import Structure
+from younger_hf.extract.errors import InvalidModelError
+from younger_hf.extract.rules import MAX_ELEMENTS, MAX_RANK, MODEL
+from younger_hf.extract.walk import MAX_KEPT_ELEMENTS, MAX_MESSAGES, MAX_VALUES, Walk
+from younger_hf.extract.wire import Source, WireError
+
+# Bytes up to which something is parsed as it is. A file, or else a message and a tensor in it: here a page or two are
+# read for nothing, and a file of many constants does not come into memory.
+_SMALL_FILE: Final = 1 << 18
+_SMALL_MESSAGE: Final = 1 << 12
+_SMALL_TENSOR: Final = 1 << 7
+# A message has two bytes at least, so that no more are parsed than a walk would count.
+_MOST_UNREAD: Final = 2 * MAX_MESSAGES
+
+_PAYLOADS: Final = tuple(name for name in TensorProto.DESCRIPTOR.fields_by_name if name.endswith("_data"))
+
+
+def parse_weightless(source: Source, name: str, release: Callable[[], None] = lambda: None) -> ModelProto:
+    """Parse the structure of the model in `source`; tensors of at most 64 elements keep their values.
+
+    Args:
+        source: the bytes of an ONNX file.
+        name: what an error calls the file.
+        release: called every 8 MiB of `source`: what stands before is not read again and need not stay in memory.
+
+    Raises:
+        InvalidModelError: the bytes are no ONNX model.
+    """
+    end = len(source)
+    try:
+        model = _parse_quickly(source, release)
+        if model is None:
+            structure = Walk(source, release).message(MODEL, 0, end)
+            model = ModelProto.FromString(source[:end] if structure is None else bytes(structure))
+    except WireError as error:
+        raise InvalidModelError(name, error.offset, error.reason) from None
+    except DecodeError as error:
+        raise InvalidModelError(name, 0, f"protobuf does not parse it ({error})") from None
+    model.DiscardUnknownFields()  # values of an enum that this onnx does not know
+    if not model.HasField("graph"):
+        raise InvalidModelError(name, end, "it ends without a graph")
+    return model
+
+
+def _parse_quickly(source: Source, release: Callable[[], None]) -> ModelProto | None:
+    """The model, or None where only a walk over every field can tell what it is."""
+    try:
+        content = _skimmed(source, release)
+        if len(content) > _MOST_UNREAD:
+            return None
+        structure = Structure.FromString(content)
+        structure.DiscardUnknownFields()
+        kept = structure.SerializeToString()
+        if kept != content and not _is_canonical(content):
+            return None
+        model = ModelProto.FromString(kept)
+    except (WireError, DecodeError):
+        return None
+    is_sound = _reduce_graph(model.graph) and all(
+        _reduce_nodes(function.node) and _reduce_attributes(function.attribute_proto) for function in model.functions
+    )
+    return model if is_sound else None
+
+
+def _skimmed(source: Source, release: Callable[[], None]) -> bytes:
+    """The bytes of a model without what is large and no structure."""
+    end = len(source)
+    if end <= _SMALL_FILE:
+        return source[:end]
+    skimmed = Walk(source, release, _SMALL_MESSAGE, _SMALL_TENSOR).message(MODEL, 0, end)
+    return source[:end] if skimmed is None else bytes(skimmed)
+
+
+def _is_canonical(content: bytes) -> bool:
+    """Whether the bytes are as protobuf writes them: each field once, in order, and none that onnx does not know."""
+    model = ModelProto.FromString(content)
+    model.DiscardUnknownFields()
+    return model.SerializeToString() == content
+
+
+def _reduce_graph(graph: GraphProto) -> bool:
+    """Take away the values that are not kept; False where a tensor breaks a rule."""
+    return (
+        all(map(_reduce_tensor, graph.initializer))
+        and all(map(_reduce_sparse, graph.sparse_initializer))
+        and _reduce_nodes(graph.node)
+    )
+
+
+def _reduce_nodes(nodes: Iterable[NodeProto]) -> bool:
+    return all(_reduce_attributes(node.attribute) for node in nodes)
+
+
+def _reduce_attributes(attributes: Iterable[AttributeProto]) -> bool:
+    # What is there decides, not what the attribute says of its type.
+    return all(
+        (not attribute.HasField("t") or _reduce_tensor(attribute.t))
+        and (not attribute.HasField("g") or _reduce_graph(attribute.g))
+        and (not attribute.HasField("sparse_tensor") or _reduce_sparse(attribute.sparse_tensor))
+        and all(map(_reduce_tensor, attribute.tensors))
+        and all(map(_reduce_graph, attribute.graphs))
+        and all(map(_reduce_sparse, attribute.sparse_tensors))
+        for attribute in attributes
+    )
+
+
+def _reduce_sparse(sparse: SparseTensorProto) -> bool:
+    return (
+        _is_shape(sparse.dims[:])
+        and (not sparse.HasField("values") or _reduce_tensor(sparse.values, inline=False))
+        and (not sparse.HasField("indices") or _reduce_tensor(sparse.indices, inline=False))
+    )
+
+
+def _reduce_tensor(tensor: TensorProto, inline: bool = True) -> bool:
+    dims = tensor.dims[:]
+    if not _is_shape(dims):
+        return False
+    if tensor.HasField("data_location"):
+        inline = inline and tensor.data_location == TensorProto.DEFAULT
+        tensor.ClearField("data_location")
+    if not inline or math.prod(dims) > MAX_KEPT_ELEMENTS or _payload_bytes(tensor) > MAX_VALUES:
+        for field in _PAYLOADS:
+            tensor.ClearField(field)
+    return True
+
+
+def _payload_bytes(tensor: TensorProto) -> int:
+    size = tensor.ByteSize()
+    if size <= MAX_VALUES:
+        return size
+    return size - TensorProto(dims=tensor.dims, data_type=tensor.data_type, name=tensor.name).ByteSize()
+
+
+def _is_shape(dims: list[int]) -> bool:
+    return len(dims) <= MAX_RANK and min(dims, default=0) >= 0 and math.prod(filter(None, dims)) <= MAX_ELEMENTS
