@@ -36,9 +36,10 @@ KEPT: Final = {
     "TensorShapeProto": "dim",
     "TensorShapeProto.Dimension": "dim_value dim_param denotation",
 }
-# Says whether a tensor's values are in the file: read with the tensor, and cleared with the values.
-_READ: Final = {"TensorProto": "data_location"}
 _PACKAGE: Final = "younger.structure"
+_SCALARS: Final = frozenset(
+    getattr(FieldDescriptorProto, f"TYPE_{name}") for name in "FLOAT DOUBLE INT32 INT64 UINT64 ENUM".split()
+)
 
 
 def _structure() -> type[Message]:
@@ -49,9 +50,9 @@ def _structure() -> type[Message]:
     file.name, file.package = "younger/structure.proto", _PACKAGE
     # Where texts that are not UTF-8 are refused. (In the syntax of onnx's file they are not.)
     file.syntax = "proto3"
-    kept = [message for message in file.message_type if message.name in KEPT]
+    messages = [message for message in file.message_type if message.name in KEPT]
     del file.message_type[:]
-    file.message_type.extend(kept)
+    file.message_type.extend(messages)
     for message in file.message_type:
         _reduce(message, message.name, package)
     pool = descriptor_pool.DescriptorPool()
@@ -60,8 +61,7 @@ def _structure() -> type[Message]:
 
 
 def _reduce(message: DescriptorProto, name: str, package: str) -> None:
-    names = {*KEPT[name].split(), *_READ.get(name, "").split()}
-    fields = [field for field in message.field if field.name in names]
+    fields = [field for field in message.field if field.name in _READ[name].split()]
     del message.field[:]
     del message.reserved_range[:]
     del message.reserved_name[:]
@@ -83,9 +83,8 @@ def _reduce(message: DescriptorProto, name: str, package: str) -> None:
         _reduce(inner, f"{name}.{inner.name}", package)
 
 
-_SCALARS: Final = frozenset(
-    getattr(FieldDescriptorProto, f"TYPE_{name}") for name in "FLOAT DOUBLE INT32 INT64 UINT64 ENUM".split()
-)
+# Where a tensor's values are is read with it, and cleared like them.
+_READ: Final = KEPT | {"TensorProto": KEPT["TensorProto"] + " data_location"}
 
 Structure: Final = _structure()
-"""A model reduced to `KEPT`, and `data_location` of its tensors."""
+"""A model reduced to `KEPT`, and to `data_location` of its tensors."""

@@ -79,6 +79,13 @@ def _parse_quickly(source: Source, release: Callable[[], None]) -> ModelProto | 
     return model if is_sound else None
 
 
+def _is_canonical(content: bytes) -> bool:
+    """Whether the bytes are as protobuf writes them: each field once, in order, and none that onnx does not know."""
+    model = ModelProto.FromString(content)
+    model.DiscardUnknownFields()
+    return model.SerializeToString() == content
+
+
 def _skimmed(source: Source, release: Callable[[], None]) -> bytes:
     """The bytes of a model without what is large and no structure."""
     end = len(source)
@@ -86,13 +93,6 @@ def _skimmed(source: Source, release: Callable[[], None]) -> bytes:
         return source[:end]
     skimmed = Walk(source, release, _SMALL_MESSAGE, _SMALL_TENSOR).message(MODEL, 0, end)
     return source[:end] if skimmed is None else bytes(skimmed)
-
-
-def _is_canonical(content: bytes) -> bool:
-    """Whether the bytes are as protobuf writes them: each field once, in order, and none that onnx does not know."""
-    model = ModelProto.FromString(content)
-    model.DiscardUnknownFields()
-    return model.SerializeToString() == content
 
 
 def _reduce_graph(graph: GraphProto) -> bool:
@@ -105,20 +105,29 @@ def _reduce_graph(graph: GraphProto) -> bool:
 
 
 def _reduce_nodes(nodes: Iterable[NodeProto]) -> bool:
-    return all(_reduce_attributes(node.attribute) for node in nodes)
+    for node in nodes:
+        attributes = node.attribute
+        if attributes and not _reduce_attributes(attributes):
+            return False
+    return True
 
 
 def _reduce_attributes(attributes: Iterable[AttributeProto]) -> bool:
-    # What is there decides, not what the attribute says of its type.
-    return all(
-        (not attribute.HasField("t") or _reduce_tensor(attribute.t))
-        and (not attribute.HasField("g") or _reduce_graph(attribute.g))
-        and (not attribute.HasField("sparse_tensor") or _reduce_sparse(attribute.sparse_tensor))
-        and all(map(_reduce_tensor, attribute.tensors))
-        and all(map(_reduce_graph, attribute.graphs))
-        and all(map(_reduce_sparse, attribute.sparse_tensors))
-        for attribute in attributes
-    )
+    for attribute in attributes:
+        # What is there decides, not what the attribute says of its type.
+        if attribute.HasField("t") and not _reduce_tensor(attribute.t):
+            return False
+        if attribute.HasField("g") and not _reduce_graph(attribute.g):
+            return False
+        if attribute.HasField("sparse_tensor") and not _reduce_sparse(attribute.sparse_tensor):
+            return False
+        if (tensors := attribute.tensors) and not all(map(_reduce_tensor, tensors)):
+            return False
+        if (graphs := attribute.graphs) and not all(map(_reduce_graph, graphs)):
+            return False
+        if (sparse := attribute.sparse_tensors) and not all(map(_reduce_sparse, sparse)):
+            return False
+    return True
 
 
 def _reduce_sparse(sparse: SparseTensorProto) -> bool:
@@ -142,12 +151,14 @@ def _reduce_tensor(tensor: TensorProto, inline: bool = True) -> bool:
     return True
 
 
+def _is_shape(dims: list[int]) -> bool:
+    if not dims:
+        return True
+    return len(dims) <= MAX_RANK and min(dims) >= 0 and math.prod(filter(None, dims)) <= MAX_ELEMENTS
+
+
 def _payload_bytes(tensor: TensorProto) -> int:
     size = tensor.ByteSize()
     if size <= MAX_VALUES:
         return size
     return size - TensorProto(dims=tensor.dims, data_type=tensor.data_type, name=tensor.name).ByteSize()
-
-
-def _is_shape(dims: list[int]) -> bool:
-    return len(dims) <= MAX_RANK and min(dims, default=0) >= 0 and math.prod(filter(None, dims)) <= MAX_ELEMENTS
