@@ -27,7 +27,8 @@ except ModuleNotFoundError as error:
     raise MissingExtraError(error.name or "onnx", "inspect") from error
 
 from younger_hf.extract.errors import InvalidModelError
-from younger_hf.extract.flatten import FlatModel, flatten
+from younger_hf.extract.flat_model import FlatModel
+from younger_hf.extract.flatten import flatten
 from younger_hf.extract.operator_graph import annotated_graph, operator_graph
 from younger_hf.extract.reader import load_weightless, read_structure, shown
 from younger_hf.extract.skeleton import skeleton, skeleton_nodes

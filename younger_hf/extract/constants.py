@@ -11,16 +11,16 @@ apart use by use.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from math import prod
 from typing import Final
 
 import onnx
-from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
+from onnx import TensorProto
 
-from younger_hf.extract.flatten import EMPTY, FlatModel, flatten
+from younger_hf.extract.attribute_values import INTEGERS
+from younger_hf.extract.flat_model import EMPTY, FlatModel
 from younger_hf.extract.operator_rules import (
     MAX_ELEMENTS,
     SHAPE_ARITHMETIC,
@@ -28,25 +28,13 @@ from younger_hf.extract.operator_rules import (
     SHAPE_PRESERVING,
     SHAPE_SOURCES,
 )
-from younger_hf.extract.operators import DEFAULT_DOMAIN, INTEGERS, attribute_type, normal_domain, single_element
+from younger_hf.extract.operators import DEFAULT_DOMAIN
 
 # What a value reaches, as bits.
 _SHAPES: Final = 1
 _DATA: Final = 2
 _NO_SLOTS: Final[frozenset[int]] = frozenset()
 _INDEX_SLOT: Final = frozenset({1})
-
-_PAYLOAD_FIELDS: Final = (
-    "raw_data",
-    "float_data",
-    "int32_data",
-    "string_data",
-    "int64_data",
-    "double_data",
-    "uint64_data",
-    "external_data",
-    "data_location",
-)
 
 
 @cache
@@ -76,7 +64,7 @@ class TensorRoles:
 
 def tensor_roles(flat: FlatModel) -> TensorRoles:
     """Tell the constants that are structure from the parameters."""
-    reaches = bytearray(len(flat.kind))
+    reaches = bytearray(len(flat.kind) + 1)  # the last is that of EMPTY, which nothing reads
     small = {
         value
         for value, tensor in flat.tensor.items()
@@ -91,6 +79,7 @@ def tensor_roles(flat: FlatModel) -> TensorRoles:
             if value in flat.tensor:
                 parameters.add(value)
     sizes = _sizes(flat)
+    tensors = flat.tensor
     for node in reversed(flat.nodes):
         slots, result = _NO_SLOTS, _DATA
         if node.operator.domain == DEFAULT_DOMAIN:
@@ -105,12 +94,18 @@ def tensor_roles(flat: FlatModel) -> TensorRoles:
                 for value in node.outputs:
                     if value != EMPTY:
                         result |= reaches[value]
+        if not slots and result == _DATA:  # as most nodes are
+            for value in node.inputs:
+                reaches[value] |= _DATA
+                if value in tensors:
+                    parameters.add(value)
+            continue
         for slot, value in enumerate(node.inputs):
             if value == EMPTY:
                 continue
             use = _SHAPES if slot in slots else result
             reaches[value] |= use
-            tensor = flat.tensor.get(value)
+            tensor = tensors.get(value)
             if tensor is None:
                 continue
             if value in small and (use == _SHAPES or (use & _SHAPES and tensor.data_type in INTEGERS)):
@@ -143,71 +138,3 @@ def constant_value(tensor: TensorProto) -> TensorProto | None:
         return onnx.numpy_helper.from_array(array)
     except (ValueError, TypeError, KeyError):
         return None
-
-
-def clear_values(model: ModelProto, name: str = "the model") -> None:
-    """Take every tensor's values out of a model, in place, save those that the skeleton keeps.
-
-    Training information, and local functions that nothing calls, are taken out whole.
-
-    Raises:
-        InvalidModelError: the model is not sound, see `flatten`.
-    """
-    del model.training_info[:]
-    flat = flatten(model, name)
-    kept = tensor_roles(flat).constants
-    # A function may be called more than once: its Constant is several values, and stays if one of them is kept.
-    kept_nodes = {id(flat.constant_node[value]) for value in kept if value in flat.constant_node}
-    for value, tensor in flat.tensor.items():
-        node = flat.constant_node.get(value)
-        if node is None and value not in kept:
-            _clear(tensor)
-        elif node is not None and id(node) not in kept_nodes:
-            _clear_constant(node, tensor)
-    for position in reversed(range(len(model.functions))):
-        function = model.functions[position]
-        if (normal_domain(function.domain), function.name, function.overload) not in flat.called:
-            del model.functions[position]
-    _clear_attributes(model.graph.node)
-    _clear_sparse(model.graph)
-    for function in model.functions:
-        _clear_attributes(function.node)
-
-
-def _clear(tensor: TensorProto) -> None:
-    for field in _PAYLOAD_FIELDS:
-        tensor.ClearField(field)
-
-
-def _clear_constant(node: NodeProto, tensor: TensorProto) -> None:
-    """Leave a Constant its element type and shape, whatever form its value had."""
-    bare = TensorProto(data_type=tensor.data_type, dims=tensor.dims)
-    del node.attribute[:]
-    node.attribute.append(AttributeProto(name="value", type=AttributeProto.TENSOR, t=bare))
-
-
-def _clear_sparse(graph: GraphProto) -> None:
-    for sparse in graph.sparse_initializer:
-        _clear(sparse.values)
-        _clear(sparse.indices)
-
-
-def _clear_attributes(nodes: Iterable[NodeProto]) -> None:
-    """Clear the tensor attributes of every node but Constant, in bodies too."""
-    for node in nodes:
-        for attribute in node.attribute:
-            kind = attribute_type(attribute)
-            if kind in ("GRAPH", "GRAPHS"):
-                for graph in [attribute.g] if kind == "GRAPH" else attribute.graphs:
-                    _clear_attributes(graph.node)
-                    _clear_sparse(graph)
-            elif node.op_type == "Constant" and node.domain in ("", "ai.onnx"):
-                continue
-            elif kind == "TENSOR" and (node.op_type != "ConstantOfShape" or single_element(attribute.t) is None):
-                _clear(attribute.t)
-            elif kind == "TENSORS":
-                for tensor in attribute.tensors:
-                    _clear(tensor)
-            elif kind == "SPARSE_TENSOR":
-                _clear(attribute.sparse_tensor.values)
-                _clear(attribute.sparse_tensor.indices)

@@ -12,10 +12,10 @@ from math import prod
 import numpy as np
 from onnx import TensorProto
 
+from younger_hf.extract.attribute_values import Json, canonical_json, element_name
 from younger_hf.extract.constants import TensorRoles, constant_value, tensor_roles
 from younger_hf.extract.errors import InvalidModelError
-from younger_hf.extract.flatten import EMPTY, FlatModel, FlatNode, ValueKind
-from younger_hf.extract.operators import Json, canonical_json, element_name
+from younger_hf.extract.flat_model import EMPTY, FlatModel, FlatNode
 from younger_hf.graph import GraphMetadata, Operator, OperatorGraph
 
 _MAX_PARAMETERS = 2**63 - 1
@@ -53,12 +53,11 @@ def annotated_graph(flat: FlatModel) -> OperatorGraph:
 def _graph(flat: FlatModel, operators: tuple[Operator, ...], roles: TensorRoles) -> OperatorGraph:
     edges: list[int] = []
     scope = np.full(len(operators), -1, dtype=np.int64)
-    for node in flat.nodes:
-        index = node.index
-        for slot, value in _slots(flat, node):
-            producer = flat.producer[value] if value != EMPTY else None
-            if producer is not None:
-                edges += (producer.index, index, flat.slot[value], slot)
+    producer, output_slot = flat.producer, flat.slot
+    for index, node in enumerate(flat.nodes):
+        for slot, value in _slots(flat, node) if node.bodies or flat.source else enumerate(node.inputs):
+            if value != EMPTY and (made_by := producer[value]) is not None:
+                edges += (made_by.index, index, output_slot[value], slot)
         for body in node.bodies:
             for inner in body.nodes:
                 scope[inner.index] = index
@@ -72,15 +71,14 @@ def _slots(flat: FlatModel, node: FlatNode) -> Iterator[tuple[int, int]]:
     A formal input stands for what its owner hands in, EMPTY if that is nothing. A body's output that is itself a
     formal input has no producer: it takes up its slot.
     """
-    kind = flat.kind
     slot = 0
     for value in node.inputs:
         if value != EMPTY:
-            yield slot, flat.fed_value(value) if kind[value] == ValueKind.FORMAL else value
+            yield slot, flat.fed_value(value)
         slot += 1
     for body in node.bodies:
         for value in body.outputs:
-            yield slot, EMPTY if value == EMPTY or kind[value] == ValueKind.FORMAL else value
+            yield slot, EMPTY if flat.is_formal(value) else value
             slot += 1
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import onnx
 
 from younger_hf.errors import YoungerError
-from younger_hf.extract.constants import clear_values
+from younger_hf.extract.clear import clear_values
 from younger_hf.extract.parse import parse_weightless
 
 

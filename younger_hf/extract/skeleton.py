@@ -22,10 +22,11 @@ from onnx import (
     ValueInfoProto,
 )
 
+from younger_hf.extract.attribute_values import element_name
 from younger_hf.extract.constants import TensorRoles, constant_value, tensor_roles
 from younger_hf.extract.errors import InvalidModelError
-from younger_hf.extract.flatten import EMPTY, Body, FlatModel, FlatNode
-from younger_hf.extract.operators import attribute_protos, element_name, operator_schema
+from younger_hf.extract.flat_model import EMPTY, Body, FlatModel, FlatNode
+from younger_hf.extract.operators import attribute_protos, operator_schema
 
 # Initializers that are no graph inputs came with version 4 of the file format, local functions with version 8.
 _MIN_IR_VERSION = 4

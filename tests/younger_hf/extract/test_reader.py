@@ -28,7 +28,7 @@ from support.weightless import (
 )
 
 from younger_hf.extract import read_structure
-from younger_hf.extract.constants import clear_values
+from younger_hf.extract.clear import clear_values
 from younger_hf.extract.parse import parse_weightless
 from younger_hf.extract.reader import load_weightless
 from younger_hf.extract.wire import encode_varint

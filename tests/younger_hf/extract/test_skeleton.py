@@ -8,7 +8,7 @@ from onnx import ModelProto, TensorProto, helper, parser
 from support.planted import planted_everywhere
 
 from younger_hf.extract import extract, strip
-from younger_hf.extract.constants import clear_values
+from younger_hf.extract.clear import clear_values
 from younger_hf.identity import fingerprint, skeleton_fingerprint
 
 

@@ -1,0 +1,93 @@
+"""Taking the values of tensors out of a model, in place, save those that a skeleton keeps: `clear_values`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
+
+from younger_hf.extract.attribute_values import attribute_type, single_element
+from younger_hf.extract.constants import tensor_roles
+from younger_hf.extract.flatten import flatten
+from younger_hf.extract.operators import normal_domain
+
+_PAYLOAD_FIELDS: Final = (
+    "raw_data",
+    "float_data",
+    "int32_data",
+    "string_data",
+    "int64_data",
+    "double_data",
+    "uint64_data",
+    "external_data",
+    "data_location",
+)
+
+
+def clear_values(model: ModelProto, name: str = "the model") -> None:
+    """Take every tensor's values out of a model, in place, save those that the skeleton keeps.
+
+    Training information, and local functions that nothing calls, are taken out whole.
+
+    Raises:
+        InvalidModelError: the model is not sound, see `flatten`.
+    """
+    del model.training_info[:]
+    flat = flatten(model, name)
+    kept = tensor_roles(flat).constants
+    # A function may be called more than once: its Constant is several values, and stays if one of them is kept.
+    kept_nodes = {id(flat.constant_node[value]) for value in kept if value in flat.constant_node}
+    for value, tensor in flat.tensor.items():
+        node = flat.constant_node.get(value)
+        if node is None and value not in kept:
+            _clear(tensor)
+        elif node is not None and id(node) not in kept_nodes:
+            _clear_constant(node, tensor)
+    for position in reversed(range(len(model.functions))):
+        function = model.functions[position]
+        if (normal_domain(function.domain), function.name, function.overload) not in flat.called:
+            del model.functions[position]
+    _clear_attributes(model.graph.node)
+    _clear_sparse(model.graph)
+    for function in model.functions:
+        _clear_attributes(function.node)
+
+
+def _clear(tensor: TensorProto) -> None:
+    for field in _PAYLOAD_FIELDS:
+        tensor.ClearField(field)
+
+
+def _clear_constant(node: NodeProto, tensor: TensorProto) -> None:
+    """Leave a Constant its element type and shape, whatever form its value had."""
+    bare = TensorProto(data_type=tensor.data_type, dims=tensor.dims)
+    del node.attribute[:]
+    node.attribute.append(AttributeProto(name="value", type=AttributeProto.TENSOR, t=bare))
+
+
+def _clear_sparse(graph: GraphProto) -> None:
+    for sparse in graph.sparse_initializer:
+        _clear(sparse.values)
+        _clear(sparse.indices)
+
+
+def _clear_attributes(nodes: Iterable[NodeProto]) -> None:
+    """Clear the tensor attributes of every node but Constant, in bodies too."""
+    for node in nodes:
+        for attribute in node.attribute:
+            kind = attribute_type(attribute)
+            if kind in ("GRAPH", "GRAPHS"):
+                for graph in [attribute.g] if kind == "GRAPH" else attribute.graphs:
+                    _clear_attributes(graph.node)
+                    _clear_sparse(graph)
+            elif node.op_type == "Constant" and node.domain in ("", "ai.onnx"):
+                continue
+            elif kind == "TENSOR" and (node.op_type != "ConstantOfShape" or single_element(attribute.t) is None):
+                _clear(attribute.t)
+            elif kind == "TENSORS":
+                for tensor in attribute.tensors:
+                    _clear(tensor)
+            elif kind == "SPARSE_TENSOR":
+                _clear(attribute.sparse_tensor.values)
+                _clear(attribute.sparse_tensor.indices)

@@ -1,0 +1,72 @@
+"""The topological order of a model's nodes: the file's own where that is one, as it nearly always is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from heapq import heappop, heappush
+
+from younger_hf.extract.errors import InvalidModelError
+from younger_hf.extract.flat_model import EMPTY, Body, FlatNode
+
+
+def topological_order(
+    main: Body, producer: Sequence[FlatNode | None], source: dict[int, int], name: str
+) -> list[FlatNode]:
+    """Every node, a body's before its owner; each is told its position.
+
+    Args:
+        main: the main graph.
+        producer: as in `FlatModel`.
+        source: as in `FlatModel`.
+        name: what to call the model in an error.
+
+    Raises:
+        InvalidModelError: the graph has a cycle.
+    """
+    nodes = list(_walk(main.nodes))
+    for index, node in enumerate(nodes):
+        node.index = index
+    before = [_needs(node, producer, source) for node in nodes]
+    if all(not needs or max(needs) < index for index, needs in enumerate(before)):
+        return nodes
+    after: list[list[int]] = [[] for _ in nodes]
+    waiting = [len(needs) for needs in before]
+    for index, needs in enumerate(before):
+        for needed in needs:
+            after[needed].append(index)
+    ready = [index for index, count in enumerate(waiting) if not count]
+    order: list[FlatNode] = []
+    while ready:
+        index = heappop(ready)
+        nodes[index].index = len(order)
+        order.append(nodes[index])
+        for consumer in after[index]:
+            waiting[consumer] -= 1
+            if not waiting[consumer]:
+                heappush(ready, consumer)
+    if len(order) < len(nodes):
+        stuck = next(node for node, count in zip(nodes, waiting, strict=True) if count)
+        raise InvalidModelError(name, None, f"its graph has a cycle, through a {stuck.operator.op_type} node")
+    return order
+
+
+def _walk(nodes: Iterable[FlatNode]) -> Iterator[FlatNode]:
+    for node in nodes:
+        for body in node.bodies:
+            yield from _walk(body.nodes)
+        yield node
+
+
+def _needs(node: FlatNode, producer: Sequence[FlatNode | None], source: dict[int, int]) -> list[int]:
+    """The positions of the nodes that must stand before this one: producers, and the nodes of its bodies."""
+    values = node.inputs
+    needs = []
+    for body in node.bodies:
+        values = values + body.outputs
+        needs += [inner.index for inner in body.nodes]
+    for value in values:
+        while value in source:
+            value = source[value]
+        if value != EMPTY and (made_by := producer[value]) is not None:
+            needs.append(made_by.index)
+    return needs
