@@ -65,11 +65,6 @@ class TensorRoles:
 def tensor_roles(flat: FlatModel) -> TensorRoles:
     """Tell the constants that are structure from the parameters."""
     reaches = bytearray(len(flat.kind) + 1)  # the last is that of EMPTY, which nothing reads
-    small = {
-        value
-        for value, tensor in flat.tensor.items()
-        if len(tensor.dims) <= 1 and 0 <= prod(tensor.dims) <= MAX_ELEMENTS
-    }
     parameters: set[int] = set()
     constants: set[int] = set()
     structural_uses: set[tuple[int, int]] = set()
@@ -108,12 +103,18 @@ def tensor_roles(flat: FlatModel) -> TensorRoles:
             tensor = tensors.get(value)
             if tensor is None:
                 continue
-            if value in small and (use == _SHAPES or (use & _SHAPES and tensor.data_type in INTEGERS)):
+            is_structural = use == _SHAPES or (use & _SHAPES and tensor.data_type in INTEGERS)
+            if is_structural and _is_small(tensor):
                 constants.add(value)
                 structural_uses.add((node.index, slot))
             else:
                 parameters.add(value)
     return TensorRoles(frozenset(constants), frozenset(parameters), frozenset(structural_uses))
+
+
+def _is_small(tensor: TensorProto) -> bool:
+    dims = tensor.dims
+    return len(dims) <= 1 and 0 <= prod(dims) <= MAX_ELEMENTS
 
 
 def _sizes(flat: FlatModel) -> set[int]:

@@ -110,12 +110,18 @@ class _Flattener:
         return InvalidModelError(self.name, None, reason)
 
     def _value(self, kind: ValueKind) -> int:
-        self.kind.append(kind)
-        self.producer.append(None)
-        self.slot.append(0)
+        self._add(kind, 1)
         return len(self.kind) - 1
 
+    def _add(self, kind: ValueKind, count: int) -> None:
+        """Number values that no node makes."""
+        self.kind += [kind] * count
+        self.producer += [None] * count
+        self.slot += [0] * count
+
     def _define(self, names: _Names, name: str, value: int) -> None:
+        if not name:
+            return  # it cannot be used
         if name in names.own:
             raise self._error(f"two nodes or inputs make the value {name!r}")
         names.own[name] = value
@@ -127,11 +133,11 @@ class _Flattener:
         for sparse in graph.sparse_initializer:
             dense = TensorProto(name=sparse.values.name, data_type=sparse.values.data_type, dims=sparse.dims)
             tensors[dense.name] = dense
-        for name, tensor in tensors.items():
-            value = self._value(ValueKind.TENSOR)
-            self.tensor[value] = tensor
-            names.tensors.append(value)
-            self._define(names, name, value)
+        first = len(self.kind)
+        self._add(ValueKind.TENSOR, len(tensors))
+        names.tensors.extend(range(first, len(self.kind)))
+        names.own |= {name: value for name, value in zip(tensors, names.tensors, strict=True) if name}
+        self.tensor.update(zip(names.tensors, tensors.values(), strict=True))
         # Below IR version 4 a parameter is listed as an input as well; from 4 on that marks a default.
         true_inputs = [proto for proto in graph.input if proto.name not in tensors]
         for proto in true_inputs:
@@ -195,7 +201,7 @@ class _Flattener:
             value += 1
 
     def _lookup(self, names: _Names, name: str) -> int:
-        value = names.get(name)
+        value = names.get(name) if name else None
         if value is None:
             raise self._error(f"nothing makes the value {name!r}, which is used")
         return value
@@ -205,7 +211,7 @@ class _Flattener:
         try:
             return [own[name] for name in wanted]
         except KeyError:  # what is outside, or nowhere
-            return [self._lookup(names, name) for name in wanted]
+            return [self._lookup(names, name) if name else EMPTY for name in wanted]
 
     def _finish(
         self, proto: NodeProto, node: FlatNode, domain: str, op_type: str, inputs: list[int], names: _Names
@@ -214,20 +220,20 @@ class _Flattener:
             inputs.pop()
         node.inputs = inputs
         attributes = _bind(proto.attribute, node.frame)
+        described_by = WEIGHT_INPUT.get(op_type) if domain == DEFAULT_DOMAIN else None
+        content: list[bytes] = []
         for attribute in attributes:
             if attribute.type not in _NO_GRAPH and attribute_type(attribute) in ("GRAPH", "GRAPHS"):
                 self._bodies(node, op_type, domain, attributes, names)
                 break
-        described_by = WEIGHT_INPUT.get(op_type) if domain == DEFAULT_DOMAIN else None
+            content.append(attribute.SerializeToString())
         if described_by and all(attribute.name != described_by[0] for attribute in attributes):
             self.unsized.append((node, op_type, attributes))
-        elif node.bodies:
+        elif node.bodies or sum(map(len, content)) > _LONGEST_KNOWN:
             node.operator = canonical_operator(domain, op_type, node.opset, attributes, _no_shape)
         else:
-            node.operator = _operator_of(domain, op_type, node.opset, attributes)
-        slots = len(inputs)
-        for body in node.bodies:
-            slots += len(body.outputs)
+            node.operator = _known_operator(domain, op_type, node.opset, *content)
+        slots = len(inputs) + sum(len(body.outputs) for body in node.bodies) if node.bodies else len(inputs)
         if slots > MAX_SLOT + 1 or len(node.outputs) > MAX_SLOT + 1:
             raise self._error(f"a {op_type} node has more than {MAX_SLOT + 1} input or output slots")
 
@@ -280,7 +286,8 @@ class _Flattener:
         bound |= {attribute.name: attribute for attribute in _bind(proto.attribute, frame)}
         names = _Names(None, caller.tensors)
         for position, formal in enumerate(function.input):
-            names.own[formal] = inputs[position] if position < len(inputs) else EMPTY
+            if formal:
+                names.own[formal] = inputs[position] if position < len(inputs) else EMPTY
         inner = Frame(_opsets(function.opset_import), bound, frame.metadata_of(proto), frame.name_of(proto))
         nodes = self._nodes(function.node, names, inner)
         for name, value in zip(function.output, outputs, strict=False):
@@ -376,14 +383,7 @@ def _no_shape(_: int) -> None:
     return None
 
 
-def _operator_of(domain: str, op_type: str, opset: int, attributes: Sequence[AttributeProto]) -> Operator:
-    """The operator of a node without bodies: most nodes are like one that was seen before, here or in another model."""
-    content = [attribute.SerializeToString() for attribute in attributes]
-    if sum(map(len, content)) > _LONGEST_KNOWN:
-        return canonical_operator(domain, op_type, opset, attributes, _no_shape)
-    return _known_operator(domain, op_type, opset, *content)
-
-
+# Most nodes are like one that was seen before, in this model or in another.
 @lru_cache(1 << 14)
 def _known_operator(domain: str, op_type: str, opset: int, *attributes: bytes) -> Operator:
     return canonical_operator(domain, op_type, opset, map(AttributeProto.FromString, attributes), _no_shape)

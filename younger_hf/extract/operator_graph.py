@@ -105,6 +105,7 @@ def _metadata(flat: FlatModel, roles: TensorRoles) -> GraphMetadata:
 
 
 def _elements(flat: FlatModel, tensor: TensorProto) -> int:
-    if any(dim < 0 for dim in tensor.dims):
+    dims = tensor.dims[:]
+    if dims and min(dims) < 0:
         raise InvalidModelError(flat.name, None, "a parameter has a negative dimension")
-    return prod(tensor.dims)
+    return prod(dims)

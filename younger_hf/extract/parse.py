@@ -132,7 +132,7 @@ def _reduce_attributes(attributes: Iterable[AttributeProto]) -> bool:
 
 def _reduce_sparse(sparse: SparseTensorProto) -> bool:
     return (
-        _is_shape(sparse.dims[:])
+        _is_shape(sparse.dims[:], math.prod(sparse.dims))
         and (not sparse.HasField("values") or _reduce_tensor(sparse.values, inline=False))
         and (not sparse.HasField("indices") or _reduce_tensor(sparse.indices, inline=False))
     )
@@ -140,21 +140,22 @@ def _reduce_sparse(sparse: SparseTensorProto) -> bool:
 
 def _reduce_tensor(tensor: TensorProto, inline: bool = True) -> bool:
     dims = tensor.dims[:]
-    if not _is_shape(dims):
+    elements = math.prod(dims)
+    if dims and not _is_shape(dims, elements):
         return False
     if tensor.HasField("data_location"):
         inline = inline and tensor.data_location == TensorProto.DEFAULT
         tensor.ClearField("data_location")
-    if not inline or math.prod(dims) > MAX_KEPT_ELEMENTS or _payload_bytes(tensor) > MAX_VALUES:
+    if not inline or elements > MAX_KEPT_ELEMENTS or _payload_bytes(tensor) > MAX_VALUES:
         for field in _PAYLOADS:
             tensor.ClearField(field)
     return True
 
 
-def _is_shape(dims: list[int]) -> bool:
-    if not dims:
-        return True
-    return len(dims) <= MAX_RANK and min(dims) >= 0 and math.prod(filter(None, dims)) <= MAX_ELEMENTS
+def _is_shape(dims: list[int], elements: int) -> bool:
+    if not elements:
+        elements = math.prod(filter(None, dims))
+    return len(dims) <= MAX_RANK and min(dims, default=0) >= 0 and elements <= MAX_ELEMENTS
 
 
 def _payload_bytes(tensor: TensorProto) -> int:
