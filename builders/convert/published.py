@@ -16,7 +16,7 @@ from builders.convert.conversion import ConversionError, Outcome
 from builders.crawl import SOURCES, Files
 from builders.model_ref import ModelRef
 from younger_hf.extract.ranges import RemoteError
-from younger_hf.extract.remote import RemoteFile
+from younger_hf.extract.remote import RemoteSource
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def opened(model: ModelRef, path: str) -> Iterator[RangedReader]:
     Raises:
         ConversionError: it cannot be read; reading raises it too.
     """
-    with _outcomes(), RemoteFile(_files(model).address(model, path)) as remote:
+    with _outcomes(), RemoteSource(_files(model).address(model, path)) as remote:
         yield RangedReader(remote)
 
 
@@ -65,7 +65,7 @@ def _outcomes() -> Iterator[None]:
 class RangedReader(io.RawIOBase):
     """A file on a web server as Python's libraries read files: zipfile, h5py."""
 
-    def __init__(self, remote: RemoteFile) -> None:
+    def __init__(self, remote: RemoteSource) -> None:
         super().__init__()
         self.remote = remote
         self._at = 0

@@ -2,13 +2,18 @@
 
 The rooms, in the order in which a model passes through them:
 
-    reader, layout, wire       a file's bytes -> ModelProto, stepping over tensor payloads
-    remote, ranges             a file on a web server as bytes for the reader, by HTTP range requests
-    flatten                    ModelProto -> FlatModel: functions inlined, names resolved, bodies linked
+    reader                     a file, here or on a web server -> ModelProto without weights
+    remote, ranges             a file on a web server as bytes, by HTTP range requests
+    parse, allow_list          bytes -> ModelProto at protobuf's own speed, reduced to what is structure
+    walk, rules, wire          the same field by field: over what is large, and to say where bytes make no sense
+    clear                      the values that no skeleton keeps, taken out of a ModelProto
+    flatten, order             ModelProto -> FlatModel (flat_model): functions inlined, names resolved, bodies linked
     operators, operator_rules  NodeProto <-> Operator: attributes completed, stripped, canonical; the tables
+    attribute_values           the value of one attribute <-> canonical JSON
     constants                  which tensors are structure and keep their values
     operator_graph             FlatModel -> OperatorGraph
     skeleton                   FlatModel -> weightless ModelProto
+    weightless                 the proof that a skeleton holds no weights
 """
 
 from __future__ import annotations

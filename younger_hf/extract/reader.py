@@ -51,9 +51,9 @@ def load_weightless(path: str | os.PathLike[str]) -> onnx.ModelProto:
     """
     name = os.fspath(path)
     if _is_url(name):
-        from younger_hf.extract.remote import RemoteFile  # who reads local files needs no HTTP client
+        from younger_hf.extract.remote import RemoteSource  # who reads local files needs no HTTP client
 
-        with RemoteFile(name) as remote:
+        with RemoteSource(name) as remote:
             return parse_weightless(remote, shown(name))
     try:
         mode = Path(path).stat().st_mode

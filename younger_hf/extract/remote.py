@@ -25,7 +25,7 @@ _MOST: Final = 2048
 _LARGE: Final = 65536  # 32 MiB, from where on `_MOST` is too much: it may be fetched for nothing where a run ends
 
 
-class RemoteFile:
+class RemoteSource:
     """The bytes of a file on a web server, fetched where they are touched and kept: a `Source` and a context manager.
 
     Args:
@@ -47,7 +47,7 @@ class RemoteFile:
         self._ahead = _FIRST // 2
         self._fetch(0, 0)
 
-    def __enter__(self) -> RemoteFile:
+    def __enter__(self) -> RemoteSource:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

@@ -6,7 +6,7 @@ The rooms, from the inside out:
     colours    64-bit colours of nodes, refined until stable
     search     the canonical order: by colours and, where ties remain, by search
     canonical  the canonical form and its hash
-    equality   fingerprints, isomorphism, de-duplication
+    equality   fingerprints, isomorphism
     wl         the Weisfeiler-Lehman hash, equal to networkx's
 """
 
@@ -21,7 +21,6 @@ except ModuleNotFoundError as error:
 
 from younger_hf.identity.canonical import CanonicalForm, canonicalize
 from younger_hf.identity.equality import (
-    deduplicate,
     fingerprint,
     fingerprints,
     is_isomorphic,
@@ -32,7 +31,6 @@ from younger_hf.identity.wl import wl_hash
 __all__ = [
     "CanonicalForm",
     "canonicalize",
-    "deduplicate",
     "fingerprint",
     "fingerprints",
     "is_isomorphic",

@@ -1,4 +1,4 @@
-"""Fingerprints, and what follows from them: isomorphism and de-duplication (DESIGN section 4)."""
+"""Fingerprints, and what follows from them: isomorphism (DESIGN section 4)."""
 
 from __future__ import annotations
 
@@ -54,31 +54,3 @@ def is_isomorphic(a: OperatorGraph, b: OperatorGraph, attributes: bool = True, *
     # Without a search, the fingerprint is that of the stable colours, which isomorphic graphs share.
     left, right = canonical_forms(batch, budget=0).fingerprints
     return None if left == right else False
-
-
-def deduplicate(
-    graphs: Iterable[OperatorGraph], attributes: bool = True, *, budget: int = BUDGET
-) -> dict[str, list[int]]:
-    """Group graphs by identity.
-
-    Args:
-        graphs: any number of graphs.
-        attributes: whether operators are told apart by their attributes too.
-        budget: nodes and edges that the search for one graph's canonical form may visit.
-
-    Returns:
-        The positions of each distinct graph's copies, by fingerprint, in order of first appearance. Graphs whose
-        search ran out of budget are never merged: from the second that shares a fingerprint on, "-2", "-3", …
-        follows it.
-    """
-    groups: dict[str, list[int]] = {}
-    undecided: dict[str, int] = {}
-    for position, graph in enumerate(graphs):
-        forms = canonical_forms(Batch.of([graph], attributes), budget)
-        key = forms.fingerprints[0]
-        if not forms.exact[0]:
-            undecided[key] = undecided.get(key, 0) + 1
-            if undecided[key] > 1:
-                key = f"{key}-{undecided[key]}"
-        groups.setdefault(key, []).append(position)
-    return groups

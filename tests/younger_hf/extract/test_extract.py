@@ -455,3 +455,14 @@ def test_nodes_have_the_names_that_the_model_gives_them_or_those_of_their_output
         node.name = name
     assert node_names(model) == ["/act/Relu", "/block/h", "/block/y", "/act/Neg"]
     assert [o.op_type for o in extract(model).operator] == ["Relu", "Abs", "Exp", "Neg"]
+
+
+def test_a_tensor_or_input_without_a_name_feeds_no_slot_that_is_left_out() -> None:
+    unnamed = helper.make_tensor("", TensorProto.FLOAT, [1], [1.0])
+    nothing = helper.make_tensor_value_info("", TensorProto.FLOAT, [1])
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in "xy")
+    node = helper.make_node("Clip", ["x", "", "x"], ["y"])
+    plain = helper.make_model(helper.make_graph([node], "g", [x], [y]))
+    odd = helper.make_model(helper.make_graph([node], "g", [x, nothing], [y], [unnamed]))
+    assert extract(odd) == extract(plain)
+    assert strip(odd).graph.node == strip(plain).graph.node

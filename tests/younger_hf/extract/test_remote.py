@@ -23,7 +23,7 @@ from younger_hf.extract import InvalidModelError, extract, read_structure
 from younger_hf.extract.parse import parse_weightless
 from younger_hf.extract.ranges import RemoteError
 from younger_hf.extract.reader import load_weightless
-from younger_hf.extract.remote import RemoteFile
+from younger_hf.extract.remote import RemoteSource
 from younger_hf.extract.wire import encode_varint
 from younger_hf.identity import fingerprint
 
@@ -149,7 +149,7 @@ def test_any_part_of_a_remote_file_is_that_of_the_file(tmp_path: Path) -> None:
     content = random.Random(1).randbytes(3_000_001)
     file = written(tmp_path / "any.onnx", content)
     draw = random.Random(2)
-    with serving(file) as served, RemoteFile(address(served, file)) as remote:
+    with serving(file) as served, RemoteSource(address(served, file)) as remote:
         assert len(remote) == len(content)
         for _ in range(60):
             start = draw.randrange(len(content))
@@ -166,7 +166,7 @@ def test_any_part_of_a_remote_file_is_that_of_the_file(tmp_path: Path) -> None:
 
 
 def test_bytes_and_requests_are_counted_as_the_server_counts_them(resnet34: Path) -> None:
-    with serving(resnet34) as served, RemoteFile(address(served, resnet34)) as remote:
+    with serving(resnet34) as served, RemoteSource(address(served, resnet34)) as remote:
         parse_weightless(remote, remote.name)
         assert remote.fetched == served.sent()
         assert remote.requests == len(served.log)

@@ -8,7 +8,7 @@ from support.isomorphism import isomorphic, shuffled
 from support.strategies import OPERATORS, operator_graphs
 
 from younger_hf.graph import InvalidGraphError, Operator, OperatorGraph, make_graph
-from younger_hf.identity import canonicalize, deduplicate, fingerprint, fingerprints, is_isomorphic
+from younger_hf.identity import canonicalize, fingerprint, is_isomorphic
 
 RELU, ADD, SUB, MUL, SPLIT = (Operator("", name) for name in ("Relu", "Add", "Sub", "Mul", "Split"))
 FRESH = Operator("", "Identity")
@@ -160,20 +160,6 @@ def test_past_the_budget_nothing_is_merged_on_a_guess() -> None:
     assert not canonicalize(TWO_TRIANGLES, budget=0).exact
     assert is_isomorphic(TWO_TRIANGLES, ONE_HEXAGON, budget=0) is None
     assert is_isomorphic(TWO_TRIANGLES, other, budget=0) is False
-    groups = deduplicate([TWO_TRIANGLES, ONE_HEXAGON, other], budget=0)
-    assert list(groups.values()) == [[0], [1], [2]]
-    first, second, _ = groups
-    assert second == f"{first}-2"
-
-
-@given(st.lists(operator_graphs(max_nodes=5), max_size=6))
-def test_deduplicate_groups_by_fingerprint_in_order_of_first_appearance(graphs: list[OperatorGraph]) -> None:
-    groups = deduplicate(graphs)
-    assert sorted(p for positions in groups.values() for p in positions) == list(range(len(graphs)))
-    for key, positions in groups.items():
-        assert {fingerprints(graphs)[p] for p in positions} == {key}
-    firsts = [positions[0] for positions in groups.values()]
-    assert firsts == sorted(firsts)
 
 
 def test_an_empty_graph_has_a_fingerprint() -> None:
