@@ -19,20 +19,12 @@ from tqdm import tqdm
 
 from younger_hf.release import Release
 from younger_hf.row_digests import Digests, row_digests
-from younger_hf.schema import CONFIGS, DEFAULT_CONFIG
+from younger_hf.schema import CONFIGS, DEFAULT_CONFIG, SCHEMA
 from younger_hf.text import plain, table
 from younger_hf.vocabulary import KINDS, Vocabulary
 
-KEYS: Final = {
-    "graphs": "fingerprint",
-    "graphs-no-attributes": "type_fingerprint",
-    "subgraphs": "fingerprint",
-    "subgraphs-no-attributes": "fingerprint",
-    "sample": "fingerprint",
-    "skeletons": "skeleton_fingerprint",
-}
-"""The column that says which row is which; config `operators` is compared as a vocabulary."""
-
+# Config `operators` is compared as a vocabulary.
+_COMPARED: Final = tuple(config for config in CONFIGS if config != "operators")
 _MOST_SHOWN: Final = 10
 _Codes: TypeAlias = NDArray[np.int64]
 
@@ -174,7 +166,7 @@ def compare_releases(old: Release, new: Release, *, contents: bool = True) -> Re
         ReleaseError: a file is missing or damaged, or the Hub cannot be reached.
     """
     configs = [config for config in CONFIGS if config in old.configs or config in new.configs]
-    progress = tqdm([config for config in configs if config in KEYS], desc="compare", unit="config", disable=None)
+    progress = tqdm([config for config in configs if config in _COMPARED], desc="compare", unit="config", disable=None)
     compared = {config: _compare_rows(old, new, config, contents) for config in progress}
     before, after = (_models(release) if contents else None for release in (old, new))
     return ReleaseDiff(
@@ -238,9 +230,10 @@ def _compare_rows(old: Release, new: Release, config: str, contents: bool) -> Co
 def _rows(release: Release, config: str, columns: Sequence[str], splits: Sequence[str]) -> _Rows:
     """The keys, the places in `splits` and the digests of these columns; none of a release without the config."""
     keys, codes, digests = [pa.array([], pa.string())], [np.empty(0, np.int64)], [np.empty(0, np.uint64)]
-    wanted = list(dict.fromkeys([KEYS[config], *columns]))
+    (key,) = SCHEMA[config].key
+    wanted = list(dict.fromkeys([key, *columns]))
     for split, part in release.row_groups(config, wanted) if config in release.configs else ():
-        keys += part.column(KEYS[config]).cast(pa.string()).chunks
+        keys += part.column(key).cast(pa.string()).chunks
         codes.append(np.full(len(part), splits.index(split)))
         digests.append(row_digests(part.select(columns)))
     return _Rows(pa.concat_arrays(keys), np.concatenate(codes), np.concatenate(digests))

@@ -1,178 +1,256 @@
-"""The columns of every config of a release: the single place where a column is declared.
+"""The configs of a release and their columns: the single place where either is declared.
 
-A column is added here and filled in `builders.assemble.write.rows`; everything else (the Parquet schema, the card,
-what `younger_hf.load` returns) follows from these `datasets.Features`.
+A column is one entry here, its type beside its meaning, and one value in `builders.assemble.write.rows`. Everything
+else follows: the Parquet schema, the features and the table of columns in the card, the fields of `croissant.json`,
+which column identifies a row, and what `younger_hf.load` returns.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from collections.abc import Sequence as Names
-from functools import partial
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
 from datasets import ClassLabel, Features, Image, Sequence, Value
 
 SCHEMA_VERSION: Final = 1
 
-CONFIGS: Final = (
-    "graphs",
-    "graphs-no-attributes",
-    "subgraphs",
-    "subgraphs-no-attributes",
-    "sample",
-    "operators",
-    "skeletons",
-)
-DEFAULT_CONFIG: Final = "graphs"
 SPLITS: Final = ("train", "validation", "test", "unseen")
 
 UNKNOWN: Final = "__UNK__"
 MASK: Final = "__MASK__"
 
+MOST_GRAPHS: Final = 100
+"""How many of the graphs that a subgraph occurs in are named in its row."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a config.
+
+    Attributes:
+        feature: its type, as `datasets` has it; `_OPERATOR_IDS` stands for ids of operators, whose names a release has.
+        meaning: a line of Markdown for the card.
+    """
+
+    feature: Any
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Config:
+    """A config of a release.
+
+    Attributes:
+        row: what a row is; a line of Markdown for the card.
+        key: the columns that tell one row from all others.
+        columns: by name, in their order.
+        splits: those that it may have; one without rows is left out.
+    """
+
+    row: str
+    key: tuple[str, ...]
+    columns: Mapping[str, Column]
+    splits: tuple[str, ...] = ("train",)
+
+
+_STRING: Final = Value("string")
+_INTEGER: Final = Value("int64")
+_BOOL: Final = Value("bool")
+_INTEGERS: Final = Sequence(_INTEGER)
+_STRINGS: Final = Sequence(_STRING)
+_PAIRS: Final = Sequence(Sequence(_INTEGER), length=2)
+_OPERATOR_IDS: Final = object()
+
 # Sequence of a mapping means a mapping of lists; a list of mappings is spelt [..], which every generation reads.
 _MODELS: Final = [
     {
-        "source": Value("string"),
-        "id": Value("string"),
-        "revision": Value("string"),
-        "component": Value("string"),
-        "retrieved": Value("string"),
-        "origin": Value("string"),
-        "task": Value("string"),
-        "license": Value("string"),
-        "num_parameters": Value("int64"),
-        "downloads": Value("int64"),
-        "likes": Value("int64"),
-        "tags": Sequence(Value("string")),
+        "source": _STRING,
+        "id": _STRING,
+        "revision": _STRING,
+        "component": _STRING,
+        "retrieved": _STRING,
+        "origin": _STRING,
+        "task": _STRING,
+        "license": _STRING,
+        "num_parameters": _INTEGER,
+        "downloads": _INTEGER,
+        "likes": _INTEGER,
+        "tags": _STRINGS,
     }
 ]
 _EVALUATIONS: Final = [
     {
-        "model": Value("string"),
-        "task": Value("string"),
-        "dataset": Value("string"),
-        "split": Value("string"),
-        "metric": Value("string"),
+        "model": _STRING,
+        "task": _STRING,
+        "dataset": _STRING,
+        "split": _STRING,
+        "metric": _STRING,
         "value": Value("float64"),
     }
 ]
 
+_FINGERPRINT: Final = Column(
+    _STRING, "identity of the graph with attributes: equal exactly where graphs are isomorphic; the key of `graphs`"
+)
+_TYPE_FINGERPRINT: Final = Column(
+    _STRING,
+    "identity of the graph with operators told apart by type alone; the key of `graphs-no-attributes`",
+)
+_EXACT: Final = Column(
+    _BOOL, "false where the search for the canonical form ran out of budget, so that the row may have a twin"
+)
+_WL_HASH: Final = Column(
+    _STRING, "Weisfeiler-Lehman hash as in the paper, for comparison; equal to networkx's (3.5 and later)"
+)
+_EXPORTER: Final = Column(_STRING, "what made the ONNX model that the skeleton was taken from")
+_OPSET: Final = Column(_INTEGER, "version of ONNX's default operator set in the skeleton")
+_NUM_PARAMETERS: Final = Column(_INTEGER, "elements of all parameters of the skeleton")
+_NUM_NODES: Final = Column(_INTEGER, "operators of the graph")
+_NUM_EDGES: Final = Column(_INTEGER, "data flows of the graph")
+_MODEL_LIST: Final = Column(
+    _MODELS,
+    "every model with this graph: its `source`, its `id` there, the `component` of it, the day on which it was "
+    "`retrieved`, and what its source says of it",
+)
+_PAPER_SPLIT: Final = Column(_STRING, "the split by the paper's scheme, or null where the paper drops the row")
 
-def _structure(operators: Names[str], *, attributes: bool) -> dict[str, object]:
-    """The columns that are the graph itself: N nodes, E edges."""
-    return {
-        "node_operator": Sequence(ClassLabel(names=list(operators))),
-        **({"node_variant": Sequence(Value("int64"))} if attributes else {}),
-        "node_scope": Sequence(Value("int64")),
-        "edge_index": Sequence(Sequence(Value("int64")), length=2),
-        "edge_slot": Sequence(Sequence(Value("int64")), length=2),
-    }
-
-
-def _scalars() -> dict[str, object]:
-    """The flat columns to browse and filter by; those of a model are the representative's."""
-    return {
-        "name": Value("string"),
-        "source": Value("string"),
-        "origin": Value("string"),
-        "task": Value("string"),
-        "family": Value("string"),
-        "library": Value("string"),
-        "license": Value("string"),
-        "exporter": Value("string"),
-        "opset": Value("int64"),
-        "num_nodes": Value("int64"),
-        "num_edges": Value("int64"),
-        "depth": Value("int64"),
-        "num_operator_types": Value("int64"),
-        "num_parameters": Value("int64"),
-        "num_skeletons": Value("int64"),
-        "num_models": Value("int64"),
-        "downloads": Value("int64"),
-        "has_control_flow": Value("bool"),
-        "is_quantized": Value("bool"),
-        "summary": Value("string"),
-    }
-
-
-def _graphs(operators: Names[str]) -> dict[str, object]:
-    return {
-        "fingerprint": Value("string"),
-        "exact": Value("bool"),
-        "type_fingerprint": Value("string"),
-        "wl_hash": Value("string"),
-        **_scalars(),
-        "preview": Image(),
-        **_structure(operators, attributes=True),
-        "models": _MODELS,
-        "evaluations": _EVALUATIONS,
-        "paper_split": Value("string"),
-    }
-
-
-def _graphs_no_attributes(operators: Names[str]) -> dict[str, object]:
-    return {
-        "type_fingerprint": Value("string"),
-        "exact": Value("bool"),
-        "wl_hash": Value("string"),
-        **_scalars(),
-        **_structure(operators, attributes=False),
-        "fingerprints": Sequence(Value("string")),
-        "paper_split": Value("string"),
-    }
-
-
-def _subgraphs(operators: Names[str], *, attributes: bool) -> dict[str, object]:
-    return {
-        "fingerprint": Value("string"),
-        "exact": Value("bool"),
-        "graphs": Sequence(Value("string")),
-        "num_graphs": Value("int64"),
-        "num_nodes": Value("int64"),
-        "num_edges": Value("int64"),
-        "num_boundary": Value("int64"),
-        **_structure(operators, attributes=attributes),
-        "boundary": Sequence(Value("int64")),
-        "paper_split": Value("string"),
-    }
-
-
-def _operators(_: Names[str]) -> dict[str, object]:
-    return {
-        "kind": Value("string"),
-        "id": Value("int64"),
-        "label": Value("string"),
-        "domain": Value("string"),
-        "op_type": Value("string"),
-        "attributes": Value("string"),
-        "operator_id": Value("int64"),
-        "num_nodes": Value("int64"),
-        "num_graphs": Value("int64"),
-    }
-
-
-def _skeletons(_: Names[str]) -> dict[str, object]:
-    return {
-        "skeleton_fingerprint": Value("string"),
-        "fingerprint": Value("string"),
-        "num_parameters": Value("int64"),
-        "opset": Value("int64"),
-        "exporter": Value("string"),
-        "models": _MODELS,
-        "onnx": Value("binary"),
-    }
-
-
-_FEATURES: Final[dict[str, Callable[[Names[str]], dict[str, object]]]] = {
-    "graphs": _graphs,
-    "graphs-no-attributes": _graphs_no_attributes,
-    "subgraphs": partial(_subgraphs, attributes=True),
-    "subgraphs-no-attributes": partial(_subgraphs, attributes=False),
-    "sample": _graphs,
-    "operators": _operators,
-    "skeletons": _skeletons,
+_SCALARS: Final = {
+    "name": Column(_STRING, "id of the representative model"),
+    "source": Column(_STRING, "where the representative model is from"),
+    "origin": Column(_STRING, "how its source has it: `published`, `registry`, `default-configuration`, `contributed`"),
+    "task": Column(_STRING, "what the representative model is for, in the words of its source"),
+    "family": Column(_STRING, "the family of architectures that it belongs to, in the words of its source"),
+    "library": Column(_STRING, "the library that it is made with"),
+    "license": Column(_STRING, "identifier of the licence of the representative model"),
+    "exporter": _EXPORTER,
+    "opset": _OPSET,
+    "num_nodes": _NUM_NODES,
+    "num_edges": _NUM_EDGES,
+    "depth": Column(_INTEGER, "operators on the longest path"),
+    "num_operator_types": Column(_INTEGER, "distinct operator types"),
+    "num_parameters": _NUM_PARAMETERS,
+    "num_skeletons": Column(_INTEGER, "skeletons that have this graph"),
+    "num_models": Column(_INTEGER, "models that have this graph"),
+    "downloads": Column(_INTEGER, "of the representative model"),
+    "has_control_flow": Column(_BOOL, "whether it has If, Loop, Scan or SequenceMap"),
+    "is_quantized": Column(_BOOL, "whether it has operators of quantisation"),
+    "summary": Column(_STRING, "the most frequent operators, with their counts"),
 }
+"""The flat columns to browse and filter by; those of a model are the representative's."""
+
+_NODE_OPERATOR: Final = Column(_OPERATOR_IDS, "per node: the id of its operator type")
+_NODE_VARIANT: Final = Column(_INTEGERS, "per node: the id of its operator with attributes")
+_WIRING: Final = {
+    "node_scope": Column(_INTEGERS, "per node: the control-flow node whose body holds it, or -1"),
+    "edge_index": Column(_PAIRS, "per edge: producer and consumer"),
+    "edge_slot": Column(_PAIRS, "per edge: output slot of the producer and input slot of the consumer"),
+}
+_STRUCTURE: Final = {"node_operator": _NODE_OPERATOR, "node_variant": _NODE_VARIANT, **_WIRING}
+"""The columns that are the graph itself: N nodes, E edges."""
+_TYPE_STRUCTURE: Final = {"node_operator": _NODE_OPERATOR, **_WIRING}
+
+_GRAPHS: Final = {
+    "fingerprint": _FINGERPRINT,
+    "exact": _EXACT,
+    "type_fingerprint": _TYPE_FINGERPRINT,
+    "wl_hash": _WL_HASH,
+    **_SCALARS,
+    "preview": Column(Image(), "a thumbnail, see below"),
+    **_STRUCTURE,
+    "models": _MODEL_LIST,
+    "evaluations": Column(_EVALUATIONS, "the results that the publishers of the models report, unverified"),
+    "paper_split": _PAPER_SPLIT,
+}
+
+
+def _subgraphs(structure: Mapping[str, Column]) -> dict[str, Column]:
+    return {
+        "fingerprint": Column(
+            _STRING, "of a subgraph: its identity, in which the boundary counts as part of the label"
+        ),
+        "exact": _EXACT,
+        "graphs": Column(
+            _STRINGS,
+            f"the first {MOST_GRAPHS} rows of `graphs` (of `graphs-no-attributes`) that a subgraph is part of",
+        ),
+        "num_graphs": Column(_INTEGER, "graphs that it occurs in"),
+        "num_nodes": _NUM_NODES,
+        "num_edges": _NUM_EDGES,
+        "num_boundary": Column(_INTEGER, "nodes on the boundary of a subgraph"),
+        **structure,
+        "boundary": Column(
+            _INTEGERS,
+            "the positions of a subgraph's nodes outside of its community, those whose operator is to be predicted",
+        ),
+        "paper_split": _PAPER_SPLIT,
+    }
+
+
+SCHEMA: Final[Mapping[str, Config]] = {
+    "graphs": Config("a unique architecture, operators with attributes", ("fingerprint",), _GRAPHS, SPLITS),
+    "graphs-no-attributes": Config(
+        "a unique architecture, operators by type alone",
+        ("type_fingerprint",),
+        {
+            "type_fingerprint": _TYPE_FINGERPRINT,
+            "exact": _EXACT,
+            "wl_hash": _WL_HASH,
+            **_SCALARS,
+            **_TYPE_STRUCTURE,
+            "fingerprints": Column(_STRINGS, "the rows of `graphs` that a row of `graphs-no-attributes` stands for"),
+            "paper_split": _PAPER_SPLIT,
+        },
+        SPLITS,
+    ),
+    "subgraphs": Config(
+        "a unique community of operators with its boundary, as part of one or more of `graphs`",
+        ("fingerprint",),
+        _subgraphs(_STRUCTURE),
+        SPLITS,
+    ),
+    "subgraphs-no-attributes": Config(
+        "the same, as part of `graphs-no-attributes`", ("fingerprint",), _subgraphs(_TYPE_STRUCTURE), SPLITS
+    ),
+    "sample": Config("a row of `graphs`, sizes and families well spread, for a first look", ("fingerprint",), _GRAPHS),
+    "operators": Config(
+        "an operator, or an operator with attributes (a variant)",
+        ("kind", "id"),
+        {
+            "kind": Column(_STRING, "which of the two vocabularies: `operator` or `variant`"),
+            "id": Column(_INTEGER, "the number that stands for it in `node_operator` or `node_variant`"),
+            "label": Column(_STRING, "what the id means: operator type and, of a variant, attributes"),
+            "domain": Column(_STRING, "the domain of the label, empty for ONNX's own"),
+            "op_type": Column(_STRING, "the operator type of the label"),
+            "attributes": Column(_STRING, "the attributes of the label, as JSON"),
+            "operator_id": Column(_INTEGER, "the id of its operator type"),
+            "num_nodes": Column(_INTEGER, "of an operator: nodes of all graphs that have it"),
+            "num_graphs": Column(_INTEGER, "of an operator: graphs that have it"),
+        },
+    ),
+    "skeletons": Config(
+        "a unique skeleton as weightless ONNX",
+        ("skeleton_fingerprint",),
+        {
+            "skeleton_fingerprint": Column(
+                _STRING,
+                "identity of the graph with the shapes of its parameters and its structural constants; the key of "
+                "`skeletons`",
+            ),
+            "fingerprint": _FINGERPRINT,
+            "num_parameters": _NUM_PARAMETERS,
+            "opset": _OPSET,
+            "exporter": _EXPORTER,
+            "models": _MODEL_LIST,
+            "onnx": Column(Value("binary"), "the skeleton, a weightless ONNX model"),
+        },
+    ),
+}
+"""Every config by name, in the order in which a card lists them."""
+
+CONFIGS: Final = tuple(SCHEMA)
+DEFAULT_CONFIG: Final = "graphs"
 
 
 def features(config: str, operators: Names[str] = ()) -> Features:
@@ -182,4 +260,8 @@ def features(config: str, operators: Names[str] = ()) -> Features:
         config: one of `CONFIGS`.
         operators: the operator vocabulary in id order; the class names of `node_operator`.
     """
-    return Features(_FEATURES[config](operators))
+    ids = Sequence(ClassLabel(names=list(operators)))
+    columns = SCHEMA[config].columns
+    return Features(
+        {name: ids if column.feature is _OPERATOR_IDS else column.feature for name, column in columns.items()}
+    )

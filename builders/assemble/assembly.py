@@ -93,7 +93,7 @@ def assemble(
         )
         card = render_card(report, written.files, graphs, vocabulary)
         (directory / "README.md").write_text(card, encoding="utf-8")
-        croissant = render_croissant(card, report, written.files, graphs)
+        croissant = render_croissant(report, written.files, graphs)
         (directory / "croissant.json").write_text(croissant, encoding="utf-8")
         _draw_figures(directory)
         if removals.lines:

@@ -17,15 +17,11 @@ from huggingface_hub import hf_hub_download
 from builders.removals import REMOVALS, Removals
 from younger_hf.parquet_files import unreadable
 from younger_hf.release import Release, open_release
+from younger_hf.schema import SCHEMA, SPLITS
 from younger_hf.vocabulary import Vocabulary
 
-KEYS: Final = {
-    "graphs": "fingerprint",
-    "graphs-no-attributes": "type_fingerprint",
-    "subgraphs": "fingerprint",
-    "subgraphs-no-attributes": "fingerprint",
-}
-"""The configs with splits, and the column that says which row is which."""
+KEPT: Final = {name: config.key[0] for name, config in SCHEMA.items() if config.splits == SPLITS}
+"""The configs whose rows keep their splits, and the column that says which row is which."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +59,7 @@ def read_previous(source: str | Path | None) -> Previous:
             for split, table in release.row_groups(config, [column])
             for key in table.column(column).to_pylist()
         }
-        for config, column in KEYS.items()
+        for config, column in KEPT.items()
         if config in release.configs
     }
     # Not the vocabulary that this process may have kept: the repository may have been published to since.

@@ -26,24 +26,14 @@ from builders.assemble.split.assignment import PAPER_SEED
 from builders.assemble.write.configs import Files
 from builders.assemble.write.features import card_features
 from builders.assemble.write.parquet import SplitFiles
-from builders.assemble.write.rows import MOST_GRAPHS
 from younger_hf import __version__
 from younger_hf.communities import MOST_NEIGHBOURS
 from younger_hf.operator_groups import GROUPS, MEMBERS
 from younger_hf.plots.preview import COLOURS, PREVIEW_SIZE
 from younger_hf.release import SCHEMA_VERSION_KEY
-from younger_hf.schema import DEFAULT_CONFIG, SCHEMA_VERSION, SPLITS, features
+from younger_hf.schema import DEFAULT_CONFIG, SCHEMA, SCHEMA_VERSION, SPLITS, features
 from younger_hf.vocabulary import Vocabulary
 
-_DESCRIPTIONS: Final = {
-    "graphs": "a unique architecture, operators with attributes",
-    "graphs-no-attributes": "a unique architecture, operators by type alone",
-    "subgraphs": "a unique community of operators with its boundary, as part of one or more of `graphs`",
-    "subgraphs-no-attributes": "the same, as part of `graphs-no-attributes`",
-    "sample": "rows of `graphs`, sizes and families well spread, for a first look",
-    "operators": "an operator, or an operator with attributes (a variant)",
-    "skeletons": "a unique skeleton as weightless ONNX",
-}
 _SIZE_CATEGORIES: Final = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _LONGEST_NAME: Final = 80
 _LEGEND_EXAMPLES: Final = 6
@@ -83,15 +73,15 @@ def render_card(report: ReleaseReport, files: Files, graphs: Sequence[Merged], v
             {
                 "name": config,
                 "default": config == DEFAULT_CONFIG,
-                "description": _DESCRIPTIONS[config],
+                "description": SCHEMA[config].row,
                 "rows": {split: written.num_rows for split, written in of_config.items()},
             }
             for config, of_config in files.items()
         ],
+        columns=_columns(files),
         legend=_legend(),
         preview_size=PREVIEW_SIZE,
         paper_seed=PAPER_SEED,
-        most_graphs=MOST_GRAPHS,
         most_neighbours=MOST_NEIGHBOURS,
         tools=_tools(),
         exporters=_exporters(graphs),
@@ -170,6 +160,17 @@ def _content(of_config: Mapping[str, SplitFiles]) -> str:
     """A short hash of the files of a config."""
     digests = "".join(f"{split}:{' '.join(written.digests)}\n" for split, written in of_config.items())
     return blake2b(digests.encode(), digest_size=8).hexdigest()
+
+
+def _columns(configs: Iterable[str]) -> dict[str, list[str]]:
+    """What each column means, by name; more than one thing where configs differ in it."""
+    meanings: dict[str, list[str]] = {}
+    for config in configs:
+        for name, column in SCHEMA[config].columns.items():
+            known = meanings.setdefault(name, [])
+            if column.meaning not in known:
+                known.append(column.meaning)
+    return meanings
 
 
 def _legend() -> list[dict[str, str]]:

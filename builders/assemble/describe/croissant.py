@@ -1,15 +1,14 @@
 """`croissant.json`: the release in the Croissant vocabulary (1.1), with what is asked of responsible AI (RAI 1.0).
 
-In go the card, the report, the files of every split and the rows of config `graphs`; out comes JSON-LD. It lies beside
-the files that it describes, so that it holds wherever the release is copied to; what columns mean is read in the card.
+In go the report, the files of every split and the rows of config `graphs`; out comes JSON-LD. It lies beside the files
+that it describes, so that it holds wherever the release is copied to.
 It is written as plain JSON: mlcroissant, which checks it in the tests, would bring pandas, rdflib and scipy to a build.
 """
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -17,7 +16,7 @@ from builders.assemble.describe.report import ReleaseReport
 from builders.assemble.merge import Merged
 from builders.assemble.write.configs import Files
 from builders.assemble.write.features import card_features
-from younger_hf.schema import SCHEMA_VERSION, SPLITS, features
+from younger_hf.schema import SCHEMA, SCHEMA_VERSION, SPLITS, features
 
 Json = dict[str, Any]
 
@@ -38,11 +37,6 @@ DESCRIPTION: Final = (
     "data flow. Architectures that are isomorphic are one row, which names every model that has it."
 )
 
-_KEYS: Final = {
-    "graphs-no-attributes": ("type_fingerprint",),
-    "operators": ("kind", "id"),
-    "skeletons": ("skeleton_fingerprint",),
-}
 _CONTEXT: Final[Json] = {
     "@language": "en",
     "@vocab": "https://schema.org/",
@@ -127,16 +121,14 @@ _RAI: Final[Json] = {
 }  # fmt: skip
 
 
-def render_croissant(card: str, report: ReleaseReport, files: Files, graphs: Sequence[Merged]) -> str:
+def render_croissant(report: ReleaseReport, files: Files, graphs: Sequence[Merged]) -> str:
     """Describe a release for machines.
 
     Args:
-        card: its README.md, in which the meanings of columns are found.
         report: the counts.
         files: what was written, by config and split.
         graphs: the rows of config `graphs`.
     """
-    meanings = _meanings(card)
     days = sorted({model.retrieved for row in graphs for model, _ in row.models if model.retrieved})
     sources = "; ".join(
         f"{one.source}: {one.listed:,} listed, {one.tried:,} tried, {one.converted:,} converted, in "
@@ -163,7 +155,7 @@ def render_croissant(card: str, report: ReleaseReport, files: Files, graphs: Seq
             **({"rai:dataCollectionTimeFrame": [days[0], days[-1]]} if days else {}),
             **_RAI,
             "distribution": [*_file_objects(files), *_file_sets(files)],
-            "recordSet": [_splits(files), *(_record_set(config, meanings) for config in files)],
+            "recordSet": [_splits(files), *(_record_set(config) for config in files)],
         },
         indent=2,
     ) + "\n"  # fmt: skip
@@ -214,7 +206,7 @@ def _splits(files: Files) -> Json:
     }
 
 
-def _record_set(config: str, meanings: Mapping[str, str]) -> Json:
+def _record_set(config: str) -> Json:
     source = {"fileSet": {"@id": f"{config}-files"}}
     split = {
         "@type": "cr:Field",
@@ -227,20 +219,23 @@ def _record_set(config: str, meanings: Mapping[str, str]) -> Json:
     return {
         "@type": "cr:RecordSet",
         "@id": config,
-        "key": [{"@id": f"{config}/{column}"} for column in _KEYS.get(config, ("fingerprint",))],
-        "field": [split, *(_field(config, source, column, meanings) for column in card_features(features(config)))],
+        "key": [{"@id": f"{config}/{column}"} for column in SCHEMA[config].key],
+        "field": [split, *(_field(config, source, column) for column in card_features(features(config)))],
     }
 
 
-def _field(config: str, source: Json, column: Json, meanings: Mapping[str, str]) -> Json:
+def _field(config: str, source: Json, column: Json) -> Json:
     """A column; of a list of mappings each key is a field in it."""
     name = column["name"]
-    identity = {"@type": "cr:Field", "@id": f"{config}/{name}"}
-    description = {"description": meanings[name]} if name in meanings else {}
+    identity = {
+        "@type": "cr:Field",
+        "@id": f"{config}/{name}",
+        "description": SCHEMA[config].columns[name].meaning.replace("`", ""),
+    }
     extract = {**source, "extract": {"column": name}}
     if "list" not in column:
         image = {"transform": {"jsonPath": "bytes"}} if column.get("dtype") == "image" else {}
-        return {**identity, **description, **_data_type(column), "source": {**extract, **image}}
+        return {**identity, **_data_type(column), "source": {**extract, **image}}
     parts = [
         {
             "@type": "cr:Field",
@@ -250,7 +245,7 @@ def _field(config: str, source: Json, column: Json, meanings: Mapping[str, str])
         }
         for part in column["list"]
     ]
-    return {**identity, **description, "isArray": True, "arrayShape": "-1", "subField": parts}
+    return {**identity, "isArray": True, "arrayShape": "-1", "subField": parts}
 
 
 def _data_type(column: Any) -> Json:
@@ -262,15 +257,3 @@ def _data_type(column: Any) -> Json:
     kind = column if isinstance(column, str) else column["dtype"]
     array = {"isArray": True, "arrayShape": ",".join(shape)} if shape else {}
     return {"dataType": _TYPES[kind] if isinstance(kind, str) else "cr:Int64", **array}
-
-
-def _meanings(card: str) -> dict[str, str]:
-    """What the card's table of columns says of each; of columns that are explained together, all of it."""
-    rows = card.split("| column | meaning |\n", 1)[1].split("\n\n", 1)[0].splitlines()[1:]
-    meanings: dict[str, str] = {}
-    for row in rows:
-        columns, meaning = row.strip("| ").split(" | ", 1)
-        names = re.findall(r"`(\w+)`", columns)
-        text = meaning.replace("`", "")
-        meanings |= dict.fromkeys(names, text if len(names) == 1 else f"{', '.join(names)}: {text}")
-    return meanings

@@ -17,12 +17,10 @@ from builders.model_ref import ModelRef
 from younger_hf.dataset import to_columns
 from younger_hf.graph import Operator
 from younger_hf.operator_groups import operator_group
+from younger_hf.schema import MOST_GRAPHS
 from younger_hf.vocabulary import Vocabulary
 
 CONTROL_FLOW: Final = frozenset({"If", "Loop", "Scan", "SequenceMap"})
-
-MOST_GRAPHS: Final = 100
-"""How many of the graphs that a subgraph occurs in are named in its row."""
 
 Row = dict[str, Any]
 

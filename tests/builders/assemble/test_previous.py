@@ -10,7 +10,7 @@ from support.ledgers import Attempt, fill
 from support.releases import every_row, files, table
 
 from builders.assemble import ReleaseReport, assemble
-from builders.assemble.previous import KEYS, read_previous
+from builders.assemble.previous import KEPT, read_previous
 from builders.model_ref import ModelRef
 from younger_hf import Vocabulary
 from younger_hf.errors import ReleaseError
@@ -31,7 +31,7 @@ def two(tmp_path_factory: pytest.TempPathFactory, attempts: list[Attempt]) -> tu
 
 
 def splits(release: Path, config: str) -> dict[str, str]:
-    return {row[KEYS[config]]: split for split, rows in table(release, config).items() for row in rows}
+    return {row[KEPT[config]]: split for split, rows in table(release, config).items() for row in rows}
 
 
 def test_ids_of_operators_never_change(two: tuple[Path, Path, ReleaseReport]) -> None:
@@ -49,7 +49,7 @@ def test_a_row_that_was_published_means_the_same_numbers(two: tuple[Path, Path, 
             assert after[fingerprint][column] == row[column]
 
 
-@pytest.mark.parametrize("config", KEYS)
+@pytest.mark.parametrize("config", KEPT)
 def test_no_row_changes_its_split(two: tuple[Path, Path, ReleaseReport], config: str) -> None:
     before, after = (splits(release, config) for release in two[:2])
     assert len(after) > len(before)
@@ -86,8 +86,8 @@ def test_families_that_turn_out_to_share_a_graph_stay_where_they_were_and_are_re
     published = [one for one in attempts if one[0].id not in LATER]
     with fill(tmp_path / "work", [*published, (ModelRef("hub", "someone/copy", family=family), converted)]) as ledger:
         report = assemble(ledger, tmp_path / "younger", previous=two[0])
-    assert {config: splits(tmp_path / "younger", config) for config in KEYS} == {
-        config: splits(two[0], config) for config in KEYS
+    assert {config: splits(tmp_path / "younger", config) for config in KEPT} == {
+        config: splits(two[0], config) for config in KEPT
     }
     assert report.conflicts == 1
     leak = next(leak for leak in report.leaks if leak.relation == "a model of the same family")
@@ -109,7 +109,7 @@ def test_what_a_release_has_promised_is_read_from_it(release: tuple[Path, Releas
     assert previous.vocabulary is not None
     assert previous.vocabulary.operators == Vocabulary.load(release[0]).operators
     assert {config: Counter(of_config.values()) for config, of_config in previous.splits.items()} == {
-        config: Counter(release[1].rows[config]) for config in KEYS
+        config: Counter(release[1].rows[config]) for config in KEPT
     }
 
 

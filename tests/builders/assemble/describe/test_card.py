@@ -166,7 +166,7 @@ def test_the_card_has_what_a_card_must_say(release: tuple[Path, ReleaseReport]) 
     ]
     assert {token.info for token in tokens if token.type == "fence"} == {"python", "bibtex"}
     columns = set(re.findall(r"`(\w+)`", body(release[0]).split("| column | meaning |")[1].split("\n\n")[0]))
-    assert columns >= {name for config in CONFIGS[:5] for name in every_row(release[0], config)[0]}
+    assert columns >= {name for config in CONFIGS for name in every_row(release[0], config)[0]}
 
 
 def test_the_figures_of_the_card_are_those_beside_it(release: tuple[Path, ReleaseReport]) -> None:
