@@ -24,6 +24,7 @@ nox.options.error_on_missing_interpreters = True
 RELEASES = (
     "tests/compat",
     "tests/loading_script",
+    "tests/younger_hf/test_builder.py",
     "tests/younger_hf/test_hub.py",
     "tests/younger_hf/test_release_diff.py",
     "tests/builders/publish",

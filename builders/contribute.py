@@ -26,9 +26,9 @@ from builders.ledger import Ledger
 from builders.measure.facts import Facts, measure
 from builders.model_ref import ModelRef
 from builders.pipeline import MEMORY_LIMIT, TIMEOUT, collect
-from builders.publish.repository import (
+from builders.publish.dataset_repository import (
     REPO_TYPE,
-    Repository,
+    DatasetRepository,
     check_token,
     find_repository,
     quiet_off_terminal,
@@ -175,7 +175,7 @@ def contribute(
         release = open_release(repo_id, repository.sha)
         if repository.removals().cover(source.id):
             raise YoungerError(f"{source.id} is not to be in {repo_id}: its owner asked for that")
-    contribution, facts = convert(source, timeout=timeout, memory_limit=memory_limit)
+    contribution, facts = prepare(source, timeout=timeout, memory_limit=memory_limit)
     with refusals(repo_id):
         proposal = _look_up(api, repository, release, Proposal(repo_id, contribution, facts))
     show(str(proposal))
@@ -229,7 +229,7 @@ def _of_the_hub(model: str, component: str) -> ModelRef:
     return models[component]
 
 
-def convert(model: ModelRef, *, timeout: float, memory_limit: int) -> tuple[Contribution, Facts]:
+def prepare(model: ModelRef, *, timeout: float, memory_limit: int) -> tuple[Contribution, Facts]:
     """Convert a model in child processes, as a build does, and measure its skeleton.
 
     Raises:
@@ -256,7 +256,7 @@ def convert(model: ModelRef, *, timeout: float, memory_limit: int) -> tuple[Cont
     return contribution, facts
 
 
-def _look_up(api: HfApi, repository: Repository, release: Release, proposal: Proposal) -> Proposal:
+def _look_up(api: HfApi, repository: DatasetRepository, release: Release, proposal: Proposal) -> Proposal:
     """The proposal with what the repository has of it."""
     graph, skeleton = proposal.facts.graph.key, proposal.facts.skeleton.key
     standing: Standing = "new graph"

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from builders.measure.facts import Identity
 from builders.measure.spool import Spool
-from younger_hf.communities import cut_samples, find_communities
+from younger_hf.communities import cut_subgraphs, find_communities
 from younger_hf.graph import Operator, OperatorGraph
 from younger_hf.identity.batch import Batch, starts
 from younger_hf.identity.canonical import canonical_forms
@@ -66,9 +66,9 @@ def find_subgraphs(graph: OperatorGraph, attributes: bool = True, *, budget: int
         attributes: whether operators are told apart by their attributes too.
         budget: nodes and edges that the search for one subgraph's canonical form may visit.
     """
-    samples = cut_samples(graph, find_communities(graph), attributes)
-    forms = canonical_forms(samples.batch, budget)
-    batch = samples.batch.reordered(forms.order)
+    subgraphs = cut_subgraphs(graph, find_communities(graph), attributes)
+    forms = canonical_forms(subgraphs.batch, budget)
+    batch = subgraphs.batch.reordered(forms.order)
     ends = batch.node_ends
     order = forms.order + np.repeat(starts(ends), np.diff(ends, prepend=0))
     position = {operator: number for number, operator in enumerate(dict.fromkeys(graph.operator))}
@@ -80,8 +80,8 @@ def find_subgraphs(graph: OperatorGraph, attributes: bool = True, *, budget: int
         ],
         exact=forms.exact,
         operators=list(position),
-        node=node[samples.node[order]],
-        boundary=samples.boundary[order],
+        node=node[subgraphs.node[order]],
+        boundary=subgraphs.boundary[order],
         scope=batch.scope.astype(np.int32),
         edge_index=batch.edge_index.astype(np.int32),
         edge_slot=batch.edge_slot.astype(np.int32),

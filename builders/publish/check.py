@@ -30,7 +30,7 @@ CARD: Final = "README.md"
 NOT_PUBLISHED: Final = (".gitattributes", ".cache/huggingface/*", REMOVALS, f"{FOLDER}/*")
 """What may lie in the directory and is the repository's own, or this machine's: notes of downloads.
 
-What is to be removed is published where it is more than the repository knows, see `builders.publish.removal_requests`.
+What is to be removed is published where it is more than the repository knows, see `builders.publish.removed_models`.
 """
 
 _NECESSARY: Final = (DEFAULT_CONFIG, "operators")

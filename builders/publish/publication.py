@@ -15,17 +15,17 @@ from typing import Final
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
 from builders.publish.check import CARD, check_release
-from builders.publish.plan import Plan, make_plan
-from builders.publish.removal_requests import check_removals, to_publish
-from builders.publish.repository import (
+from builders.publish.commit_plan import CommitPlan, make_plan
+from builders.publish.dataset_repository import (
     REPO_TYPE,
-    Repository,
+    DatasetRepository,
     check_token,
     find_repository,
     quiet_off_terminal,
     refusals,
     status,
 )
+from builders.publish.removed_models import check_removed, names_more
 from builders.removals import REMOVALS, Removals
 from younger_hf import __version__
 from younger_hf.errors import ReleaseError, UsageError
@@ -47,7 +47,7 @@ class Published:
         url: of the pull request, if one was asked for, or of the repository.
     """
 
-    plan: Plan
+    plan: CommitPlan
     commit: str | None
     url: str
 
@@ -120,12 +120,12 @@ def publish(
 
 def _prepare(
     api: HfApi, directory: Path, files: tuple[str, ...], repo_id: str, private: bool, tag: str | None, create_pr: bool
-) -> tuple[Plan, _Message]:
+) -> tuple[CommitPlan, _Message]:
     """Look at the repository, and say what is to be done and why."""
     repository = find_repository(api, repo_id)
     published, own = repository.removals() if repository else Removals(), Removals.of_directory(directory)
-    check_removals(directory, published | own, repo_id)
-    if to_publish(own, published, directory, repo_id):
+    check_removed(directory, published | own, repo_id)
+    if names_more(own, published, directory, repo_id):
         files = (*files, REMOVALS)
     if repository is None:
         if create_pr:
@@ -139,7 +139,9 @@ def _prepare(
     return plan, _message(directory, repository, plan, tag)
 
 
-def _commit(api: HfApi, directory: Path, plan: Plan, message: _Message, create_pr: bool) -> tuple[str, str | None]:
+def _commit(
+    api: HfApi, directory: Path, plan: CommitPlan, message: _Message, create_pr: bool
+) -> tuple[str, str | None]:
     """Carry a plan out; gives the commit and the URL of the pull request."""
     if plan.is_empty:
         return str(plan.parent), None
@@ -164,7 +166,7 @@ def _is_tagged(api: HfApi, repo_id: str, tag: str, commit: str) -> bool:
     return any((ref.name, ref.target_commit) == (tag, commit) for ref in refs.tags)
 
 
-def _message(directory: Path, repository: Repository, plan: Plan, tag: str | None) -> _Message:
+def _message(directory: Path, repository: DatasetRepository, plan: CommitPlan, tag: str | None) -> _Message:
     """What a commit says: which rows come and go, by their keys alone."""
     if CARD not in repository.files:
         return _first_message(directory, tag)

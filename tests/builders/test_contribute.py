@@ -37,7 +37,7 @@ from builders.crawl.onnx_package import zoo_files
 from builders.ledger import Ledger
 from builders.pipeline import build
 from builders.publish import publish
-from builders.publish.plan import taken_in
+from builders.publish.commit_plan import taken_in
 from younger_hf.cli import app
 from younger_hf.errors import ReleaseError, UsageError, YoungerError
 from younger_hf.extract import read_structure, strip
@@ -63,7 +63,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def converted(file: Path) -> Any:
     """What it becomes, converted once."""
-    return module.convert(module.find_model(str(file), ADA), timeout=600, memory_limit=8 << 30)
+    return module.prepare(module.find_model(str(file), ADA), timeout=600, memory_limit=8 << 30)
 
 
 @pytest.fixture

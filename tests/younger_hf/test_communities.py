@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.strategies import operator_graphs
 
-from younger_hf.communities import MOST_NEIGHBOURS, Samples, cut_samples, find_communities
+from younger_hf.communities import MOST_NEIGHBOURS, CommunitySubgraphs, cut_subgraphs, find_communities
 from younger_hf.extract import extract
 from younger_hf.graph import IntArray, Operator, OperatorGraph, make_graph
 from younger_hf.identity import canonicalize
@@ -43,20 +43,20 @@ def from_pairs(pairs: list[tuple[int, int]], nodes: int) -> OperatorGraph:
 TWO_GROUPS = from_pairs([*WITHIN_FIRST, *WITHIN_SECOND, THERE, BACK], 8)
 
 
-def parts(samples: Samples) -> list[tuple[set[int], set[int], Counter[tuple[int, int, int, int]]]]:
+def parts(subgraphs: CommunitySubgraphs) -> list[tuple[set[int], set[int], Counter[tuple[int, int, int, int]]]]:
     """Of each sample the nodes, the boundary, and the edges with their slots, in positions of the graph."""
     found = []
-    batch = samples.batch
+    batch = subgraphs.batch
     first_node, first_edge = 0, 0
     for end_node, end_edge in zip(batch.node_ends.tolist(), batch.edge_ends.tolist(), strict=True):
-        node = samples.node[first_node:end_node]
+        node = subgraphs.node[first_node:end_node]
         assert (np.diff(node) > 0).all()
         edges = zip(
             *node[batch.edge_index[:, first_edge:end_edge]].tolist(),
             *batch.edge_slot[:, first_edge:end_edge].tolist(),
             strict=True,
         )
-        boundary = set(node[samples.boundary[first_node:end_node]].tolist())
+        boundary = set(node[subgraphs.boundary[first_node:end_node]].tolist())
         found.append((set(node.tolist()), boundary, Counter(edges)))
         first_node, first_edge = end_node, end_edge
     return found
@@ -83,7 +83,9 @@ def test_two_groups_are_found() -> None:
 
 
 def test_the_boundary_is_what_feeds_a_community_and_what_it_feeds() -> None:
-    first, second = sorted(parts(cut_samples(TWO_GROUPS, find_communities(TWO_GROUPS))), key=lambda part: min(part[0]))
+    first, second = sorted(
+        parts(cut_subgraphs(TWO_GROUPS, find_communities(TWO_GROUPS))), key=lambda part: min(part[0])
+    )
     assert first[:2] == ({*FIRST, 2, 3}, {2, 3})
     assert second[:2] == ({*SECOND, 1, 4}, {1, 4})
     # Induced: between the nodes of the boundary, too.
@@ -94,12 +96,12 @@ def test_the_boundary_is_what_feeds_a_community_and_what_it_feeds() -> None:
 def test_a_community_without_a_boundary_gives_no_sample() -> None:
     apart = from_pairs([*WITHIN_FIRST, *WITHIN_SECOND], 8)
     assert len(find_communities(apart)) == 8
-    assert parts(cut_samples(apart, find_communities(apart))) == []
+    assert parts(cut_subgraphs(apart, find_communities(apart))) == []
 
 
 def test_every_edge_and_every_slot_between_two_nodes_is_kept() -> None:
     graph = make_graph([RELU, RELU, ADD], [(0, 1, 0, 0), (1, 2, 0, 0), (1, 2, 3, 1)])
-    (_, _, left), (_, _, right) = parts(cut_samples(graph, np.array([0, 0, 1])))
+    (_, _, left), (_, _, right) = parts(cut_subgraphs(graph, np.array([0, 0, 1])))
     assert left == Counter([(0, 1, 0, 0), (1, 2, 0, 0), (1, 2, 3, 1)])
     assert right == Counter([(1, 2, 0, 0), (1, 2, 3, 1)])
 
@@ -107,15 +109,15 @@ def test_every_edge_and_every_slot_between_two_nodes_is_kept() -> None:
 def test_an_owner_outside_of_the_sample_is_no_owner() -> None:
     # A body of three nodes; the loop that owns them is joined to the last of them alone.
     graph = make_graph([RELU, RELU, RELU, LOOP], [(0, 1, 0, 0), (1, 2, 0, 0), (2, 3, 0, 2)], scope=[3, 3, 3, -1])
-    samples = cut_samples(graph, np.array([0, 0, 1, 1]))
-    first, second = np.split(samples.batch.scope, samples.batch.node_ends[:1])
-    assert samples.node.tolist() == [0, 1, 2, 1, 2, 3]
+    subgraphs = cut_subgraphs(graph, np.array([0, 0, 1, 1]))
+    first, second = np.split(subgraphs.batch.scope, subgraphs.batch.node_ends[:1])
+    assert subgraphs.node.tolist() == [0, 1, 2, 1, 2, 3]
     assert first.tolist() == [-1, -1, -1]
     assert second.tolist() == [2, 2, -1]
 
 
 @given(operator_graphs(), st.data())
-def test_samples_are_what_networkx_cuts_whatever_the_communities(graph: OperatorGraph, data: st.DataObject) -> None:
+def test_subgraphs_are_what_networkx_cuts_whatever_the_communities(graph: OperatorGraph, data: st.DataObject) -> None:
     numbers = st.integers(0, 3)
     drawn = data.draw(st.lists(numbers, min_size=graph.num_nodes, max_size=graph.num_nodes))
     community = np.unique(drawn, return_inverse=True)[1].astype(np.int64)
@@ -128,7 +130,7 @@ def test_samples_are_what_networkx_cuts_whatever_the_communities(graph: Operator
         if boundary:
             nodes = inside | boundary
             expected.append((nodes, boundary, Counter(e for e in every_edge if e[0] in nodes and e[1] in nodes)))
-    assert parts(cut_samples(graph, community)) == expected
+    assert parts(cut_subgraphs(graph, community)) == expected
 
 
 @pytest.mark.parametrize("file", sorted(LIGHT.glob("*.onnx")), ids=lambda file: file.stem)
@@ -144,7 +146,7 @@ def test_a_hub_is_a_community_by_itself_and_costs_no_time() -> None:
     graph = from_pairs([(0, 1 + leaf) for leaf in range(leaves)], 1 + leaves)
     community = find_communities(graph)
     assert np.count_nonzero(community == community[0]) == 1
-    hub = next(part for part in parts(cut_samples(graph, community)) if len(part[0]) > 2)
+    hub = next(part for part in parts(cut_subgraphs(graph, community)) if len(part[0]) > 2)
     assert hub[1] == set(range(1, 1 + leaves))
 
 

@@ -161,9 +161,9 @@ def _release_of(run: Run, named: str | None) -> Release:
 
 
 def _cut(graph: OperatorGraph) -> Samples:
-    from younger_hf.communities import cut_samples, find_communities
+    from younger_hf.communities import cut_subgraphs, find_communities
 
-    return cut_samples(graph, find_communities(graph))
+    return cut_subgraphs(graph, find_communities(graph))
 
 
 def _canonical(model: Path, attributes: bool) -> tuple[OperatorGraph, list[tuple[str, int]]]:

@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 
 from younger_hf import Vocabulary, YoungerError, load, to_graph, to_onnx
 from younger_hf.cli import app
-from younger_hf.communities import cut_samples, find_communities
+from younger_hf.communities import cut_subgraphs, find_communities
 from younger_hf.graph import OperatorGraph
 from younger_hf.recipes.batches import GraphTable
 from younger_hf.recipes.embed import embed_graph, embed_operators, embed_subgraphs
@@ -30,7 +30,7 @@ LEVELS = ("node", "subgraph", "graph")
 
 
 def cut(graph: OperatorGraph):
-    return cut_samples(graph, find_communities(graph))
+    return cut_subgraphs(graph, find_communities(graph))
 
 
 def command(*arguments: object) -> Result:

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from younger_hf import Vocabulary, YoungerError, load, to_graph, to_onnx
 from younger_hf.cli import app
-from younger_hf.communities import cut_samples, find_communities
+from younger_hf.communities import cut_subgraphs, find_communities
 from younger_hf.extract import extract, node_names
 from younger_hf.graph import Operator, OperatorGraph
 from younger_hf.recipes.samples import sample_batch
@@ -20,7 +20,7 @@ from younger_hf.recipes.suggest import data_flow_probability, ids_of, suggest_op
 
 
 def cut(graph: OperatorGraph):
-    return cut_samples(graph, find_communities(graph))
+    return cut_subgraphs(graph, find_communities(graph))
 
 
 def suggest(*arguments: object) -> Result:

@@ -17,7 +17,7 @@ from younger_hf.release import open_release
 _CONFIGS: Final = ("graphs", "sample", "skeletons")
 
 
-def check_removals(directory: Path, removals: Removals, repo_id: str) -> None:
+def check_removed(directory: Path, removals: Removals, repo_id: str) -> None:
     """Refuse a release that has a model which was asked to be removed.
 
     Args:
@@ -41,7 +41,7 @@ def check_removals(directory: Path, removals: Removals, repo_id: str) -> None:
                 )
 
 
-def to_publish(own: Removals, published: Removals, directory: Path, repo_id: str) -> bool:
+def names_more(own: Removals, published: Removals, directory: Path, repo_id: str) -> bool:
     """Whether a release's own removals take the place of those in the repository, since they name more.
 
     Raises:

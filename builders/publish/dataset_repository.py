@@ -1,6 +1,6 @@
 """A dataset repository on the Hub as it is now: its newest commit, the files of that, its tags.
 
-In goes the id of a repository; out comes a `Repository`, or None. What the Hub refuses is said in one sentence.
+In goes the id of a repository; out comes a `DatasetRepository`, or None. What the Hub refuses is said in one sentence.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _REFUSALS: Final = {
 
 
 @dataclass(frozen=True)
-class RemoteFile:
+class CommittedFile:
     """A file of a commit.
 
     Attributes:
@@ -54,7 +54,7 @@ class RemoteFile:
 
 
 @dataclass(frozen=True)
-class Repository:
+class DatasetRepository:
     """A repository at its newest commit.
 
     Attributes:
@@ -68,7 +68,7 @@ class Repository:
     id: str
     sha: str
     private: bool
-    files: Mapping[str, RemoteFile]
+    files: Mapping[str, CommittedFile]
     tags: Mapping[str, str]
 
     def download(self, path: str) -> Path:
@@ -82,7 +82,7 @@ class Repository:
         return Removals.parse(self.download(REMOVALS).read_bytes(), f"{REMOVALS} of {self.id}")
 
 
-def find_repository(api: HfApi, repo_id: str) -> Repository | None:
+def find_repository(api: HfApi, repo_id: str) -> DatasetRepository | None:
     """Look at a repository; None if there is none, or none that the token may see."""
     try:
         info = api.repo_info(repo_id, repo_type=REPO_TYPE)
@@ -90,12 +90,12 @@ def find_repository(api: HfApi, repo_id: str) -> Repository | None:
         return None
     tree = api.list_repo_tree(repo_id, recursive=True, revision=info.sha, repo_type=REPO_TYPE)
     files = {
-        entry.path: RemoteFile(entry.size, entry.lfs.sha256 if entry.lfs else None, entry.blob_id)
+        entry.path: CommittedFile(entry.size, entry.lfs.sha256 if entry.lfs else None, entry.blob_id)
         for entry in cast(Iterator[Any], tree)
         if hasattr(entry, "blob_id")
     }
     refs = api.list_repo_refs(repo_id, repo_type=REPO_TYPE)
-    return Repository(
+    return DatasetRepository(
         repo_id, str(info.sha), bool(info.private), files, {tag.name: tag.target_commit for tag in refs.tags}
     )
 

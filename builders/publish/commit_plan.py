@@ -1,7 +1,7 @@
 """What publishing a release would change in a repository, file by file, before anything is changed.
 
-In go the files of a release and the repository as it is; out comes a `Plan`: a table for people, and what to commit.
-Files are compared by size and by hash, as the Hub has them, so that a file that did not change is not uploaded.
+In go the files of a release and the repository as it is; out comes a `CommitPlan`: a table for people, and what to
+commit. Files are compared by size and by hash, as the Hub has them, so that a file that did not change is not uploaded.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tqdm import tqdm
 from builders.assemble.write.swap import BESIDE
 from builders.contribution import FOLDER, published_contributions
 from builders.publish.check import CARD, listed
-from builders.publish.repository import RemoteFile, Repository
+from builders.publish.dataset_repository import CommittedFile, DatasetRepository
 from builders.removals import REMOVALS
 from younger_hf.errors import UsageError, YoungerError
 from younger_hf.release import open_release, read_front_matter
@@ -52,7 +52,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Plan:
+class CommitPlan:
     """What a commit is to do.
 
     Attributes:
@@ -89,7 +89,7 @@ class Plan:
         )
 
 
-def make_plan(directory: Path, files: Iterable[str], repo_id: str, repository: Repository | None) -> Plan:
+def make_plan(directory: Path, files: Iterable[str], repo_id: str, repository: DatasetRepository | None) -> CommitPlan:
     """Compare a release with a repository.
 
     Args:
@@ -102,7 +102,7 @@ def make_plan(directory: Path, files: Iterable[str], repo_id: str, repository: R
         UsageError: the repository holds something else than a release.
     """
     files = sorted(files)
-    remote: Mapping[str, RemoteFile] = repository.files if repository else {}
+    remote: Mapping[str, CommittedFile] = repository.files if repository else {}
     own = _own_folders(repository) if repository else frozenset()
     sizes = {path: (directory / path).stat().st_size for path in files}
     compared = [path for path in files if path in remote and remote[path].size == sizes[path]]
@@ -113,10 +113,12 @@ def make_plan(directory: Path, files: Iterable[str], repo_id: str, repository: R
     taken = taken_in(directory)
     gone = (path for path in remote if path not in sizes and (path.partition("/")[0] in own or path in taken))
     changes += [Change(path, "delete", remote[path].size) for path in gone]
-    return Plan(repo_id, repository.sha if repository else None, tuple(sorted(changes, key=lambda change: change.path)))
+    return CommitPlan(
+        repo_id, repository.sha if repository else None, tuple(sorted(changes, key=lambda change: change.path))
+    )
 
 
-def _own_folders(repository: Repository) -> frozenset[str]:
+def _own_folders(repository: DatasetRepository) -> frozenset[str]:
     """The folders and files at the root of a repository that a release has made and may delete."""
     if CARD not in repository.files:
         foreign = [path for path in repository.files if path.partition("/")[0] not in STAYING]
@@ -132,7 +134,7 @@ def _own_folders(repository: Repository) -> frozenset[str]:
     return frozenset({CARD, *CONFIGS, *configs, *beside}) - {*STAYING}
 
 
-def _is_same(file: Path, remote: RemoteFile, progress: Any) -> bool:
+def _is_same(file: Path, remote: CommittedFile, progress: Any) -> bool:
     """Whether a file of the same size has the same content: SHA-256 for large files, else git's hash of a blob."""
     digest = hashlib.sha256() if remote.sha256 else hashlib.sha1(f"blob {remote.size}\0".encode())  # noqa: S324
     with file.open("rb") as source:
