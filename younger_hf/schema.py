@@ -109,10 +109,9 @@ _OPSET: Final = Column(_INTEGER, "version of ONNX's default operator set in the 
 _NUM_PARAMETERS: Final = Column(_INTEGER, "elements of all parameters of the skeleton")
 _NUM_NODES: Final = Column(_INTEGER, "operators of the graph")
 _NUM_EDGES: Final = Column(_INTEGER, "data flows of the graph")
-_MODEL_LIST: Final = Column(
-    _MODELS,
-    "every model with this graph: its `source`, its `id` there, the `component` of it, the day on which it was "
-    "`retrieved`, and what its source says of it",
+_OF_A_MODEL: Final = (
+    "its `source`, its `id` there, the `component` of it, the day on which it was `retrieved`, and what its source "
+    "says of it"
 )
 _PAPER_SPLIT: Final = Column(_STRING, "the split by the paper's scheme, or null where the paper drops the row")
 
@@ -159,7 +158,7 @@ _GRAPHS: Final = {
     **_SCALARS,
     "preview": Column(Image(), "a thumbnail, see below"),
     **_STRUCTURE,
-    "models": _MODEL_LIST,
+    "models": Column(_MODELS, f"every model with this graph: {_OF_A_MODEL}"),
     "evaluations": Column(_EVALUATIONS, "the results that the publishers of the models report, unverified"),
     "paper_split": _PAPER_SPLIT,
 }
@@ -242,7 +241,7 @@ SCHEMA: Final[Mapping[str, Config]] = {
             "num_parameters": _NUM_PARAMETERS,
             "opset": _OPSET,
             "exporter": _EXPORTER,
-            "models": _MODEL_LIST,
+            "models": Column(_MODELS, f"every model with this skeleton: {_OF_A_MODEL}"),
             "onnx": Column(Value("binary"), "the skeleton, a weightless ONNX model"),
         },
     ),
