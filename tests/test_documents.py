@@ -54,6 +54,8 @@ SLOW = {"docs/baselines.md", "docs/contributing-a-model.md"}
 
 # What begins so is shown and not run here, and why.
 NOT_RUN = {
+    "make check": "runs for itself",
+    "make docs": "builds a site in the working tree",
     "make demo": "converts 38 models in minutes; what it runs is tested for itself",
     "make test": "runs this",
     "make compat": "is a part of continuous integration by itself",
