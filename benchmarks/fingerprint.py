@@ -12,7 +12,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from statistics import median
-from time import perf_counter
+from time import process_time
 
 import networkx as nx
 import numpy as np
@@ -67,14 +67,14 @@ def neighbourhoods(graph: OperatorGraph, size: int, count: int, seed: int = 0) -
 
 
 def compare(ours: Callable[[], object], theirs: Callable[[], object], repeats: int) -> tuple[float, float]:
-    """Median seconds of each, run in turn."""
+    """Median CPU seconds of each, run in turn: what else the machine does hardly counts."""
     ours()
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(repeats):
         for side, run in zip(times, (ours, theirs), strict=True):
-            start = perf_counter()
+            start = process_time()
             run()
-            side.append(perf_counter() - start)
+            side.append(process_time() - start)
     return median(times[0]), median(times[1])
 
 
