@@ -206,6 +206,15 @@ def test_a_notebook_is_kept_with_short_output_that_names_no_machine(notebook: st
     assert not re.search(r"[\"' ]/(home|root|tmp|Users|work)/", (ROOT / notebook).read_text())
 
 
+def test_the_sheet_of_architectures_is_drawn_of_any_release(served: Hub) -> None:
+    draw = [sys.executable, str(ROOT / "examples/gallery.py"), "younger", "sheet.png"]
+    subprocess.run([*draw, "resnet18", "vgg19"], check=True)
+    named = Path("sheet.png").read_bytes()
+    subprocess.run(draw, check=True)
+    assert named[:4] == Path("sheet.png").read_bytes()[:4] == b"\x89PNG"
+    assert named != Path("sheet.png").read_bytes()
+
+
 def test_links_between_documents_lead_somewhere() -> None:
     for name in ("README.md", "CONTRIBUTING.md", *PAGES):
         text = (ROOT / name).read_text()
