@@ -26,9 +26,10 @@ from torch_geometric.loader import DataLoader
 
 from builders.pipeline import build
 from younger_hf import Vocabulary, load, to_pyg
-from younger_hf.recipes.batches import GraphTable, ShuffledRows
+from younger_hf.recipes.batches import GraphBatch, ShuffledRows
 from younger_hf.recipes.models import build_model
 from younger_hf.recipes.operator import mask_boundary
+from younger_hf.tasks.graph_table import GraphTable
 
 BATCH_SIZE = 512
 NUM_BATCHES = 6
@@ -75,15 +76,19 @@ def compare(rows: datasets.Dataset) -> float:
     """Print the ratio; the seconds of a batch of ours come back."""
     table, order = GraphTable(rows, "variant"), ShuffledRows(len(rows), BATCH_SIZE, seed=0)
     chosen = [order[step] for step in range(NUM_BATCHES)]
+
+    def collate(rows: np.ndarray) -> GraphBatch:
+        return GraphBatch.of(table.union(rows))
+
     loader = DataLoader([as_data(graph) for graph in to_pyg(rows, "variant")], batch_sampler=chosen)
-    for ours, theirs in zip(map(table.batch, chosen), loader, strict=True):
+    for ours, theirs in zip(map(collate, chosen), loader, strict=True):
         assert ours.x.equal(theirs.x)
         assert ours.edge_index.equal(theirs.edge_index)
         assert ours.edge_attr.equal(theirs.edge_attr)
         assert ours.boundary.equal(theirs.boundary_mask.nonzero().flatten())
         assert ours.batch.equal(theirs.batch)
     # In turn, so that a busy machine slows both down alike; the best of each.
-    seconds = [(time_pass(map(table.batch, chosen)), time_pass(loader)) for _ in range(REPEATS)]
+    seconds = [(time_pass(map(collate, chosen)), time_pass(loader)) for _ in range(REPEATS)]
     fast, slow = (min(column) / NUM_BATCHES for column in zip(*seconds, strict=True))
     print(f"{BATCH_SIZE} subgraphs of {table.num_nodes.mean():.0f} nodes and {table.num_edges.mean():.0f} edges")
     print(f"from Arrow memory  {1000 * fast:7.2f} ms a batch")
@@ -107,7 +112,7 @@ def time_pass(batches: Any) -> float:
 
 def time_step(rows: datasets.Dataset, name: str, vocabulary_size: int) -> float:
     """The seconds of a training step after its batch was made, the best of several."""
-    batch, y = mask_boundary(GraphTable(rows, "variant").batch(np.arange(BATCH_SIZE)))
+    batch, y = mask_boundary(GraphBatch.of(GraphTable(rows, "variant").union(np.arange(BATCH_SIZE))))
     model = build_model("operator", name, vocabulary_size)
     optimizer = torch.optim.Adam(model.parameters())
     seconds = []

@@ -14,10 +14,11 @@ import torch
 from recipe_batches import BATCH_SIZE, enough_rows, opened, release_parser
 from torch.nn import functional
 
-from younger_hf.recipes.batches import GraphTable, ShuffledRows
+from younger_hf.recipes.batches import GraphBatch, ShuffledRows
 from younger_hf.recipes.models import build_model
 from younger_hf.recipes.operator import mask_boundary
 from younger_hf.recipes.training import keep_freed_memory
+from younger_hf.tasks.graph_table import GraphTable
 
 NUM_STEPS = 3
 PAPER = 80e9  # bytes, and more were wanted
@@ -34,7 +35,7 @@ def main() -> None:
         model = build_model("operator", "gat", arguments.vocabulary_size)
         optimizer = torch.optim.Adam(model.parameters())
         for step in range(NUM_STEPS):
-            batch, y = mask_boundary(table.batch(order[step]))
+            batch, y = mask_boundary(GraphBatch.of(table.union(order[step])))
             optimizer.zero_grad()
             functional.cross_entropy(model(batch.x, batch.edge_index, batch.edge_attr, batch.boundary), y).backward()
             optimizer.step()

@@ -22,12 +22,13 @@ from torch.nn import functional
 from torch_geometric.nn import VGAE
 
 from younger_hf import Vocabulary, load
-from younger_hf.recipes.batches import GraphBatch, GraphTable
+from younger_hf.recipes.batches import GraphBatch
 from younger_hf.recipes.dataflow import logits_of
-from younger_hf.recipes.link_split import Links, negative_pairs, split_links
 from younger_hf.recipes.models import build_model
 from younger_hf.recipes.operator import mask_boundary
 from younger_hf.recipes.training import keep_freed_memory
+from younger_hf.tasks.graph_table import GraphTable, GraphUnion
+from younger_hf.tasks.links import negative_pairs, split_links
 
 REPEATS = 4
 MODELS = [
@@ -42,9 +43,9 @@ def main() -> None:
         vocabulary_size = len(Vocabulary.load(release).operators)
         table = GraphTable(load("subgraphs-no-attributes", "train", source=release), "operator")
         drawn = np.random.default_rng(0).permutation(len(table))
-        batch = table.batch(np.resize(drawn, BATCH_SIZE))
-        steps = {key: losses_of(*key, vocabulary_size, batch) for key in MODELS}
-        print(f"{BATCH_SIZE} subgraphs, {batch.num_nodes:,} nodes; milliseconds of a step forward and back")
+        graphs = table.union(np.resize(drawn, BATCH_SIZE))
+        steps = {key: losses_of(*key, vocabulary_size, graphs) for key in MODELS}
+        print(f"{BATCH_SIZE} subgraphs, {graphs.num_nodes:,} nodes; milliseconds of a step forward and back")
         seconds = {
             key: np.min([[step(loss) for loss in both] for _ in range(REPEATS)], axis=0) for key, both in steps.items()
         }
@@ -58,16 +59,16 @@ def main() -> None:
             )
 
 
-def losses_of(task: str, name: str, vocabulary_size: int, batch: GraphBatch) -> list[Callable[[], Tensor]]:
+def losses_of(task: str, name: str, vocabulary_size: int, graphs: GraphUnion) -> list[Callable[[], Tensor]]:
     """The loss of a step as the recipe computes it, and by the plain layers."""
     torch.manual_seed(0)
     model = build_model(task, name, vocabulary_size)
     generator = np.random.default_rng(0)
+    batch = GraphBatch.of(graphs)
     masked, y = mask_boundary(batch)
     if name in ("gae", "vgae"):
-        pairs = torch.from_numpy(
-            negative_pairs(batch.edge_index.numpy(), batch.num_nodes, batch.edge_index.shape[1], generator)
-        )
+        edges = graphs.edge_index
+        pairs = batch.tensor(negative_pairs(edges, graphs.num_nodes, edges.shape[1], generator))
         losses = [
             lambda: model.reconstruction_loss(masked.x, masked.edge_index, pairs),
             lambda: plain_reconstruction(model.autoencoder, masked, pairs),
@@ -78,12 +79,12 @@ def losses_of(task: str, name: str, vocabulary_size: int, batch: GraphBatch) -> 
             lambda: functional.cross_entropy(two_layers(model, masked.x, masked.edge_index)[masked.boundary], y),
         ]
     else:
-        links = split_links(batch, 0.2, generator.spawn(batch.num_graphs))
+        links = split_links(graphs, 0.2, generator.spawn(graphs.num_graphs))
+        messages, ends, labels = (batch.tensor(array) for array in (links.is_message, links.pairs, links.y))
         losses = [
-            lambda: links_loss(logits_of(model, batch, links), links),
+            lambda: links_loss(logits_of(model, batch, links), labels),
             lambda: links_loss(
-                model.decode(two_layers(model.encoder, batch.x, batch.edge_index[:, links.is_message]), links.pairs),
-                links,
+                model.decode(two_layers(model.encoder, batch.x, batch.edge_index[:, messages]), ends), labels
             ),
         ]
     model.eval()
@@ -111,8 +112,8 @@ def plain_reconstruction(autoencoder: Any, batch: GraphBatch, negatives: Tensor)
     return loss + 0.001 * autoencoder.kl_loss(mean, log_deviation)  # type: ignore[no-any-return]
 
 
-def links_loss(logits: Tensor, links: Links) -> Tensor:
-    return functional.binary_cross_entropy_with_logits(logits, links.y)
+def links_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    return functional.binary_cross_entropy_with_logits(logits, labels.float())
 
 
 def step(loss: Callable[[], Tensor]) -> float:

@@ -16,11 +16,13 @@ from recipe_batches import BATCH_SIZE, NUM_BATCHES, enough_rows, opened, release
 from torch.nn import functional
 
 from younger_hf import Vocabulary
-from younger_hf.recipes.batches import GraphBatch, GraphTable, ShuffledRows
-from younger_hf.recipes.config import config_of
+from younger_hf.recipes.batches import GraphBatch, ShuffledRows
+from younger_hf.recipes.checkpoints import fresh_model
 from younger_hf.recipes.operator import mask_boundary
+from younger_hf.recipes.recipe import config_of
 from younger_hf.recipes.run import Run
 from younger_hf.recipes.training import fit
+from younger_hf.tasks.graph_table import GraphTable
 
 REPEATS = 4
 
@@ -30,7 +32,7 @@ def main() -> None:
     with opened(arguments.release) as (release, scratch):
         table = GraphTable(enough_rows(release, BATCH_SIZE * NUM_BATCHES), "variant")
         order = ShuffledRows(len(table), BATCH_SIZE, seed=0)
-        collated = [mask_boundary(table.batch(order[step])) for step in range(NUM_BATCHES)]
+        collated = [mask_boundary(GraphBatch.of(table.union(order[step]))) for step in range(NUM_BATCHES)]
         for model in ("gcn", "sage"):
             config = config_of("operator", {"model": model, "attributes": True, "release": str(release)})
             times = []
@@ -48,11 +50,11 @@ def main() -> None:
 def recipe_loop(run: Run, table: GraphTable, order: ShuffledRows) -> list[float]:
     """The seconds from the beginning of each step to that of the next."""
     starts = []
-    model = run.build_model()
+    model = fresh_model(run)
 
     def loss(step: int, _: np.random.Generator) -> torch.Tensor:
         starts.append(time.perf_counter())
-        batch, y = mask_boundary(table.batch(order[step % NUM_BATCHES]))
+        batch, y = mask_boundary(GraphBatch.of(table.union(order[step % NUM_BATCHES])))
         return functional.cross_entropy(model(batch.x, batch.edge_index, batch.edge_attr, batch.boundary), y)
 
     # One more, since a step ends where the next one begins.
@@ -61,7 +63,7 @@ def recipe_loop(run: Run, table: GraphTable, order: ShuffledRows) -> list[float]
 
 
 def plain_loop(run: Run, collated: list[tuple[GraphBatch, torch.Tensor]]) -> list[float]:
-    model = run.build_model()
+    model = fresh_model(run)
     optimizer = torch.optim.Adam(model.parameters())
     starts = []
     for batch, y in [*collated, collated[0]]:

@@ -42,7 +42,7 @@ PARTS = {
     "younger_hf.plots.preview": "",
     "younger_hf.tasks.evaluator": "evaluate",
     "younger_hf.recipes": "train",
-    "younger_hf.recipes.config": "",
+    **dict.fromkeys((f"younger_hf.recipes.{name}" for name in ("config", "recipe", "dataflow", "operator", "run")), ""),
     "builders": "build",
     "builders.convert.torch": "torchvision",
     "builders.convert.pytorch_hub": "torchvision",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from younger_hf.choices import check_choice
-from younger_hf.cli.runs import embed, evaluate, nearest, suggest
+from younger_hf.cli.runs import embed, evaluate, suggest
 from younger_hf.cli.train import train
 from younger_hf.errors import MissingExtraError, UsageError, YoungerError
 
@@ -137,6 +137,8 @@ def inspect(
     """Identify the architecture in an ONNX file, and look it up in a release."""
     facts = _facts(model, release)
     if embeddings is not None:
+        from younger_hf.recipes.embedding_files import nearest
+
         facts["nearest"] = nearest(model, embeddings)
     typer.echo(json.dumps(facts, indent=2) if as_json else _table(facts))
 

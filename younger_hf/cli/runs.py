@@ -1,30 +1,23 @@
 """`younger-hf evaluate`, `embed` and `suggest`: what a training run is worth, what it has learned, what it advises.
 
-PyTorch and the pipeline are imported inside the commands, so that the others start quickly and work without them.
+PyTorch is imported inside the commands, so that the others start quickly and work without it.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from younger_hf.choices import check_choice
 from younger_hf.errors import UsageError
 from younger_hf.text import plain, table
 
 if TYPE_CHECKING:
-    from younger_hf.graph import OperatorGraph
     from younger_hf.recipes.run import Run
-    from younger_hf.recipes.samples import Samples
     from younger_hf.release import Release
-    from younger_hf.tasks.predictions import EvaluationSet
 
-_NEAREST: Final = 5
-_LONGEST_NAME: Final = 200
 _LONGEST_LABEL: Final = 100
 
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
@@ -72,14 +65,14 @@ def evaluate(
         "model": predictions.model,
         "config": of.config,
         "splits": of.split_scheme,
-        **({"protocol": _protocol(of), "seed": of.seed} if of.task == "dataflow" else {}),
+        **of.choices.shown(),
         "split": of.split,
         "labels": f"{predictions.table.num_rows:,}",
         **{name: f"{value:.4f}" for name, value in metrics.items()},
     }
     cells = [tuple(map(str, row.values()))]
     numbers = len(metrics) + 1
-    facts = {"model": predictions.model, "of": asdict(of), "labels": predictions.table.num_rows, "metrics": metrics}
+    facts = {"model": predictions.model, "of": of.to_dict(), "labels": predictions.table.num_rows, "metrics": metrics}
     typer.echo(json.dumps(facts, indent=2) if as_json else table(tuple(row), cells, len(row) - numbers))
     for note in notes:
         typer.echo(note, err=True)
@@ -93,11 +86,11 @@ def embed(
     device: Device = "auto",
 ) -> None:
     """Write what a run has learned as vectors, and draw them by t-SNE as the paper does."""
-    from younger_hf.recipes.embedding_files import write_embeddings
+    from younger_hf.recipes.embed_release import write_embeddings
     from younger_hf.recipes.run import Run
 
     opened = Run.open(run)
-    for file in write_embeddings(opened, level, output, _release_of(opened, release), _cut, device):
+    for file in write_embeddings(opened, level, output, _release_of(opened, release), device):
         typer.echo(f"wrote {file}")
 
 
@@ -116,13 +109,14 @@ def suggest(
 ) -> None:
     """Say which operators are likeliest in a place of a model, or how likely a data flow between two nodes is."""
     from younger_hf.recipes.run import Run
+    from younger_hf.recipes.suggest import edge_facts, place_facts
 
     opened = Run.open(run)
     if node is not None and edge is None:
-        facts = _place_facts(opened, model, node, top)
+        facts = place_facts(opened, model, node, top)
         text = _place_text(facts)
     elif edge is not None and node is None:
-        facts = _edge_facts(opened, model, *edge)
+        facts = edge_facts(opened, model, *edge)
         there = "there is one" if facts["there"] else "there is none"
         text = f"{facts['producer']} -> {facts['consumer']}: {facts['probability']:.4f} ({there} in the model)"
     else:
@@ -130,81 +124,10 @@ def suggest(
     typer.echo(json.dumps(facts, indent=2) if as_json else text)
 
 
-def nearest(model: Path, embeddings: Path) -> list[dict[str, Any]]:
-    """The architectures of a release that are nearest to a model, by the embeddings of the release.
-
-    Args:
-        model: an ONNX file.
-        embeddings: `graph-embeddings.parquet` as `younger-hf embed` writes it.
-
-    Returns:
-        As `GraphEmbeddings.nearest`.
-    """
-    from younger_hf.recipes.embed import embed_graph
-    from younger_hf.recipes.embedding_files import GraphEmbeddings
-    from younger_hf.recipes.suggest import ids_of
-
-    known = GraphEmbeddings.load(embeddings)
-    graph, _ = _canonical(model, known.run.config.attributes)
-    vector, _ = embed_graph(known.run.load_best(), graph, ids_of(known.run, graph), _cut)
-    return known.nearest(vector, _NEAREST)
-
-
-def _protocol(of: EvaluationSet) -> str:
-    return f"{of.protocol} {of.held_out}" if of.held_out is not None else str(of.protocol)
-
-
 def _release_of(run: Run, named: str | None) -> Release:
     from younger_hf.release import open_named, open_release
 
     return open_named(named) if named else open_release(run.config.release, run.config.revision)
-
-
-def _cut(graph: OperatorGraph) -> Samples:
-    from younger_hf.communities import cut_subgraphs, find_communities
-
-    return cut_subgraphs(graph, find_communities(graph))
-
-
-def _canonical(model: Path, attributes: bool) -> tuple[OperatorGraph, list[tuple[str, int]]]:
-    """The graph of a model as a release would have it, and each node's name and position in the model."""
-    from younger_hf.extract import extract, node_names
-    from younger_hf.identity.batch import Batch
-    from younger_hf.identity.canonical import canonical_forms
-
-    graph, names = extract(model), node_names(model)
-    order = canonical_forms(Batch.of([graph], attributes)).order
-    return graph.reordered(order), [(plain(names[position], _LONGEST_NAME), int(position)) for position in order]
-
-
-def _find(model: Path, names: list[tuple[str, int]], wanted: str) -> int:
-    """The node of a name or, where no node has it, of a position."""
-    found = [place for place, (name, _) in enumerate(names) if name == wanted]
-    if not found and wanted.isdecimal():
-        found = [place for place, (_, position) in enumerate(names) if position == int(wanted)]
-    if not found and wanted.isdecimal():
-        raise UsageError(f"no node {wanted} of {model.name}: they are numbered from 0 to {len(names) - 1}")
-    if not found:
-        check_choice(f"node of {model.name}", wanted, [name for name, _ in sorted(names, key=lambda named: named[1])])
-    if len(found) > 1:
-        positions = ", ".join(str(position) for position in sorted(names[place][1] for place in found)[:10])
-        raise UsageError(f"{len(found)} nodes of {model.name} are named {wanted}: give a position, of {positions}")
-    return found[0]
-
-
-def _place_facts(run: Run, model: Path, node: str, top: int) -> dict[str, Any]:
-    from younger_hf.recipes.suggest import suggest_operators
-
-    graph, names = _canonical(model, run.config.attributes)
-    place = _find(model, names, node)
-    suggested = suggest_operators(run, graph, place, _cut)
-    here = graph.operator[place].label if run.config.attributes else graph.operator[place].type_label
-    return {
-        "node": names[place][0],
-        "operator": here,
-        "rank": next((rank for rank, (label, _) in enumerate(suggested, 1) if label == here), None),
-        "suggestions": [{"operator": label, "probability": probability} for label, probability in suggested[:top]],
-    }
 
 
 def _place_text(facts: dict[str, Any]) -> str:
@@ -215,16 +138,3 @@ def _place_text(facts: dict[str, Any]) -> str:
     here = plain(facts["operator"], _LONGEST_LABEL)
     rank = f"suggestion {facts['rank']:,}" if facts["rank"] else "not in the run's vocabulary"
     return f"{facts['node']} is {here}, {rank}\n{table(('', 'operator', 'probability'), rows, 2)}"
-
-
-def _edge_facts(run: Run, model: Path, first: str, second: str) -> dict[str, Any]:
-    from younger_hf.recipes.suggest import data_flow_probability
-
-    graph, names = _canonical(model, run.config.attributes)
-    producer, consumer = (_find(model, names, end) for end in (first, second))
-    return {
-        "producer": names[producer][0],
-        "consumer": names[consumer][0],
-        "there": bool(((graph.edge_index[0] == producer) & (graph.edge_index[1] == consumer)).any()),
-        "probability": data_flow_probability(run, graph, producer, consumer),
-    }

@@ -1,156 +1,132 @@
 """`younger-hf train`: settings from a TOML file and flags, a run directory, and the recipe that fills it.
 
-PyTorch is imported inside the commands, so that the others start quickly and work without it.
+Each recipe is a command, whose options are the fields of the recipe's `Config`. Recipes are imported when their help or
+they themselves are asked for, and PyTorch when they train, so that the other commands start quickly and work without.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from younger_hf.errors import UsageError
-from younger_hf.recipes.config import Config, config_of, read_toml
+from younger_hf.errors import UsageError, YoungerError
 
 if TYPE_CHECKING:
+    from younger_hf.recipes.config import Config
+    from younger_hf.recipes.recipe import Recipe
     from younger_hf.recipes.run import Run
-
-train = typer.Typer(name="train", help="Train a baseline of the paper, or one beyond it.", no_args_is_help=True)
 
 _MAY_CHANGE = {"epochs", "device"}
 """What a resumed run can be told anew: it is the same run, only longer or elsewhere."""
 
-Release = Annotated[str | None, typer.Option(help="A release directory or Hub repository.", show_default="younger")]
-Revision = Annotated[str | None, typer.Option(help="The repository's branch, tag or commit.")]
-Attributes = Annotated[
-    bool | None,
-    typer.Option("--attributes/--no-attributes", help="Whether attributes make classes.", show_default="no-attributes"),
-]
-Scheme = Annotated[str | None, typer.Option(help="family or paper.", show_default="family")]
-Limit = Annotated[int | None, typer.Option(min=1, help="At most so many rows of each split.")]
-Epochs = Annotated[int | None, typer.Option(min=1, help="Passes over the training split.")]
-BatchSize = Annotated[int | None, typer.Option(min=1, help="Graphs a step.")]
-LearningRate = Annotated[float | None, typer.Option(help="Adam's.")]
-WeightDecay = Annotated[float | None, typer.Option(help="Adam's.")]
-ValidateEvery = Annotated[int | None, typer.Option(min=0, help="Steps between validations; 0: each epoch.")]
-Seed = Annotated[int | None, typer.Option(min=0, show_default="12345")]
-Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps.", show_default="auto")]
-Directory = Annotated[Path | None, typer.Option("--run", help="The run's directory.", show_default="runs/TASK-MODEL")]
-File = Annotated[Path | None, typer.Option("--config", help="Settings as TOML: model, epochs, …; flags come first.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run; only --epochs and --device may change.")]
+_TYPES: dict[str, Any] = {"str": str, "bool": bool, "int": int, "float": float}
 
 
-def _settings_of_both(
-    attributes: Attributes = None,
-    release: Release = None,
-    revision: Revision = None,
-    split_scheme: Scheme = None,
-    limit: Limit = None,
-    epochs: Epochs = None,
-    batch_size: BatchSize = None,
-    learning_rate: LearningRate = None,
-    weight_decay: WeightDecay = None,
-    validate_every: ValidateEvery = None,
-    seed: Seed = None,
-    device: Device = None,
-    run: Directory = None,
-    config: File = None,
-    resume: Resume = False,
-) -> None:
-    """What both commands take beside their own options: typer reads a signature."""
+class _Recipes(TyperGroup):
+    """A command for each recipe, including those of installed packages."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        from younger_hf.recipes.recipe import RECIPES
+
+        return [*super().list_commands(ctx), *RECIPES.names]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        # Options of a recipe that cannot be imported are not known; `_train` says why.
+        anything = {"ignore_unknown_options": True, "allow_extra_args": True}
+        command, is_known = _command(cmd_name)
+        app.command(cmd_name, context_settings=None if is_known else anything)(command)
+        return typer.main.get_command(app)
 
 
-def _and_those_of_both(command: Callable[..., None]) -> Callable[..., None]:
-    """The command, with `_settings_of_both` in the place of its `**others`."""
-    *own, _ = inspect.signature(command, eval_str=True).parameters.values()
-    both = inspect.signature(_settings_of_both, eval_str=True).parameters.values()
-    command.__signature__ = inspect.Signature([*own, *both])  # type: ignore[attr-defined]
-    return command
+train = typer.Typer(
+    name="train", cls=_Recipes, help="Train a baseline of the paper, or one beyond it.", no_args_is_help=True
+)
 
 
-@train.command()
-@_and_those_of_both
-def dataflow(
-    model: Annotated[str | None, typer.Option(help="gcn, gat, sage; or gine, which uses direction and slots.")] = None,
-    protocol: Annotated[
-        str | None,
-        typer.Option(help="heldout: what is predicted passes no messages. paper: it does.", show_default="heldout"),
-    ] = None,
-    decoder: Annotated[str | None, typer.Option(help="dot or directed.", show_default="dot")] = None,
-    held_out: Annotated[
-        float | None, typer.Option(help="Share of edges that is predicted.", show_default="0.2")
-    ] = None,
-    evaluation_seed: Annotated[
-        int | None, typer.Option(min=0, help="Of the pairs in validation and test.", show_default="12345")
-    ] = None,
-    **others: Any,
-) -> None:
-    """Data flow design: predict which operators are joined. Settings left out are the paper's."""
-    _train(
-        "dataflow",
-        model=model,
-        protocol=protocol,
-        decoder=decoder,
-        held_out=held_out,
-        evaluation_seed=evaluation_seed,
-        **others,
-    )
+def _command(name: str) -> tuple[Any, bool]:
+    """What typer makes a command of, a function with an option for each setting of a recipe; and whether there is one."""
+    from younger_hf.recipes.recipe import find_recipe
+
+    def command(**given: Any) -> None:
+        run, config, resume = (given.pop(common) for common in ("run", "config", "resume"))
+        _train(name, {setting: value for setting, value in given.items() if value is not None}, run, config, resume)
+
+    settings: list[inspect.Parameter] | None = None
+    try:
+        recipe = find_recipe(name)
+        settings, command.__doc__ = _options(recipe), recipe.summary
+    except YoungerError as error:  # another package's, which must not spoil the help of the others
+        command.__doc__ = str(error)
+    command.__signature__ = inspect.Signature([*(settings or ()), *_common_options(name)])  # type: ignore[attr-defined]
+    return command, settings is not None
 
 
-@train.command()
-@_and_those_of_both
-def operator(
-    model: Annotated[
-        str | None, typer.Option(help="gcn, gat, sage, gae, vgae; or gine, which uses direction and slots.")
-    ] = None,
-    encoder_epochs: Annotated[
-        int | None, typer.Option(min=1, help="Of gae and vgae, at first.", show_default="100")
-    ] = None,
-    encoder_steps: Annotated[int | None, typer.Option(min=1, help="At most so many.", show_default="4000")] = None,
-    encoder_learning_rate: Annotated[float | None, typer.Option(help="Adam's.", show_default="0.0001")] = None,
-    encoder_weight_decay: Annotated[float | None, typer.Option(help="Adam's.", show_default="0.00005")] = None,
-    **others: Any,
-) -> None:
-    """Operator design: predict the operators at a subgraph's boundary. Settings left out are the paper's."""
-    _train(
-        "operator",
-        model=model,
-        encoder_epochs=encoder_epochs,
-        encoder_steps=encoder_steps,
-        encoder_learning_rate=encoder_learning_rate,
-        encoder_weight_decay=encoder_weight_decay,
-        **others,
-    )
+def _options(recipe: Recipe) -> list[inspect.Parameter]:
+    """An option for each setting; None where it is not given, so that a file's comes before the default."""
+    from younger_hf.settings import annotation_of, declaration
+
+    options = []
+    for field in fields(recipe.config):
+        said = declaration(recipe.config, field.name)
+        choices = recipe.config.models if field.name == "model" else said.choices
+        default = None if field.default in (None, MISSING) else str(field.default)
+        if isinstance(field.default, bool):
+            default = field.name if field.default else f"no-{field.name}"
+        sentence = f"{said.help} {', '.join(choices)}{'.' if choices else ''}".strip()
+        kind = _TYPES[annotation_of(field).partition(" |")[0]] | None
+        options.append(_option(field.name, Annotated[kind, typer.Option(help=sentence, show_default=default or False)]))
+    return options
 
 
-def _train(task: str, *, run: Path | None, config: Path | None, resume: bool, **flags: Any) -> None:
-    given = read_toml(config) if config else {}
-    given |= {name: value for name, value in flags.items() if value is not None}
+def _common_options(name: str) -> list[inspect.Parameter]:
+    directory = typer.Option("--run", help="The run's directory.", show_default=f"runs/{name}-MODEL")
+    file = typer.Option("--config", help="Settings as TOML, e.g. epochs = 5; options override them.")
+    again = typer.Option("--resume", help="Continue the run; only --epochs and --device may change.")
+    return [
+        _option("run", Annotated[Path | None, directory]),
+        _option("config", Annotated[Path | None, file]),
+        _option("resume", Annotated[bool, again], default=False),
+    ]
+
+
+def _option(name: str, annotation: Any, default: Any = None) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _train(recipe: str, flags: dict[str, Any], run: Path | None, config: Path | None, resume: bool) -> None:
+    from younger_hf.recipes.config import read_toml
+    from younger_hf.recipes.recipe import config_of
+
+    given = (read_toml(config) if config else {}) | flags
     if run is None and resume and "model" not in given:
-        raise UsageError("--resume goes on with a run: name it with --run DIRECTORY")
-    directory = run or Path("runs") / f"{task}-{given.get('model')}"
-    _fill(_resumed(task, given, directory) if resume else _begun(config_of(task, given), directory))
+        raise UsageError("--resume continues a run: name it with --run DIRECTORY")
+    # Of a class of one's own, its name.
+    directory = run or Path("runs") / f"{recipe}-{str(given.get('model')).rpartition(':')[2]}"
+    _fill(_resumed(recipe, given, directory) if resume else _begun(config_of(recipe, given), directory))
 
 
 def _fill(run: Run) -> None:
     """Train a run to its end, and say how good its best checkpoint is."""
-    from younger_hf.recipes import dataflow, operator
     from younger_hf.recipes.training import keep_freed_memory
-    from younger_hf.tasks.evaluator import METRICS
 
-    task = run.config.task
     keep_freed_memory()
     try:
-        (dataflow if task == "dataflow" else operator).train(run)
+        run.recipe.train(run)
     except KeyboardInterrupt:
         if (run.directory / "config.json").is_file():
-            typer.echo(f"go on with: younger-hf train {task} --run {run.directory} --resume", err=True)
+            command = f"younger-hf train {run.config.recipe} --run {run.directory} --resume"
+            typer.echo(f"go on with: {command}", err=True)
         raise
     best = run.best()
-    scores = "  ".join(f"{name} {best[name]:.4f}" for name in METRICS[task])
+    scores = "  ".join(f"{name} {best[name]:.4f}" for name in run.config.task.metrics)
     typer.echo(f"{run.directory}: best of validation at step {best['step']:,} of {run.position.step:,}: {scores}")
 
 
@@ -161,14 +137,15 @@ def _begun(config: Config, directory: Path) -> Run:
     return Run.create(directory, config, Vocabulary.load(config.release, config.revision))
 
 
-def _resumed(task: str, given: dict[str, Any], directory: Path) -> Run:
+def _resumed(recipe: str, given: dict[str, Any], directory: Path) -> Run:
+    from younger_hf.recipes.recipe import config_of
     from younger_hf.recipes.run import Run
     from younger_hf.vocabulary import Vocabulary
 
     run = Run.open(directory)
-    if run.config.task != task:
-        raise UsageError(f"{directory} is a run of {run.config.task}: younger-hf train {run.config.task} --resume")
-    wanted = config_of(task, {**run.config.to_dict(), **given})
+    if run.config.recipe != recipe:
+        raise UsageError(f"{directory} is a run of {run.config.recipe}: younger-hf train {run.config.recipe} --resume")
+    wanted = config_of(recipe, {**run.config.to_dict(), **given})
     for name in given.keys() - _MAY_CHANGE:
         if getattr(wanted, name) != getattr(run.config, name):
             raise UsageError(f"{directory} has {name} {getattr(run.config, name)}: a resumed run keeps it")

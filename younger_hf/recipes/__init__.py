@@ -1,4 +1,5 @@
-"""The paper's baselines of the local paradigm, one file a recipe, and what they train on.
+"""How the tasks are trained for: one file a recipe, the training loop, and the models.
 
-`dataflow` is data flow design (link prediction), `operator` is operator design (masked node classification).
+`dataflow` is data flow design (link prediction), `operator` is operator design (masked node classification): the
+paper's baselines of the local paradigm. What is measured is in `younger_hf.tasks`.
 """

@@ -10,55 +10,123 @@ In goes a release and a `DataflowConfig`; out comes a run directory.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch.nn import functional
-from torch.optim import Adam
 
-from younger_hf.recipes.batches import GraphBatch, GraphTable, ShuffledRows
-from younger_hf.recipes.config import DataflowConfig
-from younger_hf.recipes.link_split import Links, split_links
-from younger_hf.recipes.models.links import LinkPredictor
-from younger_hf.recipes.run import Run
-from younger_hf.recipes.training import find_device, fit, load_splits
-from younger_hf.tasks.evaluator import Evaluator
+from younger_hf.recipes.config import Config
+from younger_hf.recipes.recipe import Recipe
+from younger_hf.settings import setting
+from younger_hf.tasks.dataflow import PROTOCOLS, TASK, LinkChoices
+from younger_hf.tasks.graph_table import GraphTable
+from younger_hf.tasks.links import Links, evaluation_links, split_links
+from younger_hf.tasks.task import Task
+
+if TYPE_CHECKING:
+    import torch
+
+    from younger_hf.recipes.batches import GraphBatch
+    from younger_hf.recipes.models.links import LinkPredictor
+    from younger_hf.recipes.run import Run
+
+ENCODING: Final = 256
+"""The width of a node's encoding."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataflowConfig(Config):
+    """The paper's settings, except for the protocol."""
+
+    recipe: ClassVar[str] = "dataflow"
+    task: ClassVar[Task] = TASK
+    models: ClassVar[Mapping[str, str]] = {
+        "gcn": "younger_hf.recipes.models.two_layers:gcn",
+        "gat": "younger_hf.recipes.models.two_layers:gat",
+        "sage": "younger_hf.recipes.models.two_layers:sage",
+        "gine": "younger_hf.recipes.models.gine:GINE",
+    }
+
+    epochs: int = 6
+    batch_size: int = 1
+    learning_rate: float = 1e-4
+    weight_decay: float = 5e-5
+    validate_every: int = 0
+    protocol: str = setting(
+        "heldout: what is predicted passes no messages. paper: it does.", "heldout", choices=PROTOCOLS
+    )
+    decoder: str = setting("dot (a pair scores as its reverse) or directed.", "dot", choices=("dot", "directed"))
+    held_out: float = setting("Share of a graph's edges that is to be predicted, under heldout.", 0.2)
+    evaluation_seed: int = setting(
+        "Of the pairs in validation and test, which runs of other seeds have in common.", 12345, least=0
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.choices()
+
+    def choices(self) -> dict[str, Any]:
+        """Which pairs are to be predicted."""
+        chosen = LinkChoices(self.protocol, self.held_out, self.evaluation_seed)
+        return {"protocol": chosen.protocol, "held_out": chosen.held_out, "seed": chosen.seed}
+
+    @property
+    def title(self) -> str:
+        """The model and its decoder."""
+        return f"{self.model} with {self.decoder} decoder"
+
+
+def build(config: DataflowConfig, num_operators: int) -> LinkPredictor:
+    """An encoder, and a decoder that scores pairs of nodes."""
+    from younger_hf.recipes.models import new_model
+    from younger_hf.recipes.models.links import DirectedDecoder, DotDecoder, LinkPredictor
+
+    encoder = new_model(config, num_operators, ENCODING)
+    return LinkPredictor(encoder, DirectedDecoder(ENCODING) if config.decoder == "directed" else DotDecoder())
 
 
 def train(run: Run) -> None:
     """Train a run from where it stands to its end.
 
     Raises:
-        UsageError: its device is not here.
+        UsageError: its device is not here, or its model is not one.
         ReleaseError: its release lacks what it needs.
         RunError: the loss is not a number.
         KeyboardInterrupt: Ctrl-C; the run can be resumed.
     """
+    from torch.nn.functional import binary_cross_entropy_with_logits
+    from torch.optim import Adam
+
+    from younger_hf.recipes.batches import GraphBatch, ShuffledRows
+    from younger_hf.recipes.checkpoints import fresh_model
+    from younger_hf.recipes.training import begin, find_device, fit, load_splits
+    from younger_hf.tasks.evaluator import Evaluator
+
     config, device = run.config, find_device(run.config.device)
     table, validation = load_splits(config, "train", "validation")
     rows = ShuffledRows(len(table), config.batch_size, config.seed)
-    evaluator = Evaluator("dataflow")
-    model: Any = run.build_model().to(device)
-    run.start(device)
+    evaluator = Evaluator(TASK)
+    model: Any = fresh_model(run).to(device)
 
     def loss(step: int, generator: np.random.Generator) -> torch.Tensor:
-        batch = table.batch(rows[step])
-        links = split_links(batch, held_out_share(config), generator.spawn(batch.num_graphs)).to(device)
-        return functional.binary_cross_entropy_with_logits(logits_of(model, batch.to(device), links), links.y)
+        graphs = table.union(rows[step])
+        links = split_links(graphs, held_out_share(config), generator.spawn(graphs.num_graphs))
+        batch = GraphBatch.of(graphs).to(device)
+        return binary_cross_entropy_with_logits(logits_of(model, batch, links), batch.tensor(links.y).float())
 
     def validate() -> dict[str, float]:
         return evaluator.evaluate(predict(model, validation, config, device))
 
+    begin(run, model, loss, device)
     optimizer = Adam(model.parameters(), config.learning_rate, weight_decay=config.weight_decay)
     fit(run, model, optimizer, loss, config.epochs * rows.steps_per_epoch, rows.steps_per_epoch, validate)
 
 
 def logits_of(model: LinkPredictor, batch: GraphBatch, links: Links) -> torch.Tensor:
     """The logits [P] of the links, from messages that pass along the edges that are left for them."""
-    messages = links.is_message
-    return model(batch.x, batch.edge_index[:, messages], batch.edge_attr[messages], links.pairs)  # type: ignore[no-any-return]
+    messages, pairs = batch.tensor(links.is_message), batch.tensor(links.pairs)
+    return model(batch.x, batch.edge_index[:, messages], batch.edge_attr[messages], pairs)  # type: ignore[no-any-return]
 
 
 def held_out_share(config: DataflowConfig) -> float | None:
@@ -66,22 +134,9 @@ def held_out_share(config: DataflowConfig) -> float | None:
     return config.held_out if config.protocol == "heldout" else None
 
 
-def evaluation_links(batch: GraphBatch, fingerprint: str, held_out: float | None, seed: int) -> Links:
-    """What is predicted of a graph in validation and test: a function of the graph, its fingerprint and the seed.
-
-    Args:
-        batch: one graph.
-        fingerprint: of the graph.
-        held_out: as `split_links` takes it.
-        seed: of the choice.
-    """
-    return split_links(batch, held_out, [np.random.default_rng([seed, *fingerprint.encode()])])
-
-
-@torch.no_grad()
 def predict(
     model: LinkPredictor, table: GraphTable, config: DataflowConfig, device: torch.device | str = "cpu"
-) -> dict[str, NDArray[Any]]:
+) -> dict[str, Any]:
     """Predict the data flows of a split.
 
     Args:
@@ -91,16 +146,34 @@ def predict(
         device: where the model is.
 
     Returns:
-        [M] each: int64 `row` of the table, `producer` and `consumer` in the row, and for `Evaluator`, int64 `y_true`
-        and float32 `y_pred`, the probability.
+        [M] each: int64 `row` of the table, `producer` and `consumer` in the row, bool `y_true`, and float32 `y_pred`,
+        the probability.
     """
-    parts: dict[str, list[NDArray[Any]]] = {name: [] for name in ("row", "producer", "consumer", "y_true", "y_pred")}
-    for row, batch in enumerate(table.batches(1)):
-        links = evaluation_links(batch, table.fingerprints[row].as_py(), held_out_share(config), config.evaluation_seed)
-        logits = logits_of(model, batch.to(device), links.to(device))
-        parts["row"].append(np.full(len(links.y), row))
-        parts["producer"].append(links.pairs[0].numpy())
-        parts["consumer"].append(links.pairs[1].numpy())
-        parts["y_true"].append(links.y.long().numpy())
-        parts["y_pred"].append(logits.sigmoid().cpu().numpy())
-    return {name: np.concatenate(arrays) for name, arrays in parts.items()}
+    import torch
+
+    from younger_hf.recipes.batches import GraphBatch
+
+    parts = []
+    for row, fingerprint in enumerate(table.fingerprints.to_pylist()):
+        graph = table.union(np.array([row]))
+        links = evaluation_links(graph, fingerprint, held_out_share(config), config.evaluation_seed)
+        with torch.no_grad():
+            probabilities = logits_of(model, GraphBatch.of(graph).to(device), links).sigmoid().cpu().numpy()
+        parts.append((np.full(len(links.y), row), *links.pairs, links.y, probabilities))
+    names = ("row", "producer", "consumer", "y_true", "y_pred")
+    return dict(zip(names, map(np.concatenate, zip(*parts, strict=True)), strict=True))
+
+
+def encode(model: LinkPredictor, batch: GraphBatch) -> torch.Tensor:
+    """The encodings [N, C] of the nodes, from messages along all edges."""
+    return model.encode(batch.x, batch.edge_index, batch.edge_attr)
+
+
+RECIPE: Final = Recipe(
+    summary="Data flow design: predict which operators are joined. Settings left out are the paper's.",
+    config=DataflowConfig,
+    build=build,
+    train=train,
+    predict=predict,
+    encode=encode,
+)

@@ -9,60 +9,111 @@ In goes a release and an `OperatorConfig`; out comes a run directory.
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
-import torch
-from torch.nn import functional
-from torch.optim import Adam
 
-from younger_hf.graph import IntArray
-from younger_hf.recipes.batches import GraphBatch, GraphTable, ShuffledRows
-from younger_hf.recipes.link_split import negative_pairs
-from younger_hf.recipes.run import Run
-from younger_hf.recipes.training import find_device, fit, load_splits
-from younger_hf.tasks.evaluator import Evaluator
+from younger_hf.recipes.config import Config
+from younger_hf.recipes.recipe import Recipe
+from younger_hf.settings import setting
+from younger_hf.tasks.graph_table import GraphTable
+from younger_hf.tasks.links import negative_pairs
+from younger_hf.tasks.operator import TASK
+from younger_hf.tasks.task import Task
 from younger_hf.vocabulary import MASK_ID
 
-_EVALUATION_BATCH = 512
+if TYPE_CHECKING:
+    import torch
+
+    from younger_hf.recipes.batches import GraphBatch
+    from younger_hf.recipes.run import Run
+
+_EVALUATION_BATCH: Final = 512
+_AUTOENCODERS: Final = ("gae", "vgae")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperatorConfig(Config):
+    """The paper's settings. An autoencoder's encoder is trained first, then frozen, and a classifier trained on it."""
+
+    recipe: ClassVar[str] = "operator"
+    task: ClassVar[Task] = TASK
+    models: ClassVar[Mapping[str, str]] = {
+        "gcn": "younger_hf.recipes.models.two_layers:masked_gcn",
+        "gat": "younger_hf.recipes.models.two_layers:masked_gat",
+        "sage": "younger_hf.recipes.models.two_layers:masked_sage",
+        "gae": "younger_hf.recipes.models.autoencoders:gae",
+        "vgae": "younger_hf.recipes.models.autoencoders:vgae",
+        "gine": "younger_hf.recipes.models.gine:GINE",
+    }
+
+    epochs: int = 200
+    batch_size: int = 512
+    learning_rate: float = 1e-3
+    weight_decay: float = 5e-5
+    validate_every: int = 20
+    encoder_epochs: int = setting("Of gae's and vgae's encoder, before the epochs of the classifier.", 100, above=0)
+    encoder_steps: int = setting("The encoder is frozen after so many steps at the latest.", 4000, above=0)
+    encoder_learning_rate: float = setting("Adam's, for the encoder.", 1e-4, above=0)
+    encoder_weight_decay: float = setting("Adam's, for the encoder.", 5e-5, least=0)
+
+    @classmethod
+    def defaults(cls, model: str) -> Mapping[str, Any]:
+        """What the paper has for the classifier on top of an autoencoder."""
+        return {"epochs": 100, "weight_decay": 5e-4} if model in _AUTOENCODERS else {}
+
+
+def build(config: OperatorConfig, num_operators: int) -> torch.nn.Module:
+    """A model that gives logits of each operator, [T, V]."""
+    from younger_hf.recipes.models import new_model
+
+    return new_model(config, num_operators, num_operators)
 
 
 def train(run: Run) -> None:
     """Train a run from where it stands to its end.
 
     Raises:
-        UsageError: its device is not here.
+        UsageError: its device is not here, or its model is not one.
         ReleaseError: its release lacks what it needs.
         RunError: the loss is not a number.
         KeyboardInterrupt: Ctrl-C; the run can be resumed.
     """
+    from torch.nn.functional import cross_entropy
+    from torch.optim import Adam
+
+    from younger_hf.recipes.batches import GraphBatch, ShuffledRows
+    from younger_hf.recipes.checkpoints import fresh_model
+    from younger_hf.recipes.training import begin, find_device, fit, load_splits
+    from younger_hf.tasks.evaluator import Evaluator
+
     config, device = run.config, find_device(run.config.device)
     table, validation = load_splits(config, "train", "validation")
     rows = ShuffledRows(len(table), config.batch_size, config.seed)
-    evaluator = Evaluator("operator", len(run.labels))
-    model: Any = run.build_model().to(device)
-    run.start(device)
+    evaluator = Evaluator(TASK, len(run.labels))
+    model: Any = fresh_model(run).to(device)
 
     def masked(step: int) -> tuple[GraphBatch, torch.Tensor]:
-        return mask_boundary(table.batch(rows[step]).to(device))
+        return mask_boundary(GraphBatch.of(table.union(rows[step])).to(device))
 
     def reconstruction_loss(step: int, generator: np.random.Generator) -> torch.Tensor:
         batch, _ = masked(step)
         edges = batch.edge_index.cpu().numpy()
-        pairs = negative_pairs(edges, batch.num_nodes, edges.shape[1], generator)
-        negatives = torch.from_numpy(pairs).to(device)
+        negatives = batch.tensor(negative_pairs(edges, batch.num_nodes, edges.shape[1], generator))
         return model.reconstruction_loss(batch.x, batch.edge_index, negatives)  # type: ignore[no-any-return]
 
     def loss(step: int, _: np.random.Generator) -> torch.Tensor:
         batch, y = masked(step)
-        return functional.cross_entropy(model(batch.x, batch.edge_index, batch.edge_attr, batch.boundary), y)
+        return cross_entropy(model(batch.x, batch.edge_index, batch.edge_attr, batch.boundary), y)
 
     def validate() -> dict[str, float]:
-        return evaluator.evaluate(predict(model, validation, device))
+        return evaluator.evaluate(predict(model, validation, config, device))
 
+    begin(run, model, loss, device)
     trained, phase = model, "train"
-    if config.is_autoencoder:
+    if config.model in _AUTOENCODERS:
         trained, phase = model.classifier, "classifier"
         if run.position.phase != phase:
             encoder = model.autoencoder.parameters()
@@ -82,23 +133,53 @@ def mask_boundary(batch: GraphBatch) -> tuple[GraphBatch, torch.Tensor]:
     return replace(batch, x=x), batch.x[batch.boundary]
 
 
-@torch.no_grad()
-def predict(model: torch.nn.Module, table: GraphTable, device: torch.device | str = "cpu") -> dict[str, IntArray]:
+def predict(
+    model: torch.nn.Module,
+    table: GraphTable,
+    config: OperatorConfig,  # noqa: ARG001 - all recipes predict alike
+    device: torch.device | str = "cpu",
+) -> dict[str, Any]:
     """Predict the masked operators of a split.
 
     Args:
         model: in evaluation mode, on the device.
         table: R subgraphs with M nodes in their boundaries.
+        config: nothing depends on it.
         device: where the model is.
 
     Returns:
-        int64 [M] each: `row` of the table, `node` in the row, and for `Evaluator`, `y_true` and `y_pred`.
+        int64 [M] each: `row` of the table, `node` in the row, `y_true` and `y_pred`.
     """
+    import torch
+
+    from younger_hf.recipes.batches import GraphBatch
+
     parts = []
-    for number, batch in enumerate(table.batches(_EVALUATION_BATCH)):
-        masked, y_true = mask_boundary(batch.to(device))
-        logits = model(masked.x, masked.edge_index, masked.edge_attr, masked.boundary)
+    for rows in table.parts(_EVALUATION_BATCH):
+        masked, y_true = mask_boundary(GraphBatch.of(table.union(rows)).to(device))
+        with torch.no_grad():
+            logits = model(masked.x, masked.edge_index, masked.edge_attr, masked.boundary)
         graph = masked.batch[masked.boundary]
         node = masked.boundary - masked.ptr[graph]
-        parts.append(torch.stack((graph + number * _EVALUATION_BATCH, node, y_true, logits.argmax(dim=-1))).cpu())
+        parts.append(torch.stack((graph + int(rows[0]), node, y_true, logits.argmax(dim=-1))).cpu())
     return dict(zip(("row", "node", "y_true", "y_pred"), torch.cat(parts, dim=1).numpy(), strict=True))
+
+
+def encode(model: Any, batch: GraphBatch) -> torch.Tensor:
+    """What the last layer gives for each node, [N, C], with the boundary masked as in training."""
+    from younger_hf.recipes.models.autoencoders import Autoencoder
+
+    masked, _ = mask_boundary(batch)
+    if isinstance(model, Autoencoder):
+        return model.encode(masked.x, masked.edge_index)
+    return model(masked.x, masked.edge_index, masked.edge_attr)  # type: ignore[no-any-return]
+
+
+RECIPE: Final = Recipe(
+    summary="Operator design: predict the operators at a subgraph's boundary. Settings left out are the paper's.",
+    config=OperatorConfig,
+    build=build,
+    train=train,
+    predict=predict,
+    encode=encode,
+)

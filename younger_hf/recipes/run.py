@@ -1,6 +1,6 @@
 """`Run`: the directory of a training run, all that there is to know of it, and nothing that has to be unpickled.
 
-    config.json         the task and every setting
+    config.json         the recipe and every setting
     vocabulary.json     the operators that the model's ids stand for, in the order of the ids
     environment.json    versions and machine, one entry for each time that the run was started or resumed
     metrics.jsonl       one line a validation
@@ -8,7 +8,8 @@
     state.safetensors   what `--resume` goes on from: parameters, the optimizer's state and the position
 
 Each file is written beside, brought to the disk and renamed, so that whatever ends the process, the directory can be
-used. Randomness needs no state: what a step draws follows from the seed and the number of the step.
+used. Randomness needs no state: what a step draws follows from the seed and the number of the step. Nothing here needs
+PyTorch: `checkpoints` writes and reads parameters.
 """
 
 from __future__ import annotations
@@ -16,28 +17,20 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from younger_hf.errors import MissingExtraError, UsageError, YoungerError
-from younger_hf.recipes.config import Config, config_of
-from younger_hf.vocabulary import Vocabulary
+from younger_hf.errors import UsageError, YoungerError
+from younger_hf.graph import IntArray, OperatorGraph
+from younger_hf.recipes.config import Config
+from younger_hf.recipes.recipe import Recipe, config_of, find_recipe
+from younger_hf.vocabulary import UNKNOWN_ID, Vocabulary
 from younger_hf.whole_files import write_whole
-
-try:
-    import safetensors
-    import torch
-    from safetensors.torch import save
-except ImportError as error:
-    raise MissingExtraError(error.name or "torch", "train") from error
-
-from younger_hf.recipes.models import build_model
 
 _PACKAGES: Final = ("younger-hf", "torch", "torch-geometric", "numpy", "datasets", "pyarrow", "scikit-learn")
 
@@ -107,10 +100,10 @@ class Run:
             raise RunError(f"there is no training run in {directory}: begin one with `younger-hf train`")
         settings, vocabulary = (_read_json(directory / name) for name in ("config.json", "vocabulary.json"))
         try:
-            run = cls(directory, config_of(settings["task"], settings), tuple(map(str, vocabulary["labels"])))
-            if run._state.is_file():
-                with _opened(run._state) as state:
-                    run.position = Position(**json.loads(state.metadata()["position"]))
+            recipe = settings.pop("recipe", None) or settings.pop("task")  # as version 0.1 wrote it
+            run = cls(directory, config_of(recipe, settings), tuple(map(str, vocabulary["labels"])))
+            if run.state.is_file():
+                run.position = Position(**json.loads(_header(run.state)["__metadata__"]["position"]))
         except (TypeError, ValueError, LookupError) as error:
             raise RunError(f"{directory} is damaged, or of another younger-hf ({error!r})") from error
         return run
@@ -132,36 +125,40 @@ class Run:
             f"{self.config.vocabulary} {number} is {mine} there, and {other} here"
         )
 
-    def build_model(self) -> torch.nn.Module:
-        """The run's model with fresh parameters, a function of the seed."""
-        torch.manual_seed(self.config.seed)
-        decoder = getattr(self.config, "decoder", "dot")
-        return build_model(self.config.task, self.config.model, len(self.labels), decoder)
+    @property
+    def recipe(self) -> Recipe:
+        """By which it is trained."""
+        return find_recipe(self.config.recipe)
 
-    def load_best(self, device: torch.device | str = "cpu") -> torch.nn.Module:
-        """The run's model with the parameters of the best validation, in evaluation mode.
+    def ids_of(self, graph: OperatorGraph) -> IntArray:
+        """The ids, int64 [N], of the operators of a graph; `__UNK__` for one that the run does not know."""
+        ids = {label: number for number, label in enumerate(self.labels)}
+        labels = (operator.label if self.config.attributes else operator.type_label for operator in graph.operator)
+        return np.fromiter((ids.get(label, UNKNOWN_ID) for label in labels), np.int64, graph.num_nodes)
 
-        Raises:
-            RunError: nothing has been validated yet, or the checkpoint is damaged.
+    def record(self, entry: Mapping[str, Any], metrics: Mapping[str, float], checkpoint: Callable[[], bytes]) -> None:
+        """Add a line to metrics.jsonl; keep the parameters if the mean of the metrics is the best so far.
+
+        Args:
+            entry: what the line says beside phase, step and metrics.
+            metrics: of the validation split.
+            checkpoint: the parameters as a safetensors file.
         """
-        self.best()
-        file = self.directory / "best.safetensors"
-        model = self.build_model()
-        with _opened(file) as checkpoint:
-            _load(model, _tensors(checkpoint), file)
-        return model.to(device).eval()
-
-    def record(self, model: torch.nn.Module, entry: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
-        """Add a line to metrics.jsonl; keep the parameters if the mean of the metrics is the best so far."""
         line = {"phase": self.position.phase, "step": self.position.step, **entry, **metrics}
-        lines = [*self.metrics(), line]
-        self._write("metrics.jsonl", "".join(f"{json.dumps(each)}\n" for each in lines).encode())
+        self._write_metrics([*self.metrics(), line])
         self.position.validated, self.position.loss = self.position.step, 0.0
         mean = float(np.mean(list(metrics.values())))
         if mean > self.position.best:
             self.position.best = mean
-            self._write("best.safetensors", save(_contiguous(model.state_dict()), {"step": str(line["step"])}))
+            self.write(self.checkpoint.name, checkpoint())
             self._write_json("best.json", {**line, "mean": mean})
+
+    def forget_later(self) -> None:
+        """Drop the lines of metrics.jsonl after the position: what was validated since is validated again."""
+        here = self.position
+        self._write_metrics(
+            [line for line in self.metrics() if line["phase"] != here.phase or line["step"] <= here.validated]
+        )
 
     def best(self) -> dict[str, Any]:
         """What best.json says: step, epoch, loss and metrics of the best validation.
@@ -179,51 +176,21 @@ class Run:
         file = self.directory / "metrics.jsonl"
         return [json.loads(line) for line in file.read_text().splitlines()] if file.is_file() else []
 
-    def save_state(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        """Keep what `restore` needs, in one file."""
-        tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
-        for number, values in optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{number}.{name}": tensor for name, tensor in values.items()}
-        self._write("state.safetensors", save(_contiguous(tensors), {"position": json.dumps(asdict(self.position))}))
+    def start(self, environment: Mapping[str, Any]) -> None:
+        """Write what the run is told, and add an entry to environment.json; all that a recipe needs is there.
 
-    def restore(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer | None = None) -> None:
-        """Put back what `save_state` kept; the optimizer's state only where one is given.
-
-        Raises:
-            RunError: the file is damaged, or of another model.
+        Args:
+            environment: what the entry says beside versions and machine, such as the device.
         """
-        parameters: dict[str, torch.Tensor] = {}
-        moments: dict[str, torch.Tensor] = {}
-        with _opened(self._state) as state:
-            for name, tensor in _tensors(state).items():
-                kind, _, rest = name.partition(".")
-                (parameters if kind == "model" else moments)[rest] = tensor
-        _load(model, parameters, self._state)
-        if optimizer is not None:
-            by_number: dict[int, dict[str, torch.Tensor]] = {}
-            for name, tensor in moments.items():
-                number, _, moment = name.partition(".")
-                by_number.setdefault(int(number), {})[moment] = tensor
-            groups = optimizer.state_dict()["param_groups"]
-            optimizer.load_state_dict({"state": by_number, "param_groups": groups})
-        # What was validated after the state was kept is validated again.
-        here = self.position
-        kept = [line for line in self.metrics() if line["phase"] != here.phase or line["step"] <= here.validated]
-        self._write("metrics.jsonl", "".join(f"{json.dumps(line)}\n" for line in kept).encode())
-
-    def start(self, device: torch.device) -> None:
-        """Write what the run is told, and add an entry to environment.json; all that a recipe needs is there."""
         self._write_json("vocabulary.json", {"kind": self.config.vocabulary, "labels": self.labels})
         file = self.directory / "environment.json"
         entries = _read_json(file) if file.is_file() else []
-        name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor()
         entry = {
             "step": self.position.step,
             "python": platform.python_version(),
             "platform": platform.platform(),
-            "device": f"{device} {name or platform.machine()}",
             "cores": os.cpu_count(),
-            "threads": torch.get_num_threads(),
+            **environment,
             "packages": {package: version(package) for package in _PACKAGES},
         }
         self._write_json("environment.json", [*entries, entry])
@@ -231,14 +198,24 @@ class Run:
         self._write_json("config.json", self.config.to_dict())
 
     @property
-    def _state(self) -> Path:
+    def checkpoint(self) -> Path:
+        """The parameters of the best validation."""
+        return self.directory / "best.safetensors"
+
+    @property
+    def state(self) -> Path:
+        """What the run goes on from."""
         return self.directory / "state.safetensors"
 
-    def _write_json(self, name: str, value: Any) -> None:
-        self._write(name, f"{json.dumps(value, indent=2)}\n".encode())
-
-    def _write(self, name: str, content: bytes) -> None:
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file of the run, whole or not at all."""
         write_whole(self.directory / name, content)
+
+    def _write_json(self, name: str, value: Any) -> None:
+        self.write(name, f"{json.dumps(value, indent=2)}\n".encode())
+
+    def _write_metrics(self, lines: list[dict[str, Any]]) -> None:
+        self.write("metrics.jsonl", "".join(f"{json.dumps(line)}\n" for line in lines).encode())
 
 
 def labels_of(vocabulary: Vocabulary, config: Config) -> tuple[str, ...]:
@@ -246,30 +223,15 @@ def labels_of(vocabulary: Vocabulary, config: Config) -> tuple[str, ...]:
     return vocabulary.variants if config.vocabulary == "variant" else vocabulary.operators
 
 
-@contextmanager
-def _opened(file: Path) -> Iterator[Any]:
-    """A safetensors file; a `RunError` names one that is damaged."""
+def _header(file: Path) -> dict[str, Any]:
+    """What a safetensors file says of itself: eight bytes of length, then JSON."""
+    with file.open("rb") as opened:
+        length = int.from_bytes(opened.read(8), "little")
+        header = opened.read(length) if length < file.stat().st_size else b""
     try:
-        with safetensors.safe_open(file, framework="pt") as tensors:
-            yield tensors
-    except (safetensors.SafetensorError, OSError) as error:
+        return dict(json.loads(header))
+    except ValueError as error:
         raise RunError(f"{file} is damaged ({error})") from error
-
-
-def _tensors(file: Any) -> dict[str, torch.Tensor]:
-    names: list[str] = file.keys()
-    return {name: file.get_tensor(name) for name in names}
-
-
-def _load(model: torch.nn.Module, parameters: dict[str, torch.Tensor], file: Path) -> None:
-    try:
-        model.load_state_dict(parameters)
-    except RuntimeError as error:
-        raise RunError(f"{file} holds the parameters of another model than config.json says") from error
-
-
-def _contiguous(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
 
 def _read_json(file: Path) -> Any:

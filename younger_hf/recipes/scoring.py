@@ -6,20 +6,18 @@ In goes a `Run`; out come `Predictions`, which `Evaluator` scores, and files bes
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
 
 from younger_hf.choices import check_choice
-from younger_hf.recipes import dataflow, operator
+from younger_hf.recipes.checkpoints import load_best
 from younger_hf.recipes.run import Run
 from younger_hf.recipes.training import find_device, load_splits
 from younger_hf.release import Release
 from younger_hf.schema import SPLITS
+from younger_hf.tasks.evaluation_set import EvaluationSet, keyed
 from younger_hf.tasks.evaluator import Evaluator
-from younger_hf.tasks.predictions import EvaluationSet, Predictions
+from younger_hf.tasks.predictions import Predictions
 from younger_hf.vocabulary import Vocabulary
 from younger_hf.whole_files import write_whole
 
@@ -43,18 +41,16 @@ def predict_split(run: Run, release: Release, split: str, device: str = "auto") 
     config = replace(run.config, release=str(release.source), revision=release.revision, limit=None)
     run.check_vocabulary(Vocabulary.load(release.source, release.revision))
     (table,), on = load_splits(config, split), find_device(device)
-    model: Any = run.load_best(on)
-    name = config.model
-    choices: dict[str, Any] = {"attributes": config.attributes, "split_scheme": config.split_scheme}
-    if config.task == "dataflow":
-        found = dataflow.predict(model, table, config, on)
-        choices |= {"protocol": config.protocol, "held_out": config.held_out, "seed": config.evaluation_seed}
-        name += f" with {config.decoder} decoder"
-    else:
-        found = operator.predict(model, table, on)
-    fingerprints = table.fingerprints.take(pa.array(found.pop("row")))
-    labels = pa.table({"fingerprint": fingerprints, **found})
-    return Predictions(EvaluationSet.of(release, config.task, split, **choices), name, labels)
+    of = EvaluationSet.of(
+        release,
+        config.task.name,
+        split,
+        attributes=config.attributes,
+        split_scheme=config.split_scheme,
+        **config.choices(),
+    )
+    predicted = run.recipe.predict(load_best(run, on), table, config, on)
+    return Predictions(of, config.title, keyed(table, predicted))
 
 
 def write_evaluation(run: Run, predictions: Predictions) -> tuple[dict[str, float], list[Path]]:
@@ -73,7 +69,7 @@ def write_evaluation(run: Run, predictions: Predictions) -> tuple[dict[str, floa
     report = {
         "metrics": metrics,
         "model": predictions.model,
-        "of": asdict(of),
+        "of": of.to_dict(),
         "labels": predictions.table.num_rows,
         "checkpoint": run.best(),
         "predictions": file.name,

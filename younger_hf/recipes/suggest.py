@@ -1,32 +1,78 @@
 """What a run suggests for an architecture: the operators for a place in it, and whether two of its nodes are joined.
 
-In goes a run and a graph of any model; out come probabilities.
+In goes a run and a graph of any model; out come probabilities. What `younger-hf suggest` says of a file is here too.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
 
 from younger_hf.errors import UsageError
-from younger_hf.graph import IntArray, OperatorGraph
-from younger_hf.recipes.operator import mask_boundary
+from younger_hf.graph import OperatorGraph
+from younger_hf.recipes import dataflow, operator
+from younger_hf.recipes.checkpoints import load_best
+from younger_hf.recipes.named_graph import NamedGraph
+from younger_hf.recipes.recipe import Recipe
 from younger_hf.recipes.run import Run
-from younger_hf.recipes.samples import Cut, sample_batch, whole_batch
-from younger_hf.vocabulary import MASK_ID, UNKNOWN_ID
+from younger_hf.recipes.samples import sample_batch, whole_batch
+from younger_hf.vocabulary import MASK_ID
 
 
-def ids_of(run: Run, graph: OperatorGraph) -> IntArray:
-    """The ids, int64 [N], that a run has for the operators of a graph; `__UNK__` for one that it does not know."""
-    ids = {label: number for number, label in enumerate(run.labels)}
-    labels = (operator.label if run.config.attributes else operator.type_label for operator in graph.operator)
-    return np.fromiter((ids.get(label, UNKNOWN_ID) for label in labels), np.int64, graph.num_nodes)
+def place_facts(run: Run, model: Path, node: str, top: int) -> dict[str, Any]:
+    """What a run suggests for a node of an ONNX file.
+
+    Args:
+        run: of operator design.
+        model: the file.
+        node: a node's name, or its position.
+        top: so many suggestions.
+
+    Returns:
+        `node` (its name), `operator` (that stands there), `rank` (of that operator, None where the run does not know
+        it) and `suggestions`, each an `operator` and its `probability`.
+
+    Raises:
+        UsageError: there is no such node, or the run is of another recipe.
+    """
+    named = NamedGraph.read(model, run.config.attributes)
+    place = named.find(node)
+    suggested = suggest_operators(run, named.graph, place)
+    there = named.graph.operator[place]
+    here = there.label if run.config.attributes else there.type_label
+    return {
+        "node": named.names[place][0],
+        "operator": here,
+        "rank": next((rank for rank, (label, _) in enumerate(suggested, 1) if label == here), None),
+        "suggestions": [{"operator": label, "probability": probability} for label, probability in suggested[:top]],
+    }
+
+
+def edge_facts(run: Run, model: Path, first: str, second: str) -> dict[str, Any]:
+    """How likely a run finds a data flow between two nodes of an ONNX file.
+
+    Returns:
+        `producer` and `consumer` (their names), `there` (whether there is one in the model) and `probability`.
+
+    Raises:
+        UsageError: there are no such nodes, or the run is of another recipe.
+    """
+    named = NamedGraph.read(model, run.config.attributes)
+    producer, consumer = (named.find(end) for end in (first, second))
+    edges = named.graph.edge_index
+    return {
+        "producer": named.names[producer][0],
+        "consumer": named.names[consumer][0],
+        "there": bool(((edges[0] == producer) & (edges[1] == consumer)).any()),
+        "probability": data_flow_probability(run, named.graph, producer, consumer),
+    }
 
 
 @torch.no_grad()
-def suggest_operators(run: Run, graph: OperatorGraph, node: int, cut: Cut) -> list[tuple[str, float]]:
+def suggest_operators(run: Run, graph: OperatorGraph, node: int) -> list[tuple[str, float]]:
     """The operators of a run's vocabulary for the place of a node, the likeliest first.
 
     As in the task, the node is masked where it is on the boundary of a community, together with the rest of the
@@ -37,7 +83,6 @@ def suggest_operators(run: Run, graph: OperatorGraph, node: int, cut: Cut) -> li
         run: of operator design.
         graph: N operators, in canonical order.
         node: the position of the node.
-        cut: as `sample_batch` takes it.
 
     Returns:
         The label and the probability of each operator.
@@ -46,18 +91,17 @@ def suggest_operators(run: Run, graph: OperatorGraph, node: int, cut: Cut) -> li
         UsageError: the run is of data flow design.
         RunError: the run has no checkpoint.
     """
-    if run.config.task != "operator":
-        raise UsageError(f"{run.directory} is a run of data flow design, which is asked about an --edge")
-    ids = ids_of(run, graph)
-    batch, node_of = sample_batch(graph, ids, cut)
+    _check_recipe(run, operator.RECIPE, "an --edge")
+    ids = run.ids_of(graph)
+    batch, node_of = sample_batch(graph, ids)
     if node not in node_of:  # its community has no boundary, and makes no sample
         batch, node_of = whole_batch(graph, ids)
     places = (node_of == node).nonzero().flatten()
     on_boundary = torch.isin(places, batch.boundary)
     if on_boundary.any():
         places = places[on_boundary]
-    masked, _ = mask_boundary(replace(batch, boundary=torch.cat((batch.boundary, places))))
-    logits = run.load_best()(masked.x, masked.edge_index, masked.edge_attr, places)
+    masked, _ = operator.mask_boundary(replace(batch, boundary=torch.cat((batch.boundary, places))))
+    logits = load_best(run)(masked.x, masked.edge_index, masked.edge_attr, places)
     probabilities = logits.softmax(dim=-1).mean(dim=0)
     order = probabilities.argsort(descending=True, stable=True).tolist()
     return [(run.labels[i], float(probabilities[i])) for i in order if i > MASK_ID]
@@ -79,14 +123,19 @@ def data_flow_probability(run: Run, graph: OperatorGraph, producer: int, consume
         UsageError: the run is of operator design, or both nodes are the same.
         RunError: the run has no checkpoint.
     """
-    if run.config.task != "dataflow":
-        raise UsageError(f"{run.directory} is a run of operator design, which is asked about a --node")
+    _check_recipe(run, dataflow.RECIPE, "a --node")
     if producer == consumer:
         raise UsageError("no node feeds itself: --edge takes two nodes")
-    batch, _ = whole_batch(graph, ids_of(run, graph))
+    batch, _ = whole_batch(graph, run.ids_of(graph))
     pair = torch.tensor([[producer], [consumer]])
     is_message = torch.ones(graph.num_edges, dtype=torch.bool)
-    if run.config.protocol == "heldout":
+    if dataflow.held_out_share(run.config) is not None:
         is_message = (batch.edge_index != pair).any(dim=0)
-    logits = run.load_best()(batch.x, batch.edge_index[:, is_message], batch.edge_attr[is_message], pair)
+    logits = load_best(run)(batch.x, batch.edge_index[:, is_message], batch.edge_attr[is_message], pair)
     return float(logits.sigmoid())
+
+
+def _check_recipe(run: Run, recipe: Recipe, other: str) -> None:
+    """Refuse a run that is asked about something else."""
+    if run.config.recipe != recipe.name:
+        raise UsageError(f"{run.directory} is a run of {run.config.task.title}, which is asked about {other}")

@@ -1,4 +1,4 @@
-"""The training loop that both recipes share: steps, validations, a bar, and a state to go on from.
+"""The training loop that all recipes share: steps, validations, a bar, and a state to go on from.
 
 What a step draws (dropout, negatives) follows from the seed and the step's number alone. So a run that was interrupted
 anywhere and resumed ends in the same parameters and metrics as one that was not.
@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import ctypes
 import math
+import platform
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import torch
@@ -21,10 +22,15 @@ from tqdm import tqdm
 
 from younger_hf.dataset import load
 from younger_hf.errors import ReleaseError, UsageError
-from younger_hf.recipes.batches import GraphTable
+from younger_hf.recipes.checkpoints import checkpoint_of, restore, save_state
 from younger_hf.recipes.config import Config
+from younger_hf.recipes.models.places import in_words
 from younger_hf.recipes.run import Position, Run, RunError
 from younger_hf.release import open_release
+from younger_hf.tasks.graph_table import GraphTable
+
+LossOfStep: TypeAlias = Callable[[int, np.random.Generator], torch.Tensor]
+"""The loss of a step, by its number from 0 and a generator of its own."""
 
 _SECONDS_BETWEEN_STATES: Final = 60
 _M_TRIM_THRESHOLD: Final = -1
@@ -32,11 +38,34 @@ _M_MMAP_MAX: Final = -4
 """As glibc's malloc.h numbers them."""
 
 
+def begin(run: Run, model: torch.nn.Module, loss_of_step: LossOfStep, device: torch.device) -> None:
+    """Write what the run is told, after a model of the user's own has shown that it can take a step.
+
+    Args:
+        run: where everything is written.
+        model: on its device.
+        loss_of_step: of the recipe.
+        device: for environment.json.
+
+    Raises:
+        UsageError: the model raises; nothing has been written.
+    """
+    if ":" in run.config.model:
+        model.eval()
+        try:
+            with torch.no_grad():
+                loss_of_step(0, np.random.default_rng(0))
+        except Exception as error:
+            raise UsageError(f"model {run.config.model} fails in the first step ({in_words(error)})") from error
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor()
+    run.start({"device": f"{device} {name or platform.machine()}", "threads": torch.get_num_threads()})
+
+
 def fit(
     run: Run,
     model: torch.nn.Module,
     optimizer: torch.optim.Optimizer,
-    loss_of_step: Callable[[int, np.random.Generator], torch.Tensor],
+    loss_of_step: LossOfStep,
     num_steps: int,
     steps_per_epoch: int,
     validate: Callable[[], Mapping[str, float]] | None = None,
@@ -48,7 +77,7 @@ def fit(
         run: where everything is written.
         model: on its device, with fresh parameters.
         optimizer: of the parameters that are trained.
-        loss_of_step: the loss of a step, by its number from 0 and a generator of its own.
+        loss_of_step: what is minimised.
         num_steps: where to end.
         steps_per_epoch: for the bar, and for a configuration that validates each epoch.
         validate: the metrics of the model as it is; None validates nothing.
@@ -60,14 +89,14 @@ def fit(
     """
     config, position = run.config, run.position
     if position.phase == phase:
-        run.restore(model, optimizer)
+        restore(run, model, optimizer)
     else:
         position = run.position = Position(phase, seconds=position.seconds)
-        run.save_state(model, optimizer)
+        save_state(run, model, optimizer)
     every = config.validate_every or steps_per_epoch
     saved = started = time.monotonic()
     seconds_before = position.seconds
-    name = f"{config.task} {config.model}{'' if phase == 'train' else f' {phase}'}"
+    name = f"{config.recipe} {config.model}{'' if phase == 'train' else f' {phase}'}"
     bar = tqdm(total=num_steps, initial=position.step, desc=name, unit="step", disable=None)
     shown: dict[str, str] = {}
     try:
@@ -84,11 +113,11 @@ def fit(
                     "seconds": round(position.seconds, 1),
                 }
                 with uninterrupted():
-                    run.record(model, entry, metrics)
+                    run.record(entry, metrics, lambda: checkpoint_of(model, position.step))
                 shown |= {metric: f"{value:.4f}" for metric, value in metrics.items()}
             if time.monotonic() - saved > _SECONDS_BETWEEN_STATES:
                 _check_parameters(run, model)
-                run.save_state(model, optimizer)
+                save_state(run, model, optimizer)
                 saved = time.monotonic()
             if position.step >= num_steps:
                 break
@@ -107,9 +136,9 @@ def fit(
                 position.loss += value
             bar.set_postfix({"epoch": position.step // steps_per_epoch, "loss": f"{value:.4f}", **shown}, refresh=False)
             bar.update()
-        run.save_state(model, optimizer)
+        save_state(run, model, optimizer)
     except KeyboardInterrupt:
-        run.save_state(model, optimizer)
+        save_state(run, model, optimizer)
         raise
     finally:
         bar.close()

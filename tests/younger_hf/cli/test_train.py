@@ -16,6 +16,7 @@ import torch
 import yaml
 
 from younger_hf.cli import main
+from younger_hf.recipes.checkpoints import load_best
 from younger_hf.recipes.run import Run
 
 QUICK = ["--epochs", "2", "--limit", "6", "--device", "cpu"]
@@ -28,6 +29,11 @@ class Told(NamedTuple):
 
 
 Train = Callable[..., Told]
+
+
+@pytest.fixture(scope="module")
+def release(zoo: Path) -> Path:
+    return zoo / "younger"
 
 
 @pytest.fixture
@@ -65,7 +71,7 @@ def test_it_trains_and_leaves_a_run_that_can_be_read(train, release, tmp_path):
     run = Run.open(directory)
     assert (run.config.release, run.config.limit, run.config.learning_rate) == (str(release), 6, 1e-3)
     assert run.best() == {**run.metrics()[0], "mean": run.position.best}
-    assert not run.load_best().training
+    assert not load_best(run).training
 
 
 def test_flags_come_before_the_file_and_the_file_before_the_paper(train, tmp_path):

@@ -10,8 +10,7 @@ import pytest
 import torch
 
 from younger_hf import Vocabulary
-from younger_hf.recipes import dataflow, operator
-from younger_hf.recipes.config import config_of
+from younger_hf.recipes.recipe import config_of
 from younger_hf.recipes.run import Run
 
 
@@ -39,14 +38,14 @@ def release(zoo: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def trained(release: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
-    """A run of each task, trained for some steps, at the least that tells it from one that was not."""
+    """A run of each recipe, trained for some steps, at the least that tells it from one that was not."""
     settings = {"release": str(release), "device": "cpu"}
     runs = {}
-    for task, train, more in (
-        ("operator", operator.train, {"model": "sage", "epochs": 12, "validate_every": 6, "split_scheme": "paper"}),
-        ("dataflow", dataflow.train, {"model": "gine", "decoder": "directed", "epochs": 2}),
+    for recipe, more in (
+        ("operator", {"model": "sage", "epochs": 12, "validate_every": 6, "split_scheme": "paper"}),
+        ("dataflow", {"model": "gine", "decoder": "directed", "epochs": 2}),
     ):
-        config = config_of(task, {**settings, **more})
-        runs[task] = Run.create(tmp_path_factory.mktemp("runs") / task, config, Vocabulary.load(release))
-        train(runs[task])
+        config = config_of(recipe, {**settings, **more})
+        runs[recipe] = Run.create(tmp_path_factory.mktemp("runs") / recipe, config, Vocabulary.load(release))
+        runs[recipe].recipe.train(runs[recipe])
     return runs

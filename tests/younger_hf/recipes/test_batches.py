@@ -9,7 +9,8 @@ import torch
 from torch_geometric.data import Batch
 
 from younger_hf import YoungerError, load, to_pyg
-from younger_hf.recipes.batches import GraphBatch, GraphTable, ShuffledRows
+from younger_hf.recipes.batches import GraphBatch, ShuffledRows
+from younger_hf.tasks.graph_table import GraphTable
 
 
 @pytest.fixture(scope="module", params=["subgraphs", "subgraphs-no-attributes", "graphs", "graphs-no-attributes"])
@@ -31,10 +32,14 @@ def same(ours: GraphBatch, theirs: Batch) -> bool:
     )
 
 
+def collate(table: GraphTable, rows: np.ndarray) -> GraphBatch:
+    return GraphBatch.of(table.union(rows))
+
+
 def test_any_rows_in_any_order_are_collated_as_pytorch_geometric_does(rows):
     table, singly = GraphTable(rows, vocabulary_of(rows)), to_pyg(rows, vocabulary_of(rows))
     for chosen in ([0], [len(rows) - 1, 0, 3, 3], np.random.default_rng(0).permutation(len(rows))):
-        batch = table.batch(np.asarray(chosen))
+        batch = collate(table, np.asarray(chosen))
         assert same(batch, Batch.from_data_list([singly[int(row)] for row in chosen]))
 
 
@@ -42,24 +47,24 @@ def test_shuffled_and_selected_rows_are_followed(rows):
     rows = rows.shuffle(seed=1).select(range(2, 7))
     table, singly = GraphTable(rows), to_pyg(rows)
     assert list(table.fingerprints.to_pylist()) == [data.fingerprint for data in singly]
-    assert same(table.batch(np.arange(5)), Batch.from_data_list(list(singly)))
+    assert same(collate(table, np.arange(5)), Batch.from_data_list(list(singly)))
 
 
 def test_batches_go_through_all_rows_in_order(rows):
     table = GraphTable(rows)
-    batches = list(table.batches(4))
+    batches = [collate(table, rows) for rows in table.parts(4)]
     assert sum(batch.num_graphs for batch in batches) == len(table) == len(rows)
-    assert torch.equal(torch.cat([batch.x for batch in batches]), table.batch(np.arange(len(rows))).x)
+    assert torch.equal(torch.cat([batch.x for batch in batches]), collate(table, np.arange(len(rows))).x)
     assert [batch.num_graphs for batch in batches[:-1]] == [4] * (len(batches) - 1)
     assert table.num_edges.sum() == sum(batch.edge_index.size(1) for batch in batches)
 
 
 def test_a_batch_may_be_written_into_and_leaves_the_table_as_it_is(rows):
     table = GraphTable(rows)
-    first = table.batch(np.array([1]))
+    first = collate(table, np.array([1]))
     before = first.x.clone()
     first.x.zero_()
-    assert torch.equal(table.batch(np.array([1])).x, before)
+    assert torch.equal(collate(table, np.array([1])).x, before)
 
 
 def test_every_row_comes_once_an_epoch_in_an_order_of_its_own():

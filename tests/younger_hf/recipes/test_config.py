@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from younger_hf.errors import UsageError
-from younger_hf.recipes.config import MODELS, config_of, read_toml
+from younger_hf.recipes.config import read_toml
+from younger_hf.recipes.recipe import RECIPES, config_of
 
 
 @pytest.mark.parametrize("model", ["gcn", "gat", "sage"])
@@ -26,10 +27,10 @@ def test_autoencoders_have_hyper_parameters_of_their_own(model):
     assert config_of("operator", {"model": model, "epochs": 7}).epochs == 7
 
 
-@pytest.mark.parametrize("task", MODELS)
-def test_a_configuration_survives_being_written(task):
-    config = config_of(task, {"model": "gcn", "attributes": True, "limit": 3})
-    assert config_of(task, config.to_dict()) == config
+@pytest.mark.parametrize("recipe", RECIPES.names)
+def test_a_configuration_survives_being_written(recipe):
+    config = config_of(recipe, {"model": "gcn", "attributes": True, "limit": 3})
+    assert config_of(recipe, config.to_dict()) == config
 
 
 def test_attributes_choose_table_and_vocabulary():

@@ -17,20 +17,18 @@ from typer.testing import CliRunner, Result
 
 from younger_hf import Vocabulary, YoungerError, load, to_graph, to_onnx
 from younger_hf.cli import app
-from younger_hf.communities import cut_subgraphs, find_communities
-from younger_hf.graph import OperatorGraph
-from younger_hf.recipes.batches import GraphTable
+from younger_hf.recipes.batches import GraphBatch, in_parts
+from younger_hf.recipes.checkpoints import load_best
 from younger_hf.recipes.embed import embed_graph, embed_operators, embed_subgraphs
 from younger_hf.recipes.embedding_files import GraphEmbeddings
 from younger_hf.recipes.models import build_model
 from younger_hf.recipes.operator import mask_boundary
-from younger_hf.recipes.samples import in_parts, sample_batch
+from younger_hf.recipes.recipe import find_recipe
+from younger_hf.recipes.samples import sample_batch
+from younger_hf.tasks.graph_table import GraphTable
 
 LEVELS = ("node", "subgraph", "graph")
-
-
-def cut(graph: OperatorGraph):
-    return cut_subgraphs(graph, find_communities(graph))
+OPERATOR = find_recipe("operator")
 
 
 def command(*arguments: object) -> Result:
@@ -53,6 +51,10 @@ def subgraphs(release) -> GraphTable:
     return GraphTable(load("subgraphs-no-attributes", "train", release))
 
 
+def collate(table: GraphTable, rows: np.ndarray) -> GraphBatch:
+    return GraphBatch.of(table.union(rows))
+
+
 def vectors(file: Path, column: str = "vector") -> np.ndarray:
     return np.array(pq.read_table(file)[column].to_pylist(), dtype=np.float32)
 
@@ -63,8 +65,8 @@ def test_an_operators_vectors_are_the_rows_of_the_embedding_layer(trained, task,
     before, after = embed_operators(run)
     assert torch.equal(torch.from_numpy(after), load_file(run.directory / "best.safetensors")[f"{layer}.weight"])
     torch.manual_seed(run.config.seed)
-    decoder = "directed" if task == "dataflow" else "dot"
-    fresh = build_model(task, run.config.model, len(run.labels), decoder).get_parameter(f"{layer}.weight")
+    settings = {"decoder": "directed"} if task == "dataflow" else {}
+    fresh = build_model(task, run.config.model, len(run.labels), **settings).get_parameter(f"{layer}.weight")
     assert torch.equal(torch.from_numpy(before), fresh)
     assert not np.array_equal(before, after)
 
@@ -80,32 +82,34 @@ def test_the_file_of_operators_has_the_vocabulary_in_order(trained, release, emb
 
 
 def test_a_subgraphs_vector_is_the_mean_of_the_last_layer_with_its_boundary_masked(trained, subgraphs, embeddings):
-    model = trained["operator"].load_best()
+    model = load_best(trained["operator"])
     found = vectors(embeddings / "subgraph-embeddings.parquet")
     fingerprints = pq.read_table(embeddings / "subgraph-embeddings.parquet")["fingerprint"].to_pylist()
     assert fingerprints[: len(subgraphs)] == subgraphs.fingerprints.to_pylist()
     for row in (0, 7, len(subgraphs) - 1):
-        masked, _ = mask_boundary(subgraphs.batch(np.array([row])))
+        masked, _ = mask_boundary(collate(subgraphs, np.array([row])))
         with torch.no_grad():
             expected = model(masked.x, masked.edge_index, masked.edge_attr).mean(dim=0)
         assert found[row] == pytest.approx(expected.numpy(), abs=1e-5)
 
 
 def test_the_operators_of_a_boundary_do_not_show(trained, subgraphs):
-    model, batch = trained["operator"].load_best(), subgraphs.batch(np.arange(20))
+    model, batch = load_best(trained["operator"]), collate(subgraphs, np.arange(20))
     x = batch.x.clone()
     x[batch.boundary] = 5
     assert not torch.equal(x, batch.x)
-    assert np.array_equal(embed_subgraphs(model, batch), embed_subgraphs(model, replace(batch, x=x)))
+    assert np.array_equal(
+        embed_subgraphs(OPERATOR, model, batch), embed_subgraphs(OPERATOR, model, replace(batch, x=x))
+    )
 
 
 def test_parts_of_a_batch_are_its_graphs_in_order(subgraphs):
     rows = np.arange(30)
-    parts = list(in_parts(subgraphs.batch(rows), 40))
+    parts = list(in_parts(collate(subgraphs, rows), 40))
     assert max(part.num_nodes for part in parts if part.num_graphs > 1) <= 40
     first = 0
     for part in parts:
-        expected = subgraphs.batch(rows[first : first + part.num_graphs])
+        expected = collate(subgraphs, rows[first : first + part.num_graphs])
         for name in ("x", "edge_index", "edge_attr", "ptr", "boundary"):
             assert torch.equal(getattr(part, name), getattr(expected, name))
         first += part.num_graphs
@@ -115,7 +119,7 @@ def test_parts_of_a_batch_are_its_graphs_in_order(subgraphs):
 def test_a_graphs_samples_are_the_subgraphs_of_the_release(release, subgraphs):
     """Each sample of a graph is one of the rows that say they occur in it, up to the order of the nodes."""
     row = load("graphs-no-attributes", "train", release)[0]
-    batch, node_of = sample_batch(to_graph(row, Vocabulary.load(release)), np.array(row["node_operator"]), cut)
+    batch, node_of = sample_batch(to_graph(row, Vocabulary.load(release)), np.array(row["node_operator"]))
     assert torch.equal(torch.tensor(row["node_operator"])[node_of], batch.x)
     found = {
         (tuple(sorted(part.x.tolist())), part.edge_index.shape[1], len(part.boundary)) for part in in_parts(batch, 1)
@@ -131,13 +135,13 @@ def test_a_graphs_samples_are_the_subgraphs_of_the_release(release, subgraphs):
 
 
 def test_a_graphs_vector_is_the_mean_of_its_subgraphs(trained, release, embeddings):
-    model, vocabulary = trained["operator"].load_best(), Vocabulary.load(release)
+    model, vocabulary = load_best(trained["operator"]), Vocabulary.load(release)
     table = pq.read_table(embeddings / "graph-embeddings.parquet")
     row = load("graphs-no-attributes", "train", release)[2]
     graph, ids = to_graph(row, vocabulary), np.array(row["node_operator"])
-    batch, _ = sample_batch(graph, ids, cut)
-    expected = embed_subgraphs(model, batch).mean(axis=0)
-    vector, num_subgraphs = embed_graph(model, graph, ids, cut)
+    batch, _ = sample_batch(graph, ids)
+    expected = embed_subgraphs(OPERATOR, model, batch).mean(axis=0)
+    vector, num_subgraphs = embed_graph(OPERATOR, model, graph, ids)
     assert num_subgraphs == batch.num_graphs == table["num_subgraphs"][2].as_py()
     assert vector == pytest.approx(expected)
     assert table["vector"][2].as_py() == pytest.approx(expected.tolist(), abs=1e-5)
@@ -160,19 +164,21 @@ def test_pictures_are_pictures(embeddings):
 
 
 def test_a_run_of_data_flow_design_embeds_subgraphs_as_they_are(trained, subgraphs):
-    model, batch = trained["dataflow"].load_best(), subgraphs.batch(np.arange(3))
+    model, batch = load_best(trained["dataflow"]), collate(subgraphs, np.arange(3))
     with torch.no_grad():
         hidden = model.encode(batch.x, batch.edge_index, batch.edge_attr)
     expected = [hidden[batch.batch == graph].mean(dim=0).numpy() for graph in range(3)]
-    assert np.allclose(embed_subgraphs(model, batch), expected, atol=1e-6)
+    assert np.allclose(embed_subgraphs(trained["dataflow"].recipe, model, batch), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["gcn", "gat", "sage", "gae", "vgae", "gine"])
 def test_every_model_embeds_a_subgraph_by_itself_as_it_does_among_others(subgraphs, name):
     model = build_model("operator", name, 19).eval()
-    together = embed_subgraphs(model, subgraphs.batch(np.arange(10)))
+    together = embed_subgraphs(OPERATOR, model, collate(subgraphs, np.arange(10)))
     assert together.shape == (10, 512 if name in ("gae", "vgae") else 19)
-    assert embed_subgraphs(model, subgraphs.batch(np.array([4])))[0] == pytest.approx(together[4], abs=1e-5)
+    assert embed_subgraphs(OPERATOR, model, collate(subgraphs, np.array([4])))[0] == pytest.approx(
+        together[4], abs=1e-5
+    )
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch_geometric.nn import GATConv, GCNConv, SAGEConv
 
 from younger_hf import YoungerError
-from younger_hf.recipes.config import MODELS
 from younger_hf.recipes.models import build_model
 from younger_hf.recipes.models.convolutions import convolve, look_alikes, receptive_field, spread
+from younger_hf.recipes.recipe import RECIPES, find_recipe
+
+MODELS = {name: find_recipe(name).config.models for name in RECIPES.names}
 
 
 def num_parameters(model: nn.Module) -> int:
@@ -206,7 +208,7 @@ def test_the_dot_product_ignores_direction_and_the_directed_decoder_does_not(nam
     there, back = torch.tensor([[1, 5], [2, 9]]), torch.tensor([[2, 9], [1, 5]])
     dot = build_model("dataflow", name, 40).eval()
     torch.testing.assert_close(*(dot(x, edge_index, edge_attr, pairs) for pairs in (there, back)))
-    directed = build_model("dataflow", name, 40, "directed").eval()
+    directed = build_model("dataflow", name, 40, decoder="directed").eval()
     scores = [directed(x, edge_index, edge_attr, pairs) for pairs in (there, back)]
     assert not torch.allclose(*scores)
 
@@ -226,13 +228,13 @@ def test_gine_sees_direction_slots_and_what_comes_after():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("recipe", "settings", "message"),
     [
-        (("dataflo", "gcn", 9), "no task 'dataflo': did you mean dataflow?"),
-        (("dataflow", "vgae", 9), "no model for dataflow 'vgae'"),
-        (("dataflow", "gcn", 9, "dott"), "no decoder 'dott': did you mean dot?"),
+        ("dataflo", {"name": "gcn"}, r"no recipe 'dataflo': did you mean dataflow\?"),
+        ("dataflow", {"name": "vgae"}, "no model for dataflow 'vgae'"),
+        ("dataflow", {"name": "gcn", "decoder": "dott"}, r"no decoder 'dott': did you mean dot\?"),
     ],
 )
-def test_what_there_is_not_is_named(arguments, message):
-    with pytest.raises(YoungerError, match=message.replace("?", r"\?")):
-        build_model(*arguments)
+def test_what_there_is_not_is_named(recipe, settings, message):
+    with pytest.raises(YoungerError, match=message):
+        build_model(recipe, vocabulary_size=9, **settings)

@@ -9,12 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 from typer.testing import CliRunner, Result
 
 from younger_hf import Evaluator, Vocabulary, YoungerError
 from younger_hf.cli import app
-from younger_hf.recipes.config import config_of
+from younger_hf.recipes.recipe import config_of
 from younger_hf.recipes.run import Run
 from younger_hf.recipes.scoring import predict_split, write_evaluation
 from younger_hf.release import open_release
@@ -113,7 +112,7 @@ def test_bad_input_is_one_sentence(trained, release, arguments, sentence):
 
 def test_a_run_without_a_checkpoint_is_named(release, tmp_path):
     config = config_of("operator", {"model": "gcn", "release": str(release)})
-    Run.create(tmp_path / "run", config, Vocabulary.load(release)).start(torch.device("cpu"))
+    Run.create(tmp_path / "run", config, Vocabulary.load(release)).start({})
     error = command("evaluate", tmp_path / "run").exception
     assert isinstance(error, YoungerError)
     assert "run has no checkpoint yet" in str(error)
@@ -140,21 +139,21 @@ def without_pytorch(arguments: str, directory: Path) -> subprocess.CompletedProc
 @pytest.mark.parametrize(
     "arguments",
     [
-        "evaluate .",
-        "embed . --level node --output .",
-        "suggest a.onnx --run . --node 1",
-        "evaluate dataflow.parquet --release {release}",
+        "evaluate {run}",
+        "embed {run} --level node --output .",
+        "suggest a.onnx --run {run} --node 1",
+        "train operator --model gcn --release {release}",
     ],
 )
 def test_without_pytorch_the_extra_that_has_it_is_named(trained, release, tmp_path, arguments):
-    predict_split(trained["dataflow"], open_release(release), "test").save(tmp_path / "dataflow.parquet")
-    done = without_pytorch(arguments.format(release=release), tmp_path)
+    done = without_pytorch(arguments.format(release=release, run=trained["operator"].directory), tmp_path)
     assert done.stderr == "younger-hf: this needs the package torch: pip install 'younger-hf[train]'\n"
     assert done.returncode == 1
 
 
-def test_operator_design_is_scored_without_pytorch(trained, release, tmp_path):
-    predict_split(trained["operator"], open_release(release), "test").save(tmp_path / "p.parquet")
+@pytest.mark.parametrize("task", TASKS)
+def test_a_predictions_file_is_scored_without_pytorch(trained, release, tmp_path, task):
+    predict_split(trained[task], open_release(release), "test").save(tmp_path / "p.parquet")
     done = without_pytorch(f"evaluate p.parquet --release {release}", tmp_path)
-    assert done.stdout.startswith("model  config ")
+    assert done.stdout.split()[:2] == ["model", "config"]
     assert done.stderr == f"the labels are those of {release}, and none is left out\n"

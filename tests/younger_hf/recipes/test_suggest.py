@@ -12,15 +12,10 @@ from typer.testing import CliRunner, Result
 
 from younger_hf import Vocabulary, YoungerError, load, to_graph, to_onnx
 from younger_hf.cli import app
-from younger_hf.communities import cut_subgraphs, find_communities
 from younger_hf.extract import extract, node_names
 from younger_hf.graph import Operator, OperatorGraph
 from younger_hf.recipes.samples import sample_batch
-from younger_hf.recipes.suggest import data_flow_probability, ids_of, suggest_operators
-
-
-def cut(graph: OperatorGraph):
-    return cut_subgraphs(graph, find_communities(graph))
+from younger_hf.recipes.suggest import data_flow_probability, suggest_operators
 
 
 def suggest(*arguments: object) -> Result:
@@ -54,7 +49,7 @@ def with_operator(graph: OperatorGraph, node: int, op_type: str) -> OperatorGrap
 
 def places(run, graph: OperatorGraph) -> tuple[int, int]:
     """A node on a boundary, and one that is on none."""
-    batch, node_of = sample_batch(graph, ids_of(run, graph), cut)
+    batch, node_of = sample_batch(graph, run.ids_of(graph))
     bounding = set(node_of[batch.boundary].tolist())
     return min(bounding), min(set(range(graph.num_nodes)) - bounding)
 
@@ -62,15 +57,15 @@ def places(run, graph: OperatorGraph) -> tuple[int, int]:
 def test_what_stands_in_the_place_does_not_show(trained, graph):
     run = trained["operator"]
     for node in places(run, graph):
-        suggested = suggest_operators(run, graph, node, cut)
+        suggested = suggest_operators(run, graph, node)
         other = with_operator(graph, node, "Softmax")
         assert other.operator != graph.operator
-        assert suggest_operators(run, other, node, cut) == suggested
+        assert suggest_operators(run, other, node) == suggested
 
 
 def test_every_operator_is_ranked_by_its_probability(trained, graph):
     run = trained["operator"]
-    suggested = suggest_operators(run, graph, places(run, graph)[0], cut)
+    suggested = suggest_operators(run, graph, places(run, graph)[0])
     probabilities = [probability for _, probability in suggested]
     assert sorted(label for label, _ in suggested) == sorted(run.labels[2:])
     assert probabilities == sorted(probabilities, reverse=True)
@@ -80,7 +75,7 @@ def test_every_operator_is_ranked_by_its_probability(trained, graph):
 def test_a_graph_without_communities_is_one_place(trained, graph):
     """Two nodes are one community, which has no boundary."""
     small = OperatorGraph(graph.operator[:2], np.array([[0], [1]]), np.zeros((2, 1)), np.full(2, -1))
-    assert len(suggest_operators(trained["operator"], small, 1, cut)) == len(trained["operator"].labels) - 2
+    assert len(suggest_operators(trained["operator"], small, 1)) == len(trained["operator"].labels) - 2
 
 
 def test_a_data_flow_that_is_there_does_not_show(trained, graph):
@@ -112,7 +107,7 @@ def test_json_has_the_suggestions_that_the_library_makes(trained, model, graph):
     assert list(facts) == ["node", "operator", "rank", "suggestions"]
     assert len(facts["suggestions"]) == 3
     alike = [node for node, operator in enumerate(graph.operator) if operator.type_label == facts["operator"]]
-    every = (suggest_operators(run, graph, node, cut)[:3] for node in alike)
+    every = (suggest_operators(run, graph, node)[:3] for node in alike)
     assert [(each["operator"], each["probability"]) for each in facts["suggestions"]] in every
 
 

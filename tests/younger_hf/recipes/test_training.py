@@ -18,12 +18,13 @@ from safetensors.torch import load_file
 
 from younger_hf import Evaluator, Vocabulary
 from younger_hf.recipes import dataflow, operator
-from younger_hf.recipes.config import config_of
+from younger_hf.recipes.batches import GraphBatch
+from younger_hf.recipes.checkpoints import fresh_model, load_best, restore
+from younger_hf.recipes.recipe import RECIPES, config_of
 from younger_hf.recipes.run import Run, RunError
 from younger_hf.recipes.training import load_splits
+from younger_hf.tasks.graph_table import GraphTable
 from younger_hf.vocabulary import MASK_ID
-
-RECIPES = {"dataflow": dataflow, "operator": operator}
 
 Begin = Callable[..., Run]
 
@@ -47,7 +48,11 @@ def begin(release: Path, vocabulary: Vocabulary, tmp_path_factory: pytest.TempPa
 
 
 def train(run: Run) -> None:
-    RECIPES[run.config.task].train(run)
+    run.recipe.train(run)
+
+
+def whole_table(table: GraphTable) -> GraphBatch:
+    return GraphBatch.of(table.union(np.arange(len(table))))
 
 
 def trained(run: Run) -> Run:
@@ -82,7 +87,7 @@ def test_operator_design_learns_more_than_the_most_frequent_operator(begin, mode
     run = begin("operator", model, **settings)
     operator.train(run)
     table = load_splits(run.config, "validation")[0]
-    _, y_true = operator.mask_boundary(table.batch(np.arange(len(table))))
+    _, y_true = operator.mask_boundary(whole_table(table))
     trivial = Evaluator("operator").evaluate(
         {"y_true": y_true, "y_pred": torch.full_like(y_true, y_true.mode().values)}
     )
@@ -194,15 +199,15 @@ def test_a_run_that_diverges_says_so_and_leaves_what_was_there(begin, task, mode
     with pytest.raises(RunError, match=f"{run.directory} has diverged, .* a smaller learning rate"):
         train(run)
     again = Run.open(run.directory)
-    model = again.build_model()
-    again.restore(model)
+    model = fresh_model(again)
+    restore(again, model)
     assert all(parameter.isfinite().all() for parameter in model.parameters())
 
 
 def test_the_masks_hide_the_label(begin):
     config = begin("operator", "gcn").config
     table = load_splits(config, "train")[0]
-    batch = table.batch(np.arange(len(table)))
+    batch = whole_table(table)
     masked, labels = operator.mask_boundary(batch)
     assert torch.equal(labels, batch.x[batch.boundary])
     assert (masked.x[batch.boundary] == MASK_ID).all()
@@ -217,8 +222,8 @@ def test_predictions_say_of_which_node_of_which_row_they_are(begin):
     run = begin("operator", "gcn", epochs=1)
     operator.train(run)
     table = load_splits(run.config, "test")[0]
-    predicted = operator.predict(run.load_best(), table)
-    whole = table.batch(np.arange(len(table)))
+    predicted = operator.predict(load_best(run), table, run.config)
+    whole = whole_table(table)
     positions = whole.ptr[predicted["row"]] + torch.from_numpy(predicted["node"])
     assert sorted(positions.tolist()) == sorted(whole.boundary.tolist())
     assert whole.x[positions].tolist() == predicted["y_true"].tolist()
@@ -226,7 +231,7 @@ def test_predictions_say_of_which_node_of_which_row_they_are(begin):
 
 def test_the_pairs_of_a_graph_are_the_same_whatever_other_rows_and_seeds_there_are(begin):
     run = begin("dataflow", "gcn")
-    model, table = run.build_model().eval(), load_splits(run.config, "train")[0]
+    model, table = fresh_model(run).eval(), load_splits(run.config, "train")[0]
     other = config_of("dataflow", {**run.config.to_dict(), "limit": 3, "seed": 5})
     few = load_splits(other, "train")[0]
     ours, all_pairs = dataflow.predict(model, few, other), dataflow.predict(model, table, run.config)
@@ -236,13 +241,12 @@ def test_the_pairs_of_a_graph_are_the_same_whatever_other_rows_and_seeds_there_a
             assert np.array_equal(ours[name][ours["row"] == row], all_pairs[name][there])
 
 
-@pytest.mark.parametrize("task", RECIPES)
+@pytest.mark.parametrize("task", RECIPES.names)
 def test_dropout_is_off_where_a_model_is_judged(begin, task):
     run = begin(task, "gcn", epochs=1, limit=4)
     train(run)
     table = load_splits(run.config, "validation")[0]
-    arguments = (run.config,) if task == "dataflow" else ()
-    judged = Evaluator(task).evaluate(RECIPES[task].predict(run.load_best(), table, *arguments))
+    judged = Evaluator(task).evaluate(run.recipe.predict(load_best(run), table, run.config, "cpu"))
     assert judged == {name: run.best()[name] for name in judged}
 
 

@@ -19,7 +19,8 @@ from support.releases import table as rows_of
 from younger_hf import Evaluator, YoungerError
 from younger_hf.errors import UsageError
 from younger_hf.release import Release, open_release
-from younger_hf.tasks.predictions import EvaluationSet, Predictions, PredictionsError, check_labels
+from younger_hf.tasks.evaluation_set import EvaluationSet
+from younger_hf.tasks.predictions import Predictions, PredictionsError, check_labels
 
 TASKS = ("operator", "dataflow")
 
@@ -160,7 +161,9 @@ def test_a_file_cannot_give_labels_of_its_own(predictions, opened):
 
 def test_other_negatives_than_those_of_the_seed_are_made_up(opened):
     predictions = predict(opened, "dataflow")
-    message = refuse(replace(predictions, of=replace(predictions.of, seed=1)), opened)
+    message = refuse(
+        replace(predictions, of=replace(predictions.of, choices=replace(predictions.of.choices, seed=1))), opened
+    )
     assert message.startswith("p leaves out ")
 
 
@@ -209,7 +212,7 @@ def rewrite(path: Path, table: pa.Table, **about: Any) -> None:
     [
         ({"task": "node"}, "no task 'node'"),
         ({"config": "graphs"}, "no config of task operator 'graphs'"),
-        ({"vocabulary_size": "48"}, "vocabulary_size is '48'"),
+        ({"vocabulary_size": "48"}, "vocabulary_size is int, not '48'"),
         ({"split": "train[:10%]"}, "no split"),
         ({"model": None}, "model is None"),
     ],

@@ -1,51 +1,98 @@
-"""The models of both tasks: the paper's, layer by layer, and one that uses direction and slots.
+"""The models, and what a model is: for every recipe, built in or your own (`--model package.module:Class`).
 
-In go vocabulary ids and data flows; out come, of a model for "operator", the logits of each operator at the target
-nodes, and of a model for "dataflow", an encoding of each node and the logit of each pair of nodes.
+    class Model(torch.nn.Module):
+        def __init__(self, num_operators: int, out_channels: int) -> None: ...
+
+        def forward(
+            self,
+            x: Tensor,  # int64 [N]: the operator of each node, below num_operators; 1 is a masked one
+            edge_index: Tensor,  # int64 [2, E]: producer and consumer of each data flow, as positions in x
+            edge_attr: Tensor,  # int64 [E, 2]: output slot of the producer, input slot of the consumer
+            targets: Tensor | None = None,  # int64 [T]: the nodes that are asked for, each once; None: all of them
+        ) -> Tensor: ...  # floating point [T, out_channels], or [N, out_channels]
+
+A batch is one graph with many components. Operator design takes the outputs as logits, where out_channels is
+num_operators; data flow design as encodings, which a decoder scores in pairs. `embed --level node` wants the first
+`torch.nn.Embedding` to be that of the operators. To evaluate a run with a class of your own runs that class's module.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from typing import Any
 
+import torch
 from torch import nn
 
-from younger_hf.choices import check_choice
-from younger_hf.recipes.config import MODELS
-from younger_hf.recipes.models.autoencoders import Autoencoder
-from younger_hf.recipes.models.gine import GINE
-from younger_hf.recipes.models.links import DirectedDecoder, DotDecoder, LinkPredictor
-from younger_hf.recipes.models.two_layers import TwoLayerGNN
-
-_DECODERS: Final[dict[str, Callable[[int], nn.Module]]] = {"dot": lambda _: DotDecoder(), "directed": DirectedDecoder}
-_ENCODING: Final = 256
+from younger_hf.errors import UsageError
+from younger_hf.recipes.config import Config
+from younger_hf.recipes.models.places import in_words, load_built_in, load_own
+from younger_hf.recipes.recipe import config_of, find_recipe
 
 
-def build_model(task: str, name: str, vocabulary_size: int, decoder: str = "dot") -> nn.Module:
-    """A model with fresh parameters, drawn from torch's global generator.
+def build_model(recipe: str, name: str, vocabulary_size: int, **settings: Any) -> nn.Module:
+    """The model that a recipe trains, with fresh parameters, drawn from torch's global generator.
 
     Args:
-        task: "dataflow" or "operator".
-        name: one of `younger_hf.recipes.config.MODELS[task]`.
+        recipe: "dataflow", "operator", or another package's.
+        name: one of the recipe's models, or `package.module:Class`, or `path/to/file.py:Class`.
         vocabulary_size: V, with `__UNK__` and `__MASK__`.
-        decoder: for "dataflow", "dot" or "directed".
+        settings: others of the recipe's, such as `decoder="directed"`.
 
     Returns:
-        For "operator", a module that is called as `model(x, edge_index, edge_attr, targets)`, all of them as in
-        `GraphBatch`, and gives logits [T, V]; [N, V] where targets is None. For "dataflow", a `LinkPredictor`.
+        For "operator", a model as above. For "dataflow", a `LinkPredictor`.
 
     Raises:
-        UsageError: there is no such task, model or decoder.
+        UsageError: there is no such recipe, model or setting, or the class does not keep to the protocol.
     """
-    check_choice("task", task, MODELS)
-    check_choice(f"model for {task}", name, MODELS[task])
-    if task == "operator":
-        if name in ("gae", "vgae"):
-            return Autoencoder(name, vocabulary_size)
-        if name == "gine":
-            return GINE(vocabulary_size, vocabulary_size)
-        return TwoLayerGNN(name, vocabulary_size, vocabulary_size, input_dropout=0.5)
-    check_choice("decoder", decoder, _DECODERS)
-    encoder = GINE(vocabulary_size, _ENCODING) if name == "gine" else TwoLayerGNN(name, vocabulary_size, _ENCODING)
-    return LinkPredictor(encoder, _DECODERS[decoder](_ENCODING))
+    config = config_of(recipe, {"model": name, **settings})
+    return find_recipe(recipe).build(config, vocabulary_size)  # type: ignore[no-any-return]
+
+
+def new_model(config: Config, num_operators: int, out_channels: int) -> nn.Module:
+    """A model of a recipe's table, or of the user's own, with fresh parameters; the latter is tried on a small graph.
+
+    Args:
+        config: which model.
+        num_operators: V.
+        out_channels: C.
+
+    Raises:
+        UsageError: the class is missing, is no module, raises, or gives something else than the protocol says.
+    """
+    name = config.model
+    if ":" not in name:
+        return load_built_in(config.models[name])(num_operators, out_channels)  # type: ignore[no-any-return]
+    kind = load_own(name)
+    if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
+        raise UsageError(f"model {name} is no class that derives from torch.nn.Module")
+    try:
+        model = kind(num_operators, out_channels)
+    except Exception as error:
+        raise UsageError(
+            f"model {name} cannot be made with ({num_operators}, {out_channels}): {in_words(error)}"
+        ) from error
+    _try(name, model, num_operators, out_channels)
+    return model
+
+
+def _try(name: str, model: nn.Module, num_operators: int, out_channels: int) -> None:
+    """Hold a model against the protocol, on two graphs of three nodes and one; nothing that it draws counts."""
+    x = torch.tensor([0, 1, num_operators - 1, 1])
+    edge_index, edge_attr = torch.tensor([[0, 0, 1], [1, 2, 2]]), torch.tensor([[0, 0], [0, 1], [0, 0]])
+    training = model.training
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        model.eval()
+        for targets in (None, torch.tensor([3, 1])):
+            nodes = len(x) if targets is None else len(targets)
+            asked = "for all nodes" if targets is None else f"for {nodes} targets"
+            try:
+                out = model(x, edge_index, edge_attr, targets)
+            except Exception as error:
+                raise UsageError(f"model {name} fails where it is asked {asked}: {in_words(error)}") from error
+            what = f"{out.dtype} {list(out.shape)}" if isinstance(out, torch.Tensor) else type(out).__name__
+            if not (isinstance(out, torch.Tensor) and out.is_floating_point() and out.shape == (nodes, out_channels)):
+                raise UsageError(
+                    f"model {name} gives {what} where it is asked {asked} of a graph of {len(x)}: "
+                    f"it must be floating point [{nodes}, {out_channels}]"
+                )
+    model.train(training)

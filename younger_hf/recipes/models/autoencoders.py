@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from torch import Tensor, nn
 from torch.nn import functional
 from torch_geometric.nn import GAE, VGAE, GCNConv
@@ -17,13 +19,14 @@ class Autoencoder(nn.Module):
     Args:
         name: "gae" or "vgae".
         vocabulary_size: V.
+        out_channels: C.
     """
 
-    def __init__(self, name: str, vocabulary_size: int) -> None:
+    def __init__(self, name: str, vocabulary_size: int, out_channels: int) -> None:
         super().__init__()
         encoder = _Encoder(vocabulary_size, variational=name == "vgae")
         self.autoencoder = (VGAE if name == "vgae" else GAE)(encoder)
-        self.classifier = nn.Linear(512, vocabulary_size)
+        self.classifier = nn.Linear(512, out_channels)
         self.is_frozen = False
         self._decoder = DotDecoder()
 
@@ -55,12 +58,15 @@ class Autoencoder(nn.Module):
         edge_attr: Tensor | None = None,  # noqa: ARG002 - all models are called alike
         targets: Tensor | None = None,
     ) -> Tensor:
-        """The logits [T, V] at the targets, or [N, V] at all nodes; edge_attr plays no part."""
+        """The logits [T, C] at the targets, or [N, C] at all nodes; edge_attr plays no part."""
         return self.classifier(self.encode(x, edge_index, targets))  # type: ignore[no-any-return]
 
     def encode(self, x: Tensor, edge_index: Tensor, targets: Tensor | None = None) -> Tensor:
         """The encodings [T, 512] at the targets, or [N, 512] at all nodes; of VGAE the means, outside of training."""
         return self.autoencoder.encode(x, edge_index, targets)  # type: ignore[no-any-return]
+
+
+gae, vgae = (partial(Autoencoder, name) for name in ("gae", "vgae"))
 
 
 class _Encoder(nn.Module):

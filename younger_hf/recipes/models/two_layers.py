@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from torch import Tensor, nn
@@ -58,6 +59,13 @@ class TwoLayerGNN(nn.Module):
             hidden = convolve(self.conv1, embedded, edge_index, nodes)
         hidden = functional.dropout(hidden.relu(), 0.5, self.training)
         return convolve(self.conv2, spread(hidden, nodes, len(x)), edge_index, targets)
+
+
+gcn, gat, sage = (partial(TwoLayerGNN, name) for name in CONVOLUTIONS)
+"""As data flow design has them."""
+
+masked_gcn, masked_gat, masked_sage = (partial(TwoLayerGNN, name, input_dropout=0.5) for name in CONVOLUTIONS)
+"""As operator design has them."""
 
 
 def operator_embedding(vocabulary_size: int, channels: int) -> nn.Embedding:

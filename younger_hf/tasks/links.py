@@ -1,7 +1,7 @@
 """Which pairs of operators data flow design is about, and along which edges messages pass meanwhile.
 
-In goes a batch of graphs; out come its `Links`: pairs with and without a data flow, as many of each. Parallel edges are
-one pair, and pass messages together or not at all.
+In go graphs; out come their `Links`: pairs with and without a data flow, as many of each. Parallel edges are one pair,
+and pass messages together or not at all.
 """
 
 from __future__ import annotations
@@ -10,43 +10,39 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 
 from younger_hf.graph import IntArray
-from younger_hf.recipes.batches import GraphBatch
+from younger_hf.tasks.graph_table import GraphUnion
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Links:
-    """What is to be predicted of a batch of graphs.
+    """What is to be predicted of some graphs.
 
     Attributes:
         is_message: bool [E], the edges that messages pass along.
-        pairs: int64 [2, P]: producer, consumer, positions in the batch.
-        y: float32 [P], 1 where there is a data flow, and 0 where there is none.
+        pairs: int64 [2, P]: producer, consumer, positions in the union of the graphs.
+        y: bool [P], whether there is a data flow.
     """
 
-    is_message: torch.Tensor
-    pairs: torch.Tensor
-    y: torch.Tensor
-
-    def to(self, device: torch.device | str) -> Links:
-        """The same on another device."""
-        return Links(self.is_message.to(device), self.pairs.to(device), self.y.to(device))
+    is_message: NDArray[np.bool_]
+    pairs: IntArray
+    y: NDArray[np.bool_]
 
 
-def split_links(batch: GraphBatch, held_out: float | None, generators: Sequence[np.random.Generator]) -> Links:
+def split_links(graphs: GraphUnion, held_out: float | None, generators: Sequence[np.random.Generator]) -> Links:
     """Choose the pairs to predict, and the edges that pass messages.
 
     Args:
-        batch: B graphs.
+        graphs: B of them.
         held_out: the share of each graph's pairs that is to be predicted and passes no messages, one at least; None
             predicts all pairs while messages pass along all edges, as the paper did.
         generators: B of them: each graph's choices are its own.
     """
-    edges, ptr = batch.edge_index.numpy(), batch.ptr.numpy()
+    edges, ptr = graphs.edge_index, graphs.ptr
     graph_of_edge = np.searchsorted(ptr, edges[0], side="right") - 1
-    ends = np.searchsorted(graph_of_edge, np.arange(batch.num_graphs + 1))
+    ends = np.searchsorted(graph_of_edge, np.arange(graphs.num_graphs + 1))
     is_message, pairs, labels = np.ones(edges.shape[1], dtype=bool), [], []
     for graph, generator in enumerate(generators):
         of_graph = slice(ends[graph], ends[graph + 1])
@@ -60,12 +56,20 @@ def split_links(batch: GraphBatch, held_out: float | None, generators: Sequence[
             positive = codes[chosen]
         negative = _absent(codes, num_nodes, len(positive), generator)
         pairs.append(_decode(np.concatenate((positive, negative)), num_nodes) + ptr[graph])
-        labels.append(np.repeat(np.array([1, 0], np.float32), len(positive)))
-    return Links(
-        torch.from_numpy(is_message),
-        torch.from_numpy(np.concatenate(pairs, axis=1)),
-        torch.from_numpy(np.concatenate(labels)),
-    )
+        labels.append(np.repeat(np.array([True, False]), len(positive)))
+    return Links(is_message, np.concatenate(pairs, axis=1), np.concatenate(labels))
+
+
+def evaluation_links(graph: GraphUnion, fingerprint: str, held_out: float | None, seed: int) -> Links:
+    """What is predicted of a graph in validation and test: a function of the graph, its fingerprint and the seed.
+
+    Args:
+        graph: one.
+        fingerprint: of the graph.
+        held_out: as `split_links` takes it.
+        seed: of the choice.
+    """
+    return split_links(graph, held_out, [np.random.default_rng([seed, *fingerprint.encode()])])
 
 
 def negative_pairs(edge_index: IntArray, num_nodes: int, num_pairs: int, generator: np.random.Generator) -> IntArray:

@@ -1,0 +1,99 @@
+"""`Recipe`: how one trains for a task, and the table of those that there are.
+
+A built-in recipe is one file and a line in `RECIPES`. Other packages add theirs by entry points of the group
+`younger_hf.recipes`, and `younger-hf train NAME` finds them. A recipe's module is imported for its `--help`, so PyTorch
+is imported inside its functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+from younger_hf.choices import check_choice
+from younger_hf.errors import UsageError
+from younger_hf.extensions import ExtensionError, Extensions
+from younger_hf.recipes.config import Config
+from younger_hf.settings import typed_settings
+from younger_hf.tasks.task import TASKS, Task
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one trains for a task.
+
+    Attributes:
+        summary: what `younger-hf train --help` says of it.
+        config: what a run is told, a dataclass; it names the recipe, the task and the models.
+        build: a model with fresh parameters, drawn from torch's global generator: of the config and how many operator
+            ids there are, V.
+        train: of a `Run`: from where it stands to its end.
+        predict: of a model in evaluation mode, a `GraphTable`, the config, and the device where the model is: `row`,
+            the columns of the task's labels but the key, and `y_pred`, [M] each.
+        encode: of a model in evaluation mode and a `GraphBatch`: what its last layer, below a classifier or decoder of
+            its own, gives for each node, [N, C]. None where `younger-hf embed` has nothing to say.
+    """
+
+    summary: str
+    config: type[Config]
+    build: Callable[[Any, int], Any]
+    train: Callable[[Any], None]
+    predict: Callable[[Any, Any, Any, Any], dict[str, Any]]
+    encode: Callable[[Any, Any], Any] | None = None
+
+    @property
+    def name(self) -> str:
+        """By which it is trained: `younger-hf train NAME`."""
+        return self.config.recipe
+
+    @property
+    def task(self) -> Task:
+        """What it trains for."""
+        return self.config.task
+
+
+RECIPES: Final = Extensions(
+    "recipe",
+    "younger_hf.recipes",
+    Recipe,
+    {"dataflow": "younger_hf.recipes.dataflow:RECIPE", "operator": "younger_hf.recipes.operator:RECIPE"},
+)
+"""All recipes by name; `find_recipe` gives one."""
+
+
+def find_recipe(name: str) -> Recipe:
+    """The recipe of a name.
+
+    Raises:
+        UsageError: there is none.
+        ExtensionError: an installed package adds it, and it cannot be used.
+    """
+    recipe = RECIPES.find(name)
+    if recipe.name != name:
+        raise ExtensionError(f"the recipe {name} of an installed package calls itself {recipe.name}")
+    if TASKS.get(recipe.task.name) is not recipe.task:
+        raise ExtensionError(
+            f"the recipe {name} has the task {recipe.task.name}, which its package does not add to younger_hf.tasks"
+        )
+    return recipe
+
+
+def config_of(recipe: str, settings: Mapping[str, Any]) -> Any:
+    """The configuration of a run; what is not set is as in the paper.
+
+    Args:
+        recipe: its name.
+        settings: by the names of the fields of the recipe's `Config`; `model` is one of them.
+
+    Raises:
+        UsageError: a setting that there is not, or that has a value it cannot have.
+    """
+    kind = find_recipe(recipe).config
+    settings = {name: value for name, value in settings.items() if name != "recipe"}
+    for name in settings:
+        check_choice("setting", name, [field.name for field in fields(kind)])
+    if "model" not in settings:
+        raise UsageError(f"no model is named: choose one of {', '.join(kind.models)}")
+    typed = typed_settings(kind, settings)
+    return kind(**{**kind.defaults(typed["model"]), **typed})

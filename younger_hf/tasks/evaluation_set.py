@@ -1,0 +1,146 @@
+"""`EvaluationSet`: the labels of a split of a release, all of them, and what says which these are.
+
+In goes a release; out come the labels, in the order of its rows. A predictions file says of which evaluation set it is,
+so that anyone derives the same labels anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from younger_hf.choices import check_choice
+from younger_hf.dataset import load
+from younger_hf.release import Release
+from younger_hf.schema import SPLITS
+from younger_hf.settings import typed_settings
+from younger_hf.tasks.graph_table import GraphTable
+from younger_hf.tasks.task import TASKS, Choices
+from younger_hf.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class EvaluationSet:
+    """What is to be predicted: the labels of a split of a release, all of them.
+
+    Attributes:
+        task: "dataflow", "operator", or another package's.
+        release: the release's directory, by its name alone, or the id of its Hub repository.
+        revision: the repository's branch, tag or commit, as it was asked for.
+        content: what tells the config's content from that of other releases, as the card says.
+        config: "graphs", "subgraphs", or one of both without attributes.
+        split: "train", "validation", "test" or "unseen".
+        split_scheme: "family" or "paper".
+        vocabulary_size: how many ids the release has for the config's operators.
+        choices: what else the task's labels depend on: for data flow design, `LinkChoices`.
+    """
+
+    task: str
+    release: str
+    revision: str | None
+    content: str
+    config: str
+    split: str
+    split_scheme: str
+    vocabulary_size: int
+    choices: Choices
+
+    def __post_init__(self) -> None:
+        task = TASKS.find(self.task)
+        check_choice(f"config of task {self.task}", self.config, [task.config(flag) for flag in (True, False)])
+        check_choice("split", self.split, SPLITS)
+
+    @property
+    def attributes(self) -> bool:
+        """Whether operators are told apart by their attributes."""
+        return not self.config.endswith("-no-attributes")
+
+    @classmethod
+    def of(
+        cls,
+        release: Release,
+        task: str,
+        split: str,
+        *,
+        attributes: bool = True,
+        split_scheme: str = "family",
+        **choices: Any,
+    ) -> EvaluationSet:
+        """Describe the evaluation set of a release.
+
+        Args:
+            release: whose labels are meant.
+            task: "dataflow", "operator", or another package's.
+            split: "train", "validation", "test" or "unseen".
+            attributes: whether operators are told apart by their attributes.
+            split_scheme: "family" or "paper".
+            choices: what else the labels depend on: for data flow design, `protocol`, `held_out` and `seed`.
+
+        Raises:
+            UsageError: there is no such task, split or choice.
+            ReleaseError: the release lacks a file.
+        """
+        found = TASKS.find(task)
+        for name in choices:
+            check_choice(f"choice of task {task}", name, [field.name for field in fields(found.choices)])
+        config = found.config(attributes)
+        vocabulary = Vocabulary.load(release.source, release.revision)
+        return cls(
+            task,
+            release.name,
+            release.revision,
+            release.contents.get(config, ""),
+            config,
+            split,
+            split_scheme,
+            len(vocabulary.variants if attributes else vocabulary.operators),
+            found.choices(**choices),
+        )
+
+    @classmethod
+    def from_dict(cls, said: Mapping[str, Any]) -> EvaluationSet:
+        """The inverse of `to_dict`; what else is said is left.
+
+        Raises:
+            KeyError: a field is missing.
+            UsageError: a field has a value that it cannot have.
+        """
+        names = [field.name for field in fields(cls) if field.name != "choices"]
+        of = typed_settings(cls, {name: said[name] for name in names})
+        kind = TASKS.find(of["task"]).choices
+        return cls(**of, choices=kind(**typed_settings(kind, {field.name: said[field.name] for field in fields(kind)})))
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields and choices, in one dictionary of strings, numbers and None."""
+        of = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "choices"}
+        return of | asdict(self.choices)
+
+    def labels(self, release: Release) -> pa.Table:
+        """Derive the labels from a release; none of it needs PyTorch.
+
+        Returns:
+            `fingerprint` and, for data flow design, `producer`, `consumer`, `y_true` (bool); for operator design,
+            `node` (a position in the subgraph), `y_true` (a vocabulary id); in the order of the release's rows.
+
+        Raises:
+            UsageError: the release has no such split, or there is no such split scheme.
+            ReleaseError: the release lacks a file.
+        """
+        task = TASKS.find(self.task)
+        rows = load(self.config, self.split, release.source, revision=release.revision, split_scheme=self.split_scheme)
+        if not len(rows):
+            return task.labels.empty_table()
+        table = GraphTable(rows, "variant" if self.attributes else "operator")
+        parts = list(task.derive(table, self.choices))
+        columns = {name: np.concatenate([part[name] for part in parts]) for name in ("row", *task.labels.names[1:])}
+        return keyed(table, columns).cast(task.labels).combine_chunks()
+
+
+def keyed(table: GraphTable, columns: Mapping[str, Any]) -> pa.Table:
+    """A table of columns [M], with the fingerprints of the rows in the place of `row`, int64 [M]."""
+    fingerprints = table.fingerprints.take(pa.array(columns["row"]))
+    return pa.table({"fingerprint": fingerprints, **{name: columns[name] for name in columns if name != "row"}})
