@@ -52,7 +52,7 @@ train = typer.Typer(
 
 
 def _command(name: str) -> tuple[Any, bool]:
-    """What typer makes a command of, a function with an option for each setting of a recipe; and whether there is one."""
+    """A function with an option for each setting of a recipe, and whether the recipe can be used."""
     from younger_hf.recipes.recipe import find_recipe
 
     def command(**given: Any) -> None:

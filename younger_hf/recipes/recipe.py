@@ -53,7 +53,7 @@ class Recipe:
         return self.config.task
 
 
-RECIPES: Final = Extensions(
+RECIPES: Final[Extensions[Recipe]] = Extensions(
     "recipe",
     "younger_hf.recipes",
     Recipe,

@@ -77,7 +77,7 @@ class Task:
         return self.table if attributes else f"{self.table}-no-attributes"
 
 
-TASKS: Final = Extensions(
+TASKS: Final[Extensions[Task]] = Extensions(
     "task",
     "younger_hf.tasks",
     Task,

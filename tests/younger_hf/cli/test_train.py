@@ -174,3 +174,18 @@ def test_a_checkpoint_of_another_model_is_named(train):
 def test_the_command_starts_without_pytorch():
     code = "import younger_hf.cli, sys; print({'torch', 'datasets', 'numpy'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+def test_the_options_of_a_recipe_are_listed_without_pytorch():
+    code = """
+import sys
+sys.argv = ["younger-hf", "train", "operator", "--help"]
+from younger_hf.cli import main
+try:
+    main()
+finally:
+    print({"torch", "datasets"} & set(sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "--encoder-epochs" in done.stdout
+    assert done.stdout.endswith("set()\n")
