@@ -98,7 +98,7 @@ def main(number: int = 100_000, configurations_: int = 400) -> None:
         crawl(ledger, "hub")
         crawled = perf_counter() - started
         started = perf_counter()
-        conversions = ledger.plan(["hub"])
+        conversions = ledger.unconverted(["hub"])
         planned, busy = perf_counter() - started, process_time() - busy
         size = ledger.path.stat().st_size
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -110,17 +110,17 @@ def collect(
     specs = list(dict.fromkeys(sources))
     for spec in specs:
         crawl(ledger, spec, limit=limit)
-    plan = ledger.plan(specs or None, opsets, retry)
+    missing = ledger.unconverted(specs or None, opsets, retry)
     scratch = ledger.work / "scratch"
     shutil.rmtree(scratch, ignore_errors=True)  # a killed build leaves its own behind
     outcomes: Counter[Outcome] = Counter()
     isolated = True
     try:
         scratch.mkdir()
-        requests = (ledger.request(*planned) for planned in plan)
+        requests = (ledger.request(*planned) for planned in missing)
         with (
             Templates(scratch) as templates,
-            tqdm(total=len(plan), desc="convert", unit="model", disable=None) as progress,
+            tqdm(total=len(missing), desc="convert", unit="model", disable=None) as progress,
         ):
             task = partial(_try_exporters, Limits(seconds=timeout, memory=memory_limit), scratch, templates)
             for request, attempts in _run(task, requests, jobs, memory_limit):

@@ -103,7 +103,7 @@ class Ledger(LedgerFile):
         ).fetchone()
         return int(number)
 
-    def plan(
+    def unconverted(
         self, specs: Collection[str] | None = None, opsets: Sequence[int] = (0,), retry: Collection[Outcome] = ()
     ) -> list[tuple[int, int]]:
         """What is still to be converted: a model's number and an opset for each export key without a result.
@@ -137,7 +137,7 @@ class Ledger(LedgerFile):
             ]
 
     def request(self, number: int, opset: int) -> Request:
-        """The request that `plan` means."""
+        """The request that a pair of `unconverted` means."""
         with self._clearly():
             record, config = self._connection.execute(
                 "SELECT record, data FROM models LEFT JOIN contents ON hash = config WHERE model = ?", (number,)

@@ -221,7 +221,7 @@ def test_a_page_lands_with_the_cursor_behind_it(tmp_path):
         assert ledger.progress("hub:y") == Progress()
         ledger.restart("hub:x")
         assert ledger.progress("hub:x") == Progress()
-        assert len(ledger.plan()) == 3
+        assert len(ledger.unconverted()) == 3
 
 
 def bert(name, **config):
@@ -232,11 +232,11 @@ def bert(name, **config):
 def test_models_that_share_an_export_key_share_a_conversion(ledger):
     twins, other = [bert("a/x"), bert("b/y")], bert("c/z", hidden_size=64)
     ledger.record([*twins, other])
-    plan = ledger.plan()
-    assert [ledger.request(*planned) for planned in plan] == [Request(twins[0]), Request(other)]
+    pairs = ledger.unconverted()
+    assert [ledger.request(*planned) for planned in pairs] == [Request(twins[0]), Request(other)]
     ledger.finish(twins[0], good(b"small"))
     ledger.finish(other, good(b"large"))
-    assert ledger.plan() == []
+    assert ledger.unconverted() == []
     assert [ledger.result(model) for model in twins] == [Outcome.OK, Outcome.OK]
     assert sorted(models_of(ledger)) == [(b"large", ["c/z"]), (b"small", ["a/x", "b/y"])]
     late = bert("d/late")
@@ -250,7 +250,7 @@ def test_a_configuration_stays_when_it_is_not_fetched_again(ledger):
     assert ledger.has_config("huggingface", "a/x", "sha")
     assert not ledger.has_config("huggingface", "a/x", "other")
     ledger.record([dataclasses.replace(model, config="", likes=3)])
-    assert [ledger.request(*planned).model for planned in ledger.plan()] == [dataclasses.replace(model, likes=3)]
+    assert [ledger.request(*planned).model for planned in ledger.unconverted()] == [dataclasses.replace(model, likes=3)]
 
 
 def test_equal_configurations_are_kept_once(ledger):
@@ -266,7 +266,7 @@ def test_a_plan_is_for_the_crawls_asked_for(ledger):
     ledger.record([FILE])
 
     def planned(*arguments):
-        return [ledger.request(*pair).model for pair in ledger.plan(*arguments)]
+        return [ledger.request(*pair).model for pair in ledger.unconverted(*arguments)]
 
     assert planned() == [RESNET, VIT, FILE]
     assert planned(["hub:x"]) == [RESNET]
@@ -278,7 +278,7 @@ def test_each_opset_has_a_result_of_its_own(ledger):
     ledger.record([RESNET])
     ledger.finish(RESNET, good(b"17"), opset=17)
     assert ledger.result(RESNET) is None
-    assert [ledger.request(*pair) for pair in ledger.plan(opsets=(17, 20))] == [Request(RESNET, 20)]
+    assert [ledger.request(*pair) for pair in ledger.unconverted(opsets=(17, 20))] == [Request(RESNET, 20)]
     ledger.finish(RESNET, good(b"20"), opset=20)
     assert sorted(models_of(ledger)) == [(b"17", ["resnet18"]), (b"20", ["resnet18"])]
 
@@ -296,8 +296,8 @@ def test_outcomes_that_are_asked_for_are_planned_again(ledger):
     ledger.record([RESNET, VIT])
     ledger.finish(RESNET, bad(Outcome.TIMEOUT))
     ledger.finish(VIT, bad(Outcome.CRASHED))
-    assert ledger.plan() == []
-    assert [ledger.request(*pair).model for pair in ledger.plan(retry=[Outcome.CRASHED])] == [VIT]
+    assert ledger.unconverted() == []
+    assert [ledger.request(*pair).model for pair in ledger.unconverted(retry=[Outcome.CRASHED])] == [VIT]
 
 
 def test_a_module_tree_is_kept_beside_its_skeleton(ledger):

@@ -155,7 +155,7 @@ def test_an_interrupted_crawl_goes_on_and_a_finished_one_begins_anew(ledger, mon
     monkeypatch.setitem(SOURCES.built_in, "hub", Source(shrunk))
     assert crawl(ledger, "hub") == 3
     assert asked == ["", ""]
-    assert len(ledger.plan(["hub"])) == 3
+    assert len(ledger.unconverted(["hub"])) == 3
 
 
 def test_a_limit_ends_a_crawl_within_a_page(ledger, monkeypatch):
@@ -163,7 +163,7 @@ def test_a_limit_ends_a_crawl_within_a_page(ledger, monkeypatch):
     monkeypatch.setitem(SOURCES.built_in, "hub", Source(source))
     assert crawl(ledger, "hub", limit=3) == 3
     assert len(asked) == 2
-    assert len(ledger.plan(["hub"])) == 3
+    assert len(ledger.unconverted(["hub"])) == 3
 
 
 def test_what_was_crawled_before_is_converted_without_naming_a_source(ledger):
