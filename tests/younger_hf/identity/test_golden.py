@@ -9,7 +9,7 @@ import pytest
 from onnx import ModelProto
 
 from builders.convert import Request
-from builders.convert.onnx import export
+from builders.convert.onnx_package import export
 from builders.crawl import list_models
 from builders.crawl.onnx_package import zoo_files
 from younger_hf.extract import extract, strip
