@@ -2,6 +2,7 @@
 # make test   everything that is checked: ruff, mypy --strict, pytest
 # make compat what loads a release or talks to the Hub, with every generation of datasets and huggingface_hub
 # make docs   the pages of docs/ and the API reference, as a site in site/
+# make hostile what a hostile model tries, and how each try ends
 # make bench  every claim of speed, each against its named peer
 
 PYTHON ?= python3
@@ -19,7 +20,7 @@ TORCHVISION := \
     retinanet_resnet50_fpn shufflenet_v2_x1_0 squeezenet1_0 ssdlite320_mobilenet_v3_large swin_t vgg11_bn vit_b_16 \
     wide_resnet50_2
 
-.PHONY: demo test check compat docs bench install clean
+.PHONY: demo test hostile check compat docs bench install clean
 
 install: $(VENV)/installed
 
@@ -49,6 +50,9 @@ compat: install
 
 docs: install
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+hostile: install
+	PYTHONPATH=$(CURDIR) $(BIN)/python tests/hostile/attack.py
 
 bench: install
 	for file in benchmarks/*.py; do grep -q __main__ $$file && $(BIN)/python $$file || true; done

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
@@ -20,6 +19,7 @@ from tqdm import tqdm
 from builders.convert import Conversion, Outcome, Request, exporters_for
 from builders.convert.converters import refusal
 from builders.convert.isolation import Limits, convert
+from builders.convert.isolation.leftovers import discard, discard_leftovers
 from builders.convert.isolation.templates import Templates
 from builders.convert.memory import expected_memory
 from builders.crawl import list_pages
@@ -84,6 +84,7 @@ def collect(
     memory_limit: int = MEMORY_LIMIT,
     opsets: Sequence[int] = (0,),
     retry: Collection[Outcome] = (),
+    allow_unisolated_code: bool = False,
 ) -> Counter[Outcome]:
     """Crawl the sources, and convert what the ledger has no result for: once for each export key.
 
@@ -99,6 +100,7 @@ def collect(
         memory_limit: resident bytes for one model.
         opsets: every model is exported for each of them; 0 leaves the choice to the exporter.
         retry: outcomes that are tried again; all others are final.
+        allow_unisolated_code: run a publisher's code (`pytorch-hub`) even where the system cannot shut it in.
 
     Returns:
         How many of the conversions made now ended in each outcome; empty if there was nothing left to do.
@@ -112,7 +114,8 @@ def collect(
         crawl(ledger, spec, limit=limit)
     missing = ledger.unconverted(specs or None, opsets, retry)
     scratch = ledger.work / "scratch"
-    shutil.rmtree(scratch, ignore_errors=True)  # a killed build leaves its own behind
+    discard_leftovers(ledger.work)  # a killed build leaves its own behind
+    discard(scratch)
     outcomes: Counter[Outcome] = Counter()
     isolated = True
     try:
@@ -122,7 +125,8 @@ def collect(
             Templates(scratch) as templates,
             tqdm(total=len(missing), desc="convert", unit="model", disable=None) as progress,
         ):
-            task = partial(_try_exporters, Limits(seconds=timeout, memory=memory_limit), scratch, templates)
+            limits = Limits(seconds=timeout, memory=memory_limit)
+            task = partial(_try_exporters, limits, scratch, templates, allow_unisolated_code)
             for request, attempts in _run(task, requests, jobs, memory_limit):
                 ledger.finish(request.model, *attempts, opset=request.opset)
                 outcomes[attempts[-1].outcome] += 1
@@ -132,9 +136,9 @@ def collect(
     except OSError as error:
         raise YoungerError(f"cannot work in the directory {ledger.work}: {error.strerror}") from error
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        discard(scratch)
     if not isolated:
-        _log.warning("this system allows no namespaces: the conversions were not cut off from the network")
+        _log.warning("this system allows no namespaces: the conversions saw the network and your files")
     return outcomes
 
 
@@ -161,14 +165,27 @@ def _run(
 
 
 def _try_exporters(
-    limits: Limits, scratch: Path, templates: Templates, request: Request, cancelled: Cancelled
+    limits: Limits,
+    scratch: Path,
+    templates: Templates,
+    allow_unisolated_code: bool,
+    request: Request,
+    cancelled: Cancelled,
 ) -> Attempts:
     """Try the exporters of the model's library until one succeeds, or until none could."""
     if refused := refusal(request.model):
         return (refused,)
     attempts: Attempts = ()
     for exporter in exporters_for(request.model):
-        attempt = convert(request, exporter, limits=limits, scratch=scratch, cancelled=cancelled, templates=templates)
+        attempt = convert(
+            request,
+            exporter,
+            limits=limits,
+            scratch=scratch,
+            cancelled=cancelled,
+            templates=templates,
+            allow_unisolated_code=allow_unisolated_code,
+        )
         attempts += (attempt,)
         if attempt.outcome in _FINAL:
             break
@@ -188,6 +205,7 @@ def build(
     retry: Collection[Outcome] = (),
     seed: int = 1234,
     previous: str | Path | None = None,
+    allow_unisolated_code: bool = False,
 ) -> ReleaseReport:
     """Collect into the ledger of the directory `work`, and make a release of all that it holds.
 
@@ -203,6 +221,7 @@ def build(
         retry: as for `collect`.
         seed: of the splits.
         previous: the release before, as for `assemble`; contributions that wait there are taken in.
+        allow_unisolated_code: as for `collect`.
 
     Raises:
         UsageError: a source or a model that does not exist, or something at `output` that is no release.
@@ -216,7 +235,15 @@ def build(
     check_place(release)
     read_removals(previous, release)
     with Ledger(work) as ledger:
-        gather = partial(collect, ledger, jobs=jobs, timeout=timeout, memory_limit=memory_limit, retry=retry)
+        gather = partial(
+            collect,
+            ledger,
+            jobs=jobs,
+            timeout=timeout,
+            memory_limit=memory_limit,
+            retry=retry,
+            allow_unisolated_code=allow_unisolated_code,
+        )
         gather(sources, limit=limit, opsets=opsets)
         if previous is not None:
             gather([f"contributions:{previous}"])

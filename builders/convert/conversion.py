@@ -65,7 +65,8 @@ class Conversion:
         peak_memory: largest resident memory of its child processes at one time, in bytes.
         bytes_fetched: bytes that came over the network for it.
         log: the end of what the child printed, for outcomes other than `ok`.
-        isolated: whether the child had no network and no processes but its own.
+        isolated: whether the children had no processes but their own, no files but what they need, and no network but
+            to fetch.
     """
 
     outcome: Outcome

@@ -28,12 +28,14 @@ class Exporter:
         packages: those whose versions shape its result.
         network: whether the module has besides `fetch(request: Request) -> int`, which is run first for models whose
             files are on a hub.
+        published_code: whether it runs code of the model's publisher, as nothing does unless the user names the model.
     """
 
     name: str
     module: str
     packages: tuple[str, ...]
     network: bool = False
+    published_code: bool = False
 
     def versions(self) -> dict[str, str]:
         """The installed versions of the packages and of younger-hf, without importing them."""
@@ -97,7 +99,9 @@ CONVERTERS: Final = Extensions[Converter](
         "pytorch-hub": Converter(
             (
                 Exporter(
-                    "torch", "builders.convert.pytorch_hub", ("torch", "onnxscript", "onnx-ir", "onnx"), network=True
+                    *("torch", "builders.convert.pytorch_hub", ("torch", "onnxscript", "onnx-ir", "onnx")),
+                    network=True,
+                    published_code=True,
                 ),
             ),
             "torch",

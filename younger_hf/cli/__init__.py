@@ -80,6 +80,10 @@ def build(
     ] = None,
     timeout: Annotated[float, typer.Option(min=1, help="Time limit of a conversion, in seconds.")] = 600,
     memory: Annotated[float, typer.Option(min=0.1, help="Memory limit of a conversion, in GiB.")] = 8,
+    allow_unisolated_code: Annotated[
+        bool,
+        typer.Option("--allow-unisolated-code", help="Run pytorch-hub code even where this system cannot isolate it."),
+    ] = False,
     seed: Annotated[int, typer.Option(help="Seed of the splits.")] = 1234,
 ) -> None:
     """Crawl sources, convert what they list, and assemble a release from everything in the ledger."""
@@ -98,6 +102,7 @@ def build(
         retry=[_outcome(name) for name in retry or ()],
         seed=seed,
         previous=previous,
+        allow_unisolated_code=allow_unisolated_code,
     )
     typer.echo(report)
     with Ledger(work, read_only=True) as ledger:

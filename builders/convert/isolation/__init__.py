@@ -1,14 +1,16 @@
 """Convert one model in child processes, watch them, and end them: `convert(request, exporter) -> Conversion`.
 
-Whatever the model does (loop, allocate, fork, crash, print without end), the caller gets a `Conversion` and
-nothing of its children is left: they have limits on wall-clock time, resident memory and processes, an environment
-without secrets, a scratch directory for their home that is removed afterwards, and what `sandbox` says.
+Whatever the model does (loop, allocate, fork, crash, print without end, lie), the caller gets a `Conversion` and
+nothing of its children is left: they have limits on wall-clock time, memory, processes and files, an environment
+without secrets, a home that is removed afterwards, and the walls of `sandbox`.
 
-An exporter that needs files of a hub has two steps, each a child of its own: `fetch` with the network, then
-`export` without. The limits are those of both together.
+Each step is a child of its own. An exporter that needs files of a hub has first `fetch`, with the network. Then comes
+`export`, without. What it answers is looked at by `check`, where no model ever was. The limits are those of all
+together.
 
-The driver's half: this module, `child` (one process) and `templates` (what they are forked from). The other half:
-`template`, then `sandbox` and `worker` in what it forks. Between them `answer`.
+The driver's half: this module, `child` (one process) and `templates` (what they are forked from), `leftovers` (what
+they leave). The other half: `template`, then `sandbox` (`view`, `refused_calls`), `worker` and `check` in what it
+forks. Between them `answer`.
 """
 
 from __future__ import annotations
@@ -27,12 +29,16 @@ from typing import Any, Final
 from builders.convert import Conversion, Exporter, Outcome, Request
 from builders.convert.isolation.answer import Answer, AnswerReader
 from builders.convert.isolation.child import Child
+from builders.convert.isolation.leftovers import discard, fill
 from builders.convert.isolation.templates import Templates
+from builders.convert.isolation.view import home_of_module
 
 _LOOK_EVERY: Final = 0.1  # seconds between two looks at the child's memory
 _MAX_LOG: Final = 4096  # bytes, the last of what the children printed
 _CHUNK: Final = 1 << 20  # bytes
 _FETCHED: Final = "files"  # the directory below the home that fetch fills
+_CHECK: Final = "builders.convert.isolation.check"
+_EXPORTERS: Final = {"torch", "torchscript"}  # what may have made a skeleton where a publisher's code was run
 _ORPHANED: Final = Answer(Outcome.CRASHED, "the process that it was forked from died")
 
 
@@ -42,15 +48,17 @@ class Limits:
 
     Attributes:
         seconds: wall-clock time, the wait for a template included.
-        memory: resident memory of the child and its descendants together, in bytes. Address space is free:
-            parameters are reserved and never touched.
+        memory: what the child and its descendants hold together, in bytes: resident memory, and files that they write.
+            Address space is free: parameters are reserved and never touched.
         processes: the child and its descendants.
+        entries: files and directories that it may make.
         answer: the serialised skeleton and module tree, in bytes.
     """
 
     seconds: float = 600.0
     memory: int = 8 << 30
     processes: int = 64
+    entries: int = 1 << 16
     answer: int = 512 << 20
 
 
@@ -62,6 +70,7 @@ def convert(
     scratch: Path | None = None,
     cancelled: Callable[[], bool] = lambda: False,
     templates: Templates | None = None,
+    allow_unisolated_code: bool = False,
 ) -> Conversion:
     """Convert one model in child processes of its own.
 
@@ -72,23 +81,26 @@ def convert(
         scratch: where the children's home directory is made.
         cancelled: asked many times a second; once true, the child is killed.
         templates: where children come from that need not import the exporter's libraries; without, they do.
+        allow_unisolated_code: run a publisher's code even where the system has no walls for it.
 
     Returns:
         How it ended; never an exception for anything that the model or its libraries do.
     """
-    with ExitStack() as stack:
-        home = stack.enter_context(
-            tempfile.TemporaryDirectory(prefix="convert-", dir=scratch, ignore_cleanup_errors=True)
-        )
-        attempt = _Attempt(
-            replace(request, files=Path(home).resolve() / _FETCHED),
-            exporter,
-            limits or Limits(),
-            cancelled,
-            templates or stack.enter_context(Templates(scratch, preload=False)),
-        )
-        attempt.request.files.mkdir()
-        return attempt.run()
+    home = Path(tempfile.mkdtemp(prefix="convert-", dir=scratch)).resolve()
+    try:
+        with ExitStack() as stack:
+            attempt = _Attempt(
+                replace(request, files=home / _FETCHED),
+                exporter,
+                limits or Limits(),
+                cancelled,
+                templates or stack.enter_context(Templates(scratch, preload=False)),
+                allow_unisolated_code,
+            )
+            attempt.request.files.mkdir()
+            return attempt.run()
+    finally:
+        discard(home)
 
 
 class _Attempt:
@@ -101,12 +113,16 @@ class _Attempt:
         limits: Limits,
         cancelled: Callable[[], bool],
         templates: Templates,
+        allow_unisolated_code: bool,
     ) -> None:
         self.request = request
         self._exporter = exporter
         self._limits = limits
         self._cancelled = cancelled
         self._templates = templates
+        self._unisolated = allow_unisolated_code
+        self._home = request.files.parent
+        self._oom_kills = _count_oom_kills()
         self._started = time.monotonic()
         self._peak_memory = 0
         self._log = b""
@@ -114,10 +130,15 @@ class _Attempt:
 
     def run(self) -> Conversion:
         """Take the steps."""
-        fetched = Answer(Outcome.OK)
-        if self._exporter.network and self.request.model.has_remote_files:
-            fetched = self._step("fetch")
-        answer = self._step("export") if fetched.outcome is Outcome.OK else fetched
+        steps = ["fetch"] if self._exporter.network and self.request.model.has_remote_files else []
+        fetched = 0
+        for step in (*steps, "export"):
+            answer = self._step(step, self._exporter.module)
+            fetched += answer.bytes_fetched
+            if answer.outcome is not Outcome.OK:
+                break
+        else:
+            answer = self._checked(answer)
         good = answer.outcome is Outcome.OK
         return Conversion(
             answer.outcome,
@@ -129,41 +150,58 @@ class _Attempt:
             answer.modules if good and answer.modules else None,
             time.monotonic() - self._started,
             self._peak_memory,
-            answer.bytes_fetched + (fetched.bytes_fetched if answer is not fetched else 0),
+            fetched,
             "" if good else self._log.decode(errors="replace"),
             self._isolated,
         )
 
-    def _step(self, step: str) -> Answer:
+    def _checked(self, answer: Answer) -> Answer:
+        """An answer of `export` as far as it can be believed."""
+        found = self._step("check", _CHECK, answer)
+        name = answer.exporter if answer.exporter in _EXPORTERS or not self._exporter.published_code else ""
+        return replace(found, exporter=name, skeleton=answer.skeleton)
+
+    def _step(self, step: str, module: str, looked_at: Answer | None = None) -> Answer:
         """Run one step in a child of its own."""
-        network = step == "fetch"
+        payload = (looked_at.skeleton, looked_at.modules) if looked_at else ()
+        location = self.request.model.location
         request = {
             "step": step,
-            "module": self._exporter.module,
+            "module": module,
             "model": self.request.model.to_json(),
             "opset": self.request.opset,
             "files": str(self.request.files),
-            "home": str(self.request.files.parent),
+            "skeleton": len(payload[0]) if payload else 0,
+            "published_code": self._exporter.published_code,
+            "unisolated": self._unisolated,
+            "room": {
+                "home": str(self._home),
+                "files": str(self.request.files),
+                "files_writable": step == "fetch",
+                "shown": [*home_of_module(module), *([location] if step == "export" else [])],
+                "size": self._limits.memory,
+                "entries": self._limits.entries,
+            },
         }
         for _ in range(2):
-            with self._templates.lend(self._exporter.module, network=network) as template:
-                child = Child(template, request)
+            with self._templates.lend(module, network=step == "fetch") as template:
+                child = Child(template, request, payload)
                 try:
-                    answer = self._watch(child)
+                    answer = self._watch(child, writes_to_disk=step == "fetch")
                 finally:
                     child.kill()
                     child.close()
-                self._isolated &= child.isolated
                 if answer is not None:
+                    self._isolated &= child.walls.processes and child.walls.files
                     self._peak_memory = max(self._peak_memory, answer.peak_memory)
                     # It may have taken too much and ended between two looks.
                     return self._over_memory(answer.peak_memory) or answer
                 template.lost = True
                 if not template.proved:
-                    self._templates.distrust(self._exporter.module)
+                    self._templates.distrust(module)
         return Answer(Outcome.CRASHED, "no process could be started for it")
 
-    def _watch(self, child: Child) -> Answer | None:
+    def _watch(self, child: Child, *, writes_to_disk: bool) -> Answer | None:
         """Read until there is an answer, or another end; None if the template died before there was a child."""
         reader = AnswerReader()
         sources: dict[Any, Callable[[], bool]] = {
@@ -191,13 +229,13 @@ class _Attempt:
                     continue
                 if child.has_ended():
                     return self._ended(child, reader)
-                if end := self._over(child, now):
+                if end := self._over(child, now, writes_to_disk):
                     return end
                 # On a machine with thousands of processes a look costs more: spend at most a fiftieth on it.
                 spent = time.monotonic() - now
                 next_look = now + max(_LOOK_EVERY, 50 * spent)
 
-    def _over(self, child: Child, now: float) -> Answer | None:
+    def _over(self, child: Child, now: float, writes_to_disk: bool) -> Answer | None:
         """What ends the attempt though the child goes on, if anything."""
         memory, processes = child.measure()
         self._peak_memory = max(self._peak_memory, memory)
@@ -211,6 +249,12 @@ class _Attempt:
             return too_much
         if processes > self._limits.processes:
             return Answer(Outcome.CRASHED, f"it started more than {self._limits.processes} processes")
+        if writes_to_disk or not child.walls.files:
+            entries, size = fill(self._home, self._limits.entries)
+            if entries > self._limits.entries:
+                return Answer(Outcome.CRASHED, f"it made more than {self._limits.entries} files")
+            if size > self._limits.memory:
+                return Answer(Outcome.CRASHED, f"it wrote more than {_size(self._limits.memory)}")
         return None
 
     def _over_memory(self, memory: int) -> Answer | None:
@@ -230,7 +274,7 @@ class _Attempt:
         if status is None:
             return _ORPHANED
         killed_by = -status if status < 0 else status - 128
-        if killed_by == signal.SIGKILL:  # not by the driver: that would have said so
+        if killed_by == signal.SIGKILL and _count_oom_kills() != self._oom_kills:  # not by the driver, which says so
             return Answer(Outcome.OUT_OF_MEMORY, "the process was killed by the system, most likely for want of memory")
         with suppress(ValueError):
             return Answer(Outcome.CRASHED, f"the process was killed by {signal.Signals(killed_by).name}")
@@ -252,6 +296,15 @@ def _answer(reader: AnswerReader) -> Answer:
         return reader.answer()
     except ValueError:
         return Answer(Outcome.CRASHED, "the child process sent an answer that cannot be read")
+
+
+def _count_oom_kills() -> str:
+    """How many processes the kernel has killed for want of memory; always the same where it does not say."""
+    with suppress(OSError):
+        return next(
+            (line for line in Path("/proc/vmstat").read_text().splitlines() if line.startswith("oom_kill ")), ""
+        )
+    return ""
 
 
 def _size(count: int) -> str:

@@ -116,10 +116,11 @@ class AnswerReader:
 
 
 def _text(value: object) -> str:
-    """A short string that every encoder takes."""
+    """A short string that every encoder takes and no terminal acts upon."""
     if not isinstance(value, str):
         raise TypeError("not a string")
-    return value[:_MAX_TEXT].encode(errors="replace").decode()
+    text = value[:_MAX_TEXT].encode(errors="replace").decode()
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _count(value: object) -> int:

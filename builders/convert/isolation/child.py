@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, suppress
 from io import RawIOBase
+from pathlib import Path
 from typing import Any, Final, cast
 
 import psutil
 
+from builders.convert.isolation.sandbox import Walls
 from builders.convert.isolation.templates import Template
+from builders.convert.isolation.view import used_memory
 
+_HELD: Final = re.compile(r"^Vm(?:RSS|Swap|PTE):\s+(\d+) kB$", re.MULTILINE)
 _PATIENCE: Final = 5.0  # seconds for the kernel to end what has been killed
 
 
@@ -32,11 +37,14 @@ class Child:
         output: what the child prints; never blocks.
         line: what the template says of the child; never blocks.
         error: why there is no child, "" if none is known.
+        walls: what is around it, as far as it has said.
         root: the process that the template forked, None before it is there.
     """
 
-    def __init__(self, template: Template, request: Mapping[str, Any]) -> None:
+    def __init__(self, template: Template, request: Mapping[str, Any], payload: Iterable[bytes] = ()) -> None:
         self.error = ""
+        self.walls = Walls()
+        self._home = str(request["room"]["home"])
         self.root: psutil.Process | None = None
         self._init: int | None = None
         self._news = b""
@@ -53,7 +61,8 @@ class Child:
             )
             self.line.setblocking(False)
             file = theirs.enter_context(tempfile.TemporaryFile())
-            file.write(json.dumps(request).encode())
+            file.write(json.dumps(request).encode() + b"\n")
+            file.writelines(payload)
             file.seek(0)
             with suppress(OSError):  # the template has died: the line says so, by ending
                 template.fork(file.fileno(), stdin, output, channel, line.fileno())
@@ -72,24 +81,19 @@ class Child:
             self.error = fields.get("error", self.error)
             self._init = fields.get("init", self._init)
             self._status = fields.get("status", self._status)
+            self.walls = Walls(**fields["walls"]) if "walls" in fields else self.walls
             if "root" in fields:
                 self._template.proved = True
                 self.root = psutil.Process(fields["root"])
         return news != b""
 
-    @property
-    def isolated(self) -> bool:
-        """Whether it is in namespaces of its own."""
-        return bool(self._init)
-
     def measure(self) -> tuple[int, int]:
-        """Resident bytes and number of the processes that belong to the model."""
-        memory = processes = 0
-        for process in self._model():
-            with suppress(psutil.Error):
-                memory += process.memory_info().rss
-                processes += 1
-        return memory, processes
+        """Bytes of memory that the model holds, its files included where those are memory, and its processes."""
+        model = self._model()
+        memory = sum(_held(process) for process in model)
+        if self._init and self.walls.files:
+            memory += used_memory(self._init, self._home)
+        return memory, len(model)
 
     def has_ended(self) -> bool:
         """Whether the root is dead."""
@@ -149,6 +153,19 @@ def _below(process: psutil.Process) -> list[psutil.Process]:
     with suppress(psutil.Error):
         return process.children(recursive=True)
     return []
+
+
+def _held(process: psutil.Process) -> int:
+    """Bytes that a process holds: resident, swapped out, and to map it all; 0 if it has ended."""
+    try:
+        status = Path(f"/proc/{process.pid}/status").read_text()
+    except FileNotFoundError:  # another system, or it has ended
+        with suppress(psutil.Error):
+            return int(process.memory_info().rss)
+        return 0
+    except OSError:
+        return 0
+    return sum(int(kibibytes) << 10 for kibibytes in _HELD.findall(status))
 
 
 def _is_alive(process: psutil.Process) -> bool:

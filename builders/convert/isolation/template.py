@@ -2,9 +2,10 @@
 
 It has imported an exporter's libraries, which takes seconds, and then only forks: no model reaches it. A request is
 one byte on its control socket with five descriptors: the child's request, stdin, output, channel, and a line. On the
-line, JSON a row: `{"root": PID}` when the child is forked; `{"init": PID}` when it is in the sandbox, 0 if there is
-none; `{"status": N}` after the driver has written a byte, as it does when it sees that the root has ended. Before
-that, or the line's closing by the driver, the root is not reaped, so that nothing else can be taken for it.
+line, JSON a row: `{"root": PID}` when the child is forked; `{"init": PID}` when it is in namespaces, 0 without;
+`{"walls": …}` when it is about to begin; `{"status": N}` after the driver has written a byte, as it does when it sees
+that the root has ended. Before that, or the line's closing by the driver, the root is not reaped, so that nothing
+else can be taken for it.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ import sys
 import tempfile
 import traceback
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Final, NoReturn
 
-from builders.convert.isolation import sandbox, worker
+from builders.convert.isolation import sandbox, system_calls, worker
+from builders.convert.isolation.view import Room
 
 DESCRIPTORS: Final = 5
 _REAP_EVERY: Final = 0.05  # seconds
@@ -33,7 +35,7 @@ _REAP_EVERY: Final = 0.05  # seconds
 def main() -> None:
     """Import the libraries, then fork until the driver closes the control socket or dies."""
     driver, control, options, module = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]
-    sandbox.die_with_parent()
+    system_calls.die_with_parent()
     if os.getppid() != driver:
         os._exit(1)
     del sys.path[0]  # the working directory, where a conversion's files will appear
@@ -61,14 +63,14 @@ class _Server:
 
     Attributes:
         control: where requests come from.
-        hidden: what children are not to see.
+        paths: what children see.
         network: whether children have a network.
         children: the root of each child, by its line.
         dying: roots that have been killed and not yet reaped.
     """
 
     control: socket.socket
-    hidden: list[str]
+    paths: list[str]
     network: bool
     children: dict[socket.socket, int] = field(default_factory=dict)
     dying: set[int] = field(default_factory=set)
@@ -127,7 +129,7 @@ class _Server:
     def _become(self, line: socket.socket, request: int, stdin: int, output: int, channel: int) -> NoReturn:
         """Be the child: leave the template behind, go into the sandbox, work."""
         try:
-            sandbox.die_with_parent()
+            system_calls.die_with_parent()
             os.setsid()
             for other in (self.control, *self.children):
                 other.close()
@@ -136,16 +138,16 @@ class _Server:
             for descriptor in (stdin, output):
                 os.close(descriptor)
             with os.fdopen(request, "rb") as file:
-                wanted = json.load(file)
-            home, alias = wanted["home"], str(Path.cwd())
-            os.environ.update(HOME=home, TMPDIR=home)
+                wanted = json.loads(file.readline())
+                payload = file.read()
+            room = Room(**wanted.pop("room"), alias=str(Path.cwd()))
+            os.environ.update(HOME=room.home, TMPDIR=room.home)
             tempfile.tempdir = None  # some library may have asked already
-            isolated = sandbox.enter(
-                home, alias, self.hidden, network=self.network, report=lambda init: _tell(line, init=init)
-            )
-            os.chdir(home)  # by its name once more: it is another mount now
+            walls = sandbox.enter(room, self.paths, network=self.network, report=lambda init: _tell(line, init=init))
+            os.chdir(room.home)  # by its name once more: it is another mount now
+            _tell(line, walls=asdict(walls))
             line.close()
-            worker.work(wanted, channel, isolated)
+            worker.work(wanted, payload, channel, walls)
         except BaseException:
             traceback.print_exc()
         finally:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import pwd
 import socket
 import subprocess
 import sys
@@ -18,9 +17,12 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
+
+from builders.convert.isolation.leftovers import discard
+from builders.convert.isolation.view import visible
 
 # The only variables that a child inherits. Tokens and keys are in none of them.
 _INHERITED: Final = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
@@ -30,21 +32,6 @@ _INHERITED_WITH_NETWORK: Final = (
     *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
 )
-# Below the user's home, and where variables say that they are: what children are not to read.
-_CREDENTIALS: Final = (
-    *(".cache/huggingface/token", ".cache/huggingface/stored_tokens", ".huggingface", ".kaggle", ".config/kaggle"),
-    *(".ssh", ".gnupg", ".aws", ".azure", ".config/gcloud", ".config/gh", ".docker/config.json"),
-    *(".netrc", ".git-credentials", ".config/git/credentials", ".pypirc"),
-)
-_CREDENTIALS_BY_VARIABLE: Final = {
-    "HF_TOKEN_PATH": "",
-    "HF_HOME": "token",
-    "KAGGLE_CONFIG_DIR": "kaggle.json",
-    "AWS_SHARED_CREDENTIALS_FILE": "",
-    "GOOGLE_APPLICATION_CREDENTIALS": "",
-    "NETRC": "",
-}
-
 _KEPT: Final = 4  # templates at rest; one holds some 400 MB
 _FORKS: Final = 1000  # of one template; what a fork may leave in it does not pile up
 
@@ -62,9 +49,8 @@ class Template:
     def __init__(self, module: str, network: bool, scratch: Path | None) -> None:
         self.proved = self.retired = self.lost = False
         self.users = self.forks = 0
-        self._home = tempfile.TemporaryDirectory(prefix="template-", dir=scratch, ignore_cleanup_errors=True)
-        home = Path(self._home.name).resolve()
-        options = json.dumps({"hidden": _credentials(), "network": network})
+        self._home = Path(tempfile.mkdtemp(prefix="template-", dir=scratch)).resolve()
+        options = json.dumps({"paths": visible(network=network), "network": network})
         self._control, theirs = socket.socketpair()
         try:
             self._process = subprocess.Popen(  # noqa: S603
@@ -76,13 +62,13 @@ class Template:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
-                cwd=home,
-                env=_environment(home, network),
+                cwd=self._home,
+                env=_environment(self._home, network),
                 start_new_session=True,
             )
         except BaseException:
             self._control.close()
-            self._home.cleanup()
+            discard(self._home)
             raise
         finally:
             theirs.close()
@@ -111,7 +97,7 @@ class Template:
         self._process.kill()
         self._process.wait()
         self._control.close()
-        self._home.cleanup()
+        discard(self._home)
 
 
 class Templates:
@@ -181,8 +167,8 @@ class Templates:
 def _environment(home: Path, network: bool) -> dict[str, str]:
     """A child's whole environment.
 
-    Its home is the scratch directory: no credentials file is found there, nor any user's settings that would
-    shape the result. Hash seed and one thread make an export repeatable.
+    Its home is the scratch directory: none of the user's settings is there to shape the result. Hash seed and one
+    thread make an export repeatable.
     """
     inherited = (*_INHERITED, *_INHERITED_WITH_NETWORK) if network else _INHERITED
     return {
@@ -198,13 +184,3 @@ def _environment(home: Path, network: bool) -> dict[str, str]:
         "HF_HUB_DISABLE_TELEMETRY": "1",
         **({} if network else {"HF_HUB_OFFLINE": "1"}),  # a sentence at once instead of retries
     }
-
-
-def _credentials() -> list[str]:
-    """The files and directories with credentials that there are."""
-    homes = {Path.home()}
-    with suppress(KeyError):
-        homes.add(Path(pwd.getpwuid(os.getuid()).pw_dir))
-    named = [Path(os.environ[name]) / below for name, below in _CREDENTIALS_BY_VARIABLE.items() if os.environ.get(name)]
-    places = [*(home / place for home in homes for place in _CREDENTIALS), *named]
-    return sorted({str(place.resolve()) for place in places if place.exists()})

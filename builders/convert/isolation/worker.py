@@ -1,7 +1,7 @@
 """The child's work, one step of a conversion: a request goes in, an `Answer` comes out, a frame on the channel.
 
-A request names the model, the opset, the exporter's module, the step (`fetch` or `export`) and the directory that
-the one leaves to the other. Libraries print to stdout, so the answer has a descriptor of its own.
+A request names the model, the opset, the exporter's module, the step (`fetch`, `export` or `check`) and the directory
+that fetch leaves to export. Libraries print to stdout, so the answer has a descriptor of its own.
 """
 
 from __future__ import annotations
@@ -21,42 +21,59 @@ from typing import Any, Final, NoReturn
 
 from builders.convert import ConversionError, Outcome, Request
 from builders.convert.isolation.answer import Answer
+from builders.convert.isolation.sandbox import Walls
 from builders.model_ref import ModelRef
 from younger_hf.graph import InvalidGraphError
 
-_MAX_FILE: Final = 16 << 30  # bytes of one temporary file
+_LIMITS: Final = {
+    resource.RLIMIT_CORE: 0,
+    resource.RLIMIT_FSIZE: 16 << 30,  # bytes of one temporary file
+    resource.RLIMIT_NOFILE: 512,  # each may be a socket, whose buffers are memory that no process is seen to hold
+}
+_NO_WALLS: Final = (
+    "its publisher's code is not run, since this system does not let a process be shut in; "
+    "--allow-unisolated-code runs it all the same, with all that you may do"
+)
 
 
-def work(request: Mapping[str, Any], channel: int, isolated: bool) -> NoReturn:
+def work(request: Mapping[str, Any], payload: bytes, channel: int, walls: Walls) -> NoReturn:
     """Do a step, answer, and leave without waiting for any library's threads.
 
     Args:
         request: what to do.
+        payload: what a check is to look at, skeleton and module tree.
         channel: a descriptor to write the answer to.
-        isolated: whether this process is in namespaces of its own.
+        walls: what is around this process.
     """
     _follow_driver()
-    for limit, value in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, _MAX_FILE)):
+    for limit, value in _LIMITS.items():
         with suppress(ValueError, OSError):  # a lower hard limit is already in force
             resource.setrlimit(limit, (value, value))
-    answer = _answer(request)
+    answer = _answer(request, payload, walls)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     answer = replace(answer, peak_memory=peak if sys.platform == "darwin" else peak * 1024)
     with os.fdopen(channel, "wb") as file:
         file.writelines(answer.frame())
-    if not isolated:
+    if not walls.processes:
         signal.pause()  # the driver kills it, and all that it still finds below it
     os._exit(0)
 
 
-def _answer(request: Mapping[str, Any]) -> Answer:
+def _answer(request: Mapping[str, Any], payload: bytes, walls: Walls) -> Answer:
     """Do the step, and turn every exception into an outcome."""
     from younger_hf.extract import InvalidModelError
 
     try:
+        if request["step"] == "check":
+            from builders.convert.isolation.check import check
+
+            skeleton = payload[: request["skeleton"]]
+            return check(skeleton, payload[len(skeleton) :], published_code=request["published_code"])
         wanted = Request(ModelRef.from_json(request["model"]), request["opset"], Path(request["files"]))
         if request["step"] == "fetch":
             return Answer(Outcome.OK, bytes_fetched=import_module(request["module"]).fetch(wanted))
+        if request["published_code"] and not (request["unisolated"] or (walls.processes and walls.files)):
+            raise ConversionError(Outcome.UNSUPPORTED, _NO_WALLS)
         return _convert(wanted, request["module"])
     except ConversionError as error:
         return Answer(error.outcome, _sentence(error))
@@ -70,25 +87,21 @@ def _answer(request: Mapping[str, Any]) -> Answer:
 
 
 def _convert(request: Request, module: str) -> Answer:
-    """Export the model, strip it, and see that its graph has a data flow."""
+    """Export the model and strip it; whether that is what it should be, another child says."""
     from onnx import ModelProto
 
     from builders.convert.module_tree import module_tree
-    from younger_hf.extract import extract, strip
+    from younger_hf.extract import strip
 
     export = import_module(module).export(request)
     skeleton = strip(export.onnx)
-    graph = extract(skeleton)
     tree = module_tree(export.onnx) if isinstance(export.onnx, ModelProto) else None
-    trivial = graph.num_edges == 0
     return Answer(
-        Outcome.TRIVIAL if trivial else Outcome.OK,
-        "no operator feeds another" if trivial else "",
-        export.exporter,
-        graph.metadata.opset,
-        export.bytes_fetched,
-        b"" if trivial else skeleton.SerializeToString(deterministic=True),
-        tree.to_json() if tree and not trivial else b"",
+        Outcome.OK,
+        exporter=export.exporter,
+        bytes_fetched=export.bytes_fetched,
+        skeleton=skeleton.SerializeToString(deterministic=True),
+        modules=tree.to_json() if tree else b"",
     )
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import mmap
 import os
@@ -17,13 +18,19 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import suppress
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 
-from onnx import TensorProto, helper
+from onnx import GraphProto, TensorProto, helper
 
 from builders.convert import ConversionError, Export, Outcome, Request
+from younger_hf.extract import strip
+
+KEPT = []
+MAP_NORESERVE = 0x4000
+DEVICES = ("kmsg", "fuse", "kvm", "loop-control", "net/tun", "tty", "mem", "vsock", "ptmx")
 
 
 def export(request: Request) -> Export:
@@ -32,12 +39,17 @@ def export(request: Request) -> Export:
         globals()[behaviour](argument)
     files = [file.read_text() for file in request.files.iterdir()]
     length = int(argument) if behaviour == "chain" else int(behaviour != "trivial")
+    opsets = [helper.make_opsetid("", request.opset or 20)]
+    model = helper.make_model(_chain(length), opset_imports=opsets)
+    return Export(model, "hostile", sum(map(len, files)))
+
+
+def _chain(length: int) -> GraphProto:
+    """A graph of one operator more than this."""
     values = ["x", *(f"y{i}" for i in range(length)), "z"]
     nodes = [helper.make_node("Relu", [a], [b]) for a, b in pairwise(values)]
     x, z = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in "xz")
-    opsets = [helper.make_opsetid("", request.opset or 20)]
-    model = helper.make_model(helper.make_graph(nodes, "g", [x], [z]), opset_imports=opsets)
-    return Export(model, "hostile", sum(map(len, files)))
+    return helper.make_graph(nodes, "g", [x], [z])
 
 
 def fetch(request: Request) -> int:
@@ -94,11 +106,131 @@ def allocate_small(_: str) -> None:
         kept.append(object())
 
 
-def allocate_shared(_: str) -> None:
-    kept = []
+def allocate_in_files(place: str) -> None:
+    """Memory that is a file, mapped, unlinked and closed, so that nothing but the file system knows of it."""
+    for number in count():
+        file = Path(place) / f"memory{number}"
+        with file.open("w+b") as opened:
+            opened.truncate(16 << 20)
+            held = mmap.mmap(opened.fileno(), 16 << 20)
+            file.unlink()
+        held.write(b"x" * (16 << 20))
+        KEPT.append(held)
+        if number % 2:
+            held.madvise(mmap.MADV_DONTNEED)
+
+
+def allocate_page_tables(_: str) -> None:
+    """Read, and never write, one page of each of very many."""
     while True:
-        kept.append(mmap.mmap(-1, 16 << 20))
-        kept[-1].write(b"x" * (16 << 20))
+        held = mmap.mmap(-1, 64 << 30, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_NORESERVE)
+        for start in range(0, 64 << 30, 2 << 20):
+            held[start]
+        KEPT.append(held)
+
+
+def hidden_memory(_: str) -> None:
+    """Ask for memory that no process is seen to hold."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    tries = {
+        "System V": lambda: libc.shmget(0, 1 << 20, 0o1600),
+        "memfd": lambda: libc.memfd_create(b"hidden", 0),
+        "a mapping": lambda: libc.mmap(None, ctypes.c_size_t(1 << 20), 3, 0x21, -1, 0),
+        "/dev/zero": lambda: os.open("/dev/zero", os.O_RDWR),
+    }
+    tell({name: _ended(call) for name, call in tries.items()})
+
+
+def doors(_: str) -> None:
+    """Try what leads out of a process: sockets, namespaces, keyrings, the kernel's log, its settings and devices."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    tries = {
+        "AF_VSOCK": lambda: socket.socket(40, socket.SOCK_STREAM).detach(),
+        "AF_ALG": lambda: socket.socket(38, socket.SOCK_SEQPACKET).detach(),
+        "AF_PACKET": lambda: socket.socket(17, socket.SOCK_RAW).detach(),
+        "a user namespace": lambda: libc.unshare(0x10000000),
+        "clone into one": lambda: libc.syscall(56, 0x10000000 | 17, 0, 0, 0, 0),
+        "clone3 into one": lambda: libc.syscall(435, struct.pack("Q60x", 0x10000000), 64),
+        "a mount": lambda: libc.mount(b"none", os.fsencode(Path.cwd()), b"tmpfs", 0, b""),
+        "a keyring": lambda: libc.syscall(250, 0, -4, 1),
+        "the kernel's log": lambda: libc.klogctl(10, None, 0),
+        "ptrace": lambda: libc.ptrace(0, 0, 0, 0),
+        "io_uring": lambda: libc.syscall(425, 1, bytes(120)),
+        "bpf": lambda: libc.syscall(321, 0, bytes(120), 120),
+        "core_pattern": lambda: os.open("/proc/sys/kernel/core_pattern", os.O_WRONLY),
+        "sysrq": lambda: os.open("/proc/sysrq-trigger", os.O_WRONLY),
+        **{name: lambda name=name: os.open(f"/dev/{name}", os.O_RDONLY) for name in DEVICES},
+    }
+    tell({name: _ended(call) for name, call in tries.items()})
+
+
+def _ended(call: Callable[[], int]) -> str:
+    """How a try ended: the name of an error, or `got it`."""
+    try:
+        result = call()
+    except OSError as error:
+        return errno.errorcode[error.errno or 0]
+    return "got it" if result not in (-1, (1 << 64) - 1) else errno.errorcode[ctypes.get_errno()]
+
+
+def look_around(place: str) -> None:
+    """What there is to see."""
+    tell(
+        {
+            "processes": [file.read_text() for file in Path("/proc").glob("[0-9]*/cmdline")],
+            "devices": sorted(file.name for file in Path("/dev").iterdir()),
+            "root": sorted(file.name for file in Path("/").iterdir()),
+            "settings": sorted(file.name for file in Path("/etc").iterdir()),
+            "place": _ended(lambda: len(list(Path(place).iterdir()))),
+            "mounts": Path("/proc/self/mountinfo").read_text().count("\n"),
+        }
+    )
+
+
+def nest(depth: str) -> None:
+    """Make so many directories, each within the one before."""
+    for _ in range(int(depth)):
+        Path("d").mkdir()
+        os.chdir("d")
+    Path("closed").mkdir(0)
+
+
+def litter(count: str) -> None:
+    """Make so many files, and stay."""
+    for number in range(int(count)):
+        Path(f"file{number}").touch()
+    time.sleep(600)
+
+
+def answer_with(skeleton: str) -> None:
+    """Answer with this skeleton, in hexadecimal, and with this module tree."""
+    content, _, modules = skeleton.partition("/")
+    data = bytes.fromhex(content)
+    header = {"outcome": "ok", "message": "", "exporter": "forged", "opset": 17, "bytes_fetched": 0, "peak_memory": 0}
+    head = json.dumps(header).encode()
+    _write_to_all(struct.pack(">4sIQQ", b"YHF2", len(head), len(data), len(modules)) + head + data + modules.encode())
+
+
+def hide_text(_: str) -> None:
+    """Answer with a good skeleton that has the text of a file in a name."""
+    model = helper.make_model(_chain(2), opset_imports=[helper.make_opsetid("", 20)])
+    skeleton = strip(model)
+    skeleton.graph.node[0].name = Path("/etc/passwd").read_text()
+    answer_with(skeleton.SerializeToString(deterministic=True).hex())
+
+
+def junk_tree(_: str) -> None:
+    """Answer with a good skeleton and a module tree that is none."""
+    model = helper.make_model(_chain(2), opset_imports=[helper.make_opsetid("", 20)])
+    answer_with(strip(model).SerializeToString(deterministic=True).hex() + "/" + "[" * 100_000)
+
+
+def killed_by_a_child(_: str) -> None:
+    """Be killed by a process that this one has started."""
+    if not os.fork():
+        os.kill(os.getppid(), signal.SIGKILL)
+        os._exit(0)
+    time.sleep(600)
 
 
 def allocate_in_children(_: str) -> None:
@@ -113,7 +245,7 @@ def allocate_in_children(_: str) -> None:
 
 def reserve(count: str) -> None:
     """Reserve so many times 2 GiB of address space and never touch it: this is allowed."""
-    globals()["kept"] = [mmap.mmap(-1, 2 << 30) for _ in range(int(count))]
+    KEPT.extend(mmap.mmap(-1, 2 << 30, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) for _ in range(int(count)))
 
 
 def segfault(_: str) -> None:
@@ -172,14 +304,10 @@ def environment(_: str) -> None:
     tell({**initial, **os.environ})
 
 
-def tokens(place: str) -> None:
-    """Look for credentials where libraries keep them, and where a driver of this process may have them."""
-    found = {}
-    home = Path(place)
-    driver, *paths = (home / "paths").read_text().splitlines()
-    for file in (*(home / path for path in paths), Path(f"/proc/{driver}/environ"), Path(f"/proc/{driver}/mem")):
-        found[file.name] = _read(file)
-    tell(found)
+def tokens(places: str) -> None:
+    """Look for credentials in files, and where a driver of this process may have them."""
+    driver, *files = places.split("|")
+    tell({name: _read(Path(name)) for name in (*files, f"/proc/{driver}/environ", f"/proc/{driver}/mem")})
 
 
 def _read(file: Path) -> str | None:
@@ -288,7 +416,7 @@ def memory_error(_: str) -> None:
 
 
 def killed(_: str) -> None:
-    """As the kernel does when memory runs out."""
+    """Die as a process does that the kernel kills when memory runs out, though it is not the kernel."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 

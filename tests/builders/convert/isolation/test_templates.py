@@ -54,7 +54,8 @@ def has_imported(templates, module):
 
 
 def write_exporter(directory, name, first):
-    (directory / f"{name}.py").write_text(f"{first}\nfrom hostile import export\n")
+    hostile = (Path(__file__).parent / "hostile.py").read_text()
+    (directory / f"{name}.py").write_text(f"{hostile}\n{first}\n")
     return Exporter(name, name, ())
 
 
