@@ -184,7 +184,7 @@ from younger_hf.cli import main
 try:
     main()
 finally:
-    print({"torch", "datasets"} & set(sys.modules))
+    print({"torch", "torch_geometric"} & set(sys.modules))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "--encoder-epochs" in done.stdout
