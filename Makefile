@@ -1,6 +1,9 @@
 # make demo   build a small release into demo/, load it, run a GCN over it
-# make test   everything that is checked: ruff, mypy --strict, pytest
+# make check  ruff, mypy --strict, and which part may import which
+# make test   make check, and every test that takes seconds
+# make ci     all that is checked: make check, every test, make compat, make wheel
 # make compat what loads a release or talks to the Hub, with every generation of datasets and huggingface_hub
+# make wheel  what pip installs, with each extra alone
 # make docs   the pages of docs/ and the API reference, as a site in site/
 # make hostile what a hostile model tries, and how each try ends
 # make bench  every claim of speed, each against its named peer
@@ -20,13 +23,14 @@ TORCHVISION := \
     retinanet_resnet50_fpn shufflenet_v2_x1_0 squeezenet1_0 ssdlite320_mobilenet_v3_large swin_t vgg11_bn vit_b_16 \
     wide_resnet50_2
 
-.PHONY: demo test hostile check compat docs bench install clean
+.PHONY: demo test ci check compat wheel hostile docs bench install clean
 
 install: $(VENV)/installed
 
-# An environment that was there before is kept and brought up to date.
+# An environment that was there before is kept and brought up to date; one that uv made has no pip.
 $(VENV)/installed: pyproject.toml
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip --version > /dev/null 2>&1 || $(BIN)/python -m ensurepip
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
@@ -41,12 +45,20 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 test: check
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope -m "not slow"
+
+ci: check
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope
+	$(MAKE) compat wheel
 
 compat: install
 	$(BIN)/nox -s compat
+
+wheel: install
+	$(BIN)/nox -s wheel
 
 docs: install
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from support.shared import made_once
 from support.zoo import build_zoo
 
 # Both Triton, which PyTorch loads when it traces, and TensorFlow hold an LLVM: a process that has loaded TensorFlow
@@ -27,4 +28,4 @@ settings.load_profile("younger")
 @pytest.fixture(scope="session")
 def zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with a small release, `younger`, and the ledger that it is made of, `work`."""
-    return build_zoo(tmp_path_factory.mktemp("zoo"))
+    return made_once(tmp_path_factory, "zoo", build_zoo)

@@ -9,6 +9,7 @@ import datasets
 import onnx
 import pytest
 from support.ledgers import Attempt, conversion, export_torchvision, fill
+from support.shared import made_once
 
 from builders.assemble import ReleaseReport, assemble
 from builders.convert import Conversion, Outcome
@@ -43,6 +44,10 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Any:
 @pytest.fixture(scope="session")
 def attempts(tmp_path_factory: pytest.TempPathFactory) -> list[Attempt]:
     """The zoo models of the onnx package, torchvision exports, a fine-tune of one, and attempts that failed."""
+    return made_once(tmp_path_factory, "attempts", _attempts)
+
+
+def _attempts(directory: Path) -> list[Attempt]:
     found: list[Attempt] = []
     for file in sorted(LIGHT.glob("*.onnx")):
         name = file.stem.removeprefix("light_")
@@ -57,7 +62,6 @@ def attempts(tmp_path_factory: pytest.TempPathFactory) -> list[Attempt]:
             stamp="secret-stamp",
         )
         found.append((model, conversion(file)))
-    directory = tmp_path_factory.mktemp("exports")
     for name, (architecture, options) in TORCHVISION.items():
         family = name.split("_")[0].rstrip("0123456789")
         model = ModelRef("torchvision", name, "0.29", library="torchvision", family=family, origin="registry")
@@ -88,7 +92,9 @@ def attempts(tmp_path_factory: pytest.TempPathFactory) -> list[Attempt]:
 @pytest.fixture(scope="session")
 def release(tmp_path_factory: pytest.TempPathFactory, attempts: list[Attempt]) -> tuple[Path, ReleaseReport]:
     """A release directory, and what its assembly reported."""
-    directory = tmp_path_factory.mktemp("release")
-    with fill(directory / "work", attempts) as ledger:
-        report = assemble(ledger, directory / "younger")
-    return directory / "younger", report
+
+    def make(directory: Path) -> tuple[Path, ReleaseReport]:
+        with fill(directory / "work", attempts) as ledger:
+            return directory / "younger", assemble(ledger, directory / "younger")
+
+    return made_once(tmp_path_factory, "assembled", make)

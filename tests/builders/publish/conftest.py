@@ -9,6 +9,7 @@ import pytest
 from hub.client import client
 from hub.server import Hub, hub
 from support.light import built
+from support.shared import made_once
 
 FIRST = ("resnet50", "squeezenet", "vgg19")
 SECOND = (*FIRST, "shufflenet")
@@ -16,12 +17,12 @@ SECOND = (*FIRST, "shufflenet")
 
 @pytest.fixture(scope="session")
 def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return built(tmp_path_factory.mktemp("first"), FIRST)
+    return made_once(tmp_path_factory, "first", lambda directory: built(directory, FIRST))
 
 
 @pytest.fixture(scope="session")
 def second(tmp_path_factory: pytest.TempPathFactory, first: Path) -> Path:
-    return built(tmp_path_factory.mktemp("second"), SECOND, previous=first)
+    return made_once(tmp_path_factory, "second", lambda directory: built(directory, SECOND, previous=first))
 
 
 @pytest.fixture

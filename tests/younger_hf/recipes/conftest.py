@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import datasets
 import pytest
 import torch
+from support.shared import made_once
 
 from younger_hf import Vocabulary
 from younger_hf.recipes.recipe import config_of
@@ -39,13 +41,21 @@ def release(zoo: Path) -> Path:
 @pytest.fixture(scope="session")
 def trained(release: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
     """A run of each recipe, trained for some steps, at the least that tells it from one that was not."""
-    settings = {"release": str(release), "device": "cpu"}
-    runs = {}
-    for recipe, more in (
-        ("operator", {"model": "sage", "epochs": 12, "validate_every": 6, "split_scheme": "paper"}),
-        ("dataflow", {"model": "gine", "decoder": "directed", "epochs": 2}),
-    ):
-        config = config_of(recipe, {**settings, **more})
-        runs[recipe] = Run.create(tmp_path_factory.mktemp("runs") / recipe, config, Vocabulary.load(release))
-        runs[recipe].recipe.train(runs[recipe])
-    return runs
+
+    def make(directory: Path) -> dict[str, Path]:
+        return {
+            recipe: _train(directory / recipe, recipe, {"release": str(release), "device": "cpu", **more})
+            for recipe, more in (
+                ("operator", {"model": "sage", "epochs": 12, "validate_every": 6, "split_scheme": "paper"}),
+                ("dataflow", {"model": "gine", "decoder": "directed", "epochs": 2}),
+            )
+        }
+
+    return {recipe: Run.open(directory) for recipe, directory in made_once(tmp_path_factory, "trained", make).items()}
+
+
+def _train(directory: Path, recipe: str, settings: dict[str, Any]) -> Path:
+    config = config_of(recipe, settings)
+    run = Run.create(directory, config, Vocabulary.load(config.release))
+    run.recipe.train(run)
+    return run.directory
