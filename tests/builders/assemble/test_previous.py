@@ -92,7 +92,7 @@ def test_families_that_turn_out_to_share_a_graph_stay_where_they_were_and_are_re
     assert report.conflicts == 1
     leak = next(leak for leak in report.leaks if leak.relation == "a model of the same family")
     assert leak.by_family.count >= 1
-    assert "1 groups of families are on several sides" in str(report)
+    assert "1 groups of families are in several splits" in str(report)
 
 
 def test_a_release_built_upon_itself_is_the_same(
