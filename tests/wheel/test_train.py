@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 
-@pytest.mark.parametrize("task", ["operator", "dataflow"])
-def test_a_baseline_is_trained_evaluated_and_embedded(younger_hf_command, release, tmp_path, task):
-    quick = "--model gcn --epochs 1 --device cpu --split-scheme paper --run mine".split()
+@pytest.mark.parametrize(("task", "scheme"), [("operator", "paper"), ("dataflow", "family")])
+def test_a_baseline_is_trained_evaluated_and_embedded(younger_hf_command, release, tmp_path, task, scheme):
+    quick = "--model gcn --epochs 1 --device cpu --run mine".split()
     for arguments in (
-        ["train", task, "--release", release, *quick],
+        ["train", task, "--release", release, "--split-scheme", scheme, *quick],
         ["evaluate", "mine"],
         ["embed", "mine", "--level", "node", "--output", "vectors"],
     ):
