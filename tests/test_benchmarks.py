@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
+@pytest.mark.slow
 def test_the_benchmarks_find_what_they_import():
     names = sorted(path.stem for path in BENCHMARKS.glob("*.py"))
     # In a process of their own, since names such as `publish` are those of packages of tests too.

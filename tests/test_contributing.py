@@ -34,6 +34,7 @@ def served(tmp_path: Path) -> Iterator[Hub]:
             yield server
 
 
+@pytest.mark.slow
 def test_a_model_goes_from_its_id_into_the_next_release(served, tmp_path):
     publish(built(tmp_path / "first", ("squeezenet",)), NAME)
     done = contribute(MODEL, NAME)

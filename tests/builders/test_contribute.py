@@ -73,7 +73,7 @@ def proposed(
     """Contribute the file to a release that is published, without converting it anew each time."""
     publish(first, NAME)
     served.log.clear()
-    monkeypatch.setattr(module, "convert", lambda *_, **__: converted)
+    monkeypatch.setattr(module, "prepare", lambda *_, **__: converted)
     return lambda **options: contribute(str(file), NAME, ADA, **options)
 
 

@@ -110,6 +110,7 @@ def differently(fields):
     return others
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model_type", SMALL)
 def test_models_that_share_a_key_export_alike(model_type):
     """In fingerprint, and with shapes of parameters and constants: each field is proved irrelevant by export."""

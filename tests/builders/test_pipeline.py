@@ -262,6 +262,7 @@ def test_a_driver_killed_midway_and_run_again_gives_the_same_ledger(tmp_path):
     assert not (work / "scratch").exists()
 
 
+@pytest.mark.slow
 def test_a_build_killed_again_and_again_gives_the_release_of_an_undisturbed_one(tmp_path):
     zoo = "onnx-package:bvlc_alexnet,inception_v1,resnet50,squeezenet,zfnet512"
     code = "import sys; from builders.pipeline import build; build(sys.argv[1:2], *sys.argv[2:], jobs=2)"

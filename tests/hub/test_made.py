@@ -22,6 +22,8 @@ PROGRAM = """
 import sys
 from builders.ledger import Ledger
 from builders.pipeline import collect
+
+pytestmark = pytest.mark.slow
 with Ledger(sys.argv[2]) as ledger:
     collect(ledger, [sys.argv[1]])
 """

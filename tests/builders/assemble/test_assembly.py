@@ -62,6 +62,7 @@ def graphs(younger: Path) -> list[Row]:
     return every_row(younger, "graphs")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_order_of_attempts_paths_and_jobs_do_not_show_in_the_bytes(
     younger: Path, attempts: list[Attempt], tmp_path: Path, jobs: int
@@ -361,6 +362,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_the_earlier_release(attempts: li
     assert {path.name for path in tmp_path.iterdir()} == {"work", "younger"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["write_split", "sync"])
 def test_kill_at_any_moment_leaves_the_earlier_release_and_the_next_run_finishes(
     attempts: list[Attempt], tmp_path: Path, moment: str

@@ -16,6 +16,8 @@ from builders.crawl import list_models
 from builders.model_ref import ModelRef
 from younger_hf.extract import extract, strip
 
+pytestmark = pytest.mark.slow
+
 # Of each kind of input one: an image, a prompt, tokens with positions, a clip, a class.
 TINY_UNET = {
     "block_out_channels": [32, 64],

@@ -54,6 +54,7 @@ def served(files, monkeypatch):
         yield server
 
 
+@pytest.mark.slow
 def test_every_format_of_one_model_gives_one_graph(served: Kaggle):
     models = {model.id.rpartition("/")[2]: model for model in list_models("kaggle:org/model")}
     graphs, fetched = {}, {}

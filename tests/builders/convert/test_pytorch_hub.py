@@ -57,6 +57,7 @@ def converted(served, templates):
     return convert_entry
 
 
+@pytest.mark.slow
 def test_an_entry_point_is_built_without_weights_and_exported(served, converted):
     done = converted("nets/eyes")
     assert (done.outcome, done.message, done.exporter) == (Outcome.OK, "", "torch")

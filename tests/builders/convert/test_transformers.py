@@ -105,6 +105,7 @@ def skeletons():
     return {name: exported(config) for name, config in TINY.items()}
 
 
+@pytest.mark.slow
 def test_every_input_is_there(skeletons):
     ranks = {
         name: [len(value.type.tensor_type.shape.dim) for value in model.graph.input]
@@ -139,6 +140,7 @@ def test_the_skeleton_runs_with_random_parameters(skeletons, name):
     assert all(map(is_finite, run(model, example_arrays(model))))
 
 
+@pytest.mark.slow
 def test_the_same_configuration_gives_the_same_bytes(skeletons):
     again = exported(TINY["t5"])
     assert again.SerializeToString(deterministic=True) == skeletons["t5"].SerializeToString(deterministic=True)
@@ -171,6 +173,7 @@ def test_the_encoder_of_images_is_part_of_the_model():
     assert list(given) == ["pixel_values", "input_points", "input_labels"]
 
 
+@pytest.mark.slow
 def test_depth_of_the_configuration_is_depth_of_the_graph(skeletons):
     deeper = exported({**TINY["bert"], "num_hidden_layers": 3})
     operators = [Counter(node.op_type for node in model.graph.node) for model in (skeletons["bert"], deeper)]
@@ -218,6 +221,7 @@ def test_a_configuration_without_sense_is_refused_in_one_sentence():
         assert refusal(config)[0] in {Outcome.UNSUPPORTED, Outcome.NOT_FOUND}
 
 
+@pytest.mark.slow
 def test_a_width_that_no_memory_holds_ends_the_attempt_and_nothing_else():
     done = converted(
         published({**TINY["bert"], "hidden_size": 10**12, "num_attention_heads": 1}), limits=Limits(seconds=120)

@@ -24,6 +24,7 @@ print(*(name for name, entry in entries.items() if is_model(entry) and needs_not
 """
 
 
+@pytest.mark.slow
 def test_the_listing_is_what_diffusers_can_build_without_a_configuration():
     found = subprocess.run([sys.executable, "-c", BY_IMPORT], capture_output=True, text=True, check=True)
     assert {model.id for model in list_models("diffusers")} == set(found.stdout.split())

@@ -11,6 +11,7 @@ from builders.crawl import list_models
 from younger_hf.errors import MissingExtraError
 
 
+@pytest.mark.slow
 def test_the_listing_is_what_timm_itself_registers():
     # In another process: torch costs seconds and memory that the other tests need not carry.
     code = "import timm; print(*timm.list_models())"

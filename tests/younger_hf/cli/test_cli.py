@@ -121,6 +121,7 @@ def test_wrong_usage_ends_with_2() -> None:
     assert younger_hf("inspekt").returncode == 2
 
 
+@pytest.mark.slow
 def test_a_crawl_is_converted_by_a_build_that_names_no_source(tmp_path: Path) -> None:
     done = younger_hf("crawl", "onnx-package", "--filter", "zfnet512", "--filter", "vgg19", "--work", "w", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
@@ -132,6 +133,7 @@ def test_a_crawl_is_converted_by_a_build_that_names_no_source(tmp_path: Path) ->
     assert [(ending["outcome"], ending["models"]) for ending in status["endings"]] == [("ok", 2)]
 
 
+@pytest.mark.slow
 def test_a_build_upon_a_release_keeps_what_that_promised(tmp_path: Path) -> None:
     """Alone, the model of the second build would number its operators in another order."""
     build(["onnx-package:bvlc_alexnet"], tmp_path / "first", tmp_path / "w1")

@@ -250,6 +250,7 @@ def test_dropout_is_off_where_a_model_is_judged(begin, task):
     assert judged == {name: run.best()[name] for name in judged}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="it concerns glibc alone")
 def test_the_memory_of_freed_tensors_is_kept():
     code = """

@@ -178,6 +178,7 @@ def test_pyarrow_does_not_keep_a_template_from_forking(pool, tmp_path):
     assert has_imported(pool, "arrow_exporter") == ON_LINUX
 
 
+@pytest.mark.slow
 def test_a_real_model_gives_the_same_bytes_warm_and_cold(pool):
     request = Request(ModelRef("torchvision", "squeezenet1_1", library="torchvision"))
     exporter = CONVERTERS.find("torchvision").exporters[0]
