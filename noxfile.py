@@ -10,8 +10,6 @@ with all of them, without a framework.
 
 from __future__ import annotations
 
-import re
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from shutil import rmtree
 
@@ -73,14 +71,12 @@ def compat(session: nox.Session, name: str) -> None:
 def wheel(session: nox.Session, extra: str) -> None:
     """The wheel with one extra alone, away from the repository; all read what the first has built.
 
-    PyTorch and the CUDA libraries that it asks for are gigabytes: where the environment that nox runs in has them, they
-    are linked rather than installed again. Everything else is resolved and installed afresh.
+    Nothing is shared with the environment that nox runs in. PyTorch and its CUDA libraries are gigabytes, which uv
+    fetches once and links from its cache.
     """
     here, built = Path.cwd(), Path(session.cache_dir, "wheel").absolute()
     rmtree(built, ignore_errors=True)
     session.run("uv", "build", "--quiet", "--wheel", "--out-dir", str(built), external=True)
-    if extra in ("pyg", "train", "torchvision", "timm"):
-        link_torch(site_packages(session))
     (file,) = built.glob("*.whl")
     session.install(f"{file}[{extra}]" if extra != "base" else str(file), "hypothesis>=6.100", "pytest>=8")
     zoo = build_zoo(session, anew=True) if extra == "build" else Path(session.cache_dir, "zoo").absolute()
@@ -102,27 +98,3 @@ def build_zoo(session: nox.Session, anew: bool) -> Path:
             *("--work", str(zoo / "work"), "--output", str(zoo / "younger")),
         )
     return zoo
-
-
-def site_packages(session: nox.Session) -> Path:
-    """Where the environment of a session has its packages."""
-    where = session.run("python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", silent=True)
-    return Path(str(where).strip())
-
-
-def link_torch(into: Path) -> None:
-    """Link torch, Triton and the CUDA libraries into an environment, each with its metadata."""
-    waiting, seen = ["torch"], set()
-    while waiting:
-        name = waiting.pop()
-        try:
-            found = distribution(name)
-        except PackageNotFoundError:
-            continue
-        if name in seen or not re.match(r"torch$|triton$|nvidia-|cuda-", name):
-            continue
-        seen.add(name)
-        waiting += [re.split(r"[^\w.-]", requirement, maxsplit=1)[0] for requirement in found.requires or ()]
-        for top in {file.parts[0] for file in found.files or ()} - {"..", "__pycache__"}:
-            if not (into / top).exists():
-                (into / top).symlink_to(Path(str(found.locate_file(top))))

@@ -27,6 +27,9 @@ MODULES = {
     for path in sorted((ROOT / package).rglob("*.py"))
 }
 
+# The extras of a user; the others are what the repository is worked on with.
+PROMISED = EXTRAS.keys() - {"dev", "docs"}
+
 # The extra that a part of the package belongs to, the longest prefix first; what is not listed works without any.
 PARTS = {
     "younger_hf.extract": "inspect",
@@ -147,7 +150,7 @@ def test_importing_a_module_needs_no_more_than_its_extra(module: str) -> None:
 
 
 def test_what_is_imported_later_is_declared_somewhere() -> None:
-    anywhere = frozenset().union(*map(declared, EXTRAS.keys() - {"dev"}))
+    anywhere = frozenset().union(*map(declared, PROMISED))
     later = {
         package
         for module in MODULES
@@ -164,7 +167,7 @@ def test_whatever_is_declared_is_imported() -> None:
         for name in frozenset().union(*imports(module))
         for distribution in distributions(name.partition(".")[0])
     }
-    for extra in ["", *(EXTRAS.keys() - {"dev"})]:
+    for extra in ["", *(PROMISED)]:
         own = PROJECT["dependencies"] if not extra else EXTRAS[extra]
         names = {normal(name) for name in own if not name.startswith("younger-hf[")}
         assert names - imported <= BEHIND.get(extra, set()), extra
@@ -175,5 +178,5 @@ def test_every_part_is_there() -> None:
 
 
 def test_the_extras_include_all_that_is_developed() -> None:
-    public = frozenset().union(*map(declared, EXTRAS.keys() - {"dev"}))
+    public = frozenset().union(*map(declared, PROMISED))
     assert public <= declared("dev")

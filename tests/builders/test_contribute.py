@@ -197,7 +197,7 @@ def test_what_is_known_is_said(served, proposed, monkeypatch, model, standing, v
     """Under whatever name it comes: known is the skeleton; other shapes are a new one, and so worth having."""
     found = of_skeleton(strip(model))
     facts = module.measure(found.skeleton).facts
-    monkeypatch.setattr(module, "convert", lambda *_, **__: (found, facts))
+    monkeypatch.setattr(module, "prepare", lambda *_, **__: (found, facts))
     done = proposed()
     assert done.standing == standing
     assert verdict in done.verdict
@@ -234,14 +234,14 @@ def test_one_who_is_asked_can_say_no(served, proposed):
 )
 def test_a_token_that_cannot_write_is_told_before_the_work(served, proposed, monkeypatch, token, message):
     monkeypatch.setenv("HF_TOKEN", token)
-    monkeypatch.setattr(module, "convert", None)
+    monkeypatch.setattr(module, "prepare", None)
     with pytest.raises(YoungerError, match=message) as caught:
         proposed()
     assert caught.value.exit_code == 1
 
 
 def test_a_repository_that_is_none_is_told_before_the_work(served, file, monkeypatch):
-    monkeypatch.setattr(module, "convert", None)
+    monkeypatch.setattr(module, "prepare", None)
     served.repositories["org/other"] = Repository("org/other", "datasets")
     served.repositories["org/other"].commit({"README.md": b"# Other\n"})
     for name, kind, message in [

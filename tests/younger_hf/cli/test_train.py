@@ -37,11 +37,6 @@ def release(zoo: Path) -> Path:
 
 
 @pytest.fixture
-def release(zoo: Path) -> Path:
-    return zoo / "younger"
-
-
-@pytest.fixture
 def train(release: Path, tmp_path: Path, monkeypatch, capsys) -> Train:
     """Runs `younger-hf train` on the zoo, in an empty directory."""
     monkeypatch.chdir(tmp_path)
