@@ -43,6 +43,8 @@ PARTS = {
     "younger_hf.interop.architecture": "pyg",
     "younger_hf.plots": "plots",
     "younger_hf.plots.preview": "",
+    "younger_hf.plots.folding": "inspect",
+    "younger_hf.plots.layered": "inspect",
     "younger_hf.tasks.evaluator": "evaluate",
     "younger_hf.recipes": "train",
     **dict.fromkeys((f"younger_hf.recipes.{name}" for name in ("config", "recipe", "dataflow", "operator", "run")), ""),

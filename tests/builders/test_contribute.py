@@ -353,7 +353,7 @@ def test_a_pull_request_whose_answer_is_lost_is_found(served, proposed):
 
 
 def test_without_a_terminal_the_command_asks_for_a_word(served, file):
-    with pytest.raises(UsageError, match="give --yes, or --dry-run"):
+    with pytest.raises(UsageError, match="use --yes, or --dry-run"):
         run(str(file), "--repo-id", NAME)
 
 
