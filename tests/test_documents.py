@@ -58,7 +58,6 @@ NOT_RUN = {
     "make docs": "builds a site in the working tree",
     "make demo": "converts 38 models in minutes; what it runs is tested for itself",
     "make test": "runs this",
-    "make check": "is a part of make test",
     "make ci": "runs this",
     "make wheel": "is a part of continuous integration by itself",
     "make compat": "is a part of continuous integration by itself",
