@@ -7,6 +7,7 @@ between.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
@@ -28,16 +29,19 @@ from builders.assemble.write.configs import write_configs
 from builders.assemble.write.operators import operator_rows
 from builders.assemble.write.swap import staged
 from builders.executor.ordered_map import ordered_map
-from builders.measure.spool import measure_packed, write_spool
+from builders.measure.spool import Packed, measure_packed, write_spool
 from builders.removals import REMOVALS, Removals
 from younger_hf.errors import YoungerError
 from younger_hf.plots.figures import draw_all
 from younger_hf.statistics import count_release
+from younger_hf.text import plain
 from younger_hf.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from builders.ledger import Ledger
     from builders.model_ref import ModelRef
+
+_log = logging.getLogger(__name__)
 
 
 def assemble(
@@ -114,23 +118,40 @@ def _measure_all(ledger: Ledger, spool: Path, jobs: int, removals: Removals) -> 
 
     measured: list[Measured] = []
     with write_spool(spool) as write:
-        results = tqdm(ordered_map(measure_packed, skeletons(), jobs), desc="measure", unit="skeleton", disable=None)
+        results = tqdm(ordered_map(_measure, skeletons(), jobs), desc="measure", unit="skeleton", disable=None)
+        done = 0
         try:
-            for number, result in enumerate(results):
+            for done, result in enumerate(results, start=1):
+                exporter, versions, models = origins[done - 1]
+                if isinstance(result, str):
+                    named = f"{models[0].source} {plain(models[0].id, 200)}"
+                    _log.warning("%s is left out: its skeleton cannot be measured: %s", named, plain(result, 300))
+                    continue
                 # Labels come from other processes, each time as new strings.
                 variants = {intern(label): count for label, count in result.facts.variants.items()}
-                exporter, versions, models = origins[number]
                 facts = replace(result.facts, variants=variants)
-                measured.append(Measured(number, exporter, models, facts, versions))
+                measured.append(Measured(len(measured), exporter, models, facts, versions))
                 write(result)
-        except (YoungerError, BrokenProcessPool) as error:
-            model = origins[len(measured)][2][0]
-            raise YoungerError(f"the skeleton of {model.source} {model.id} cannot be measured: {error}") from error
+        except BrokenProcessPool as error:
+            model = origins[done][2][0]
+            raise YoungerError(
+                f"a process that measures skeletons died, at or soon after that of {model.source} {model.id}: {error}"
+            ) from error
+    if not measured and origins:
+        raise YoungerError("no skeleton in the ledger can be measured")
     if not measured and next(ledger.architectures(), None):
         raise YoungerError(f"{REMOVALS} asks to leave out every model that was converted: collect others")
     if not measured:
         raise YoungerError("the ledger has no converted model yet: collect some with `younger-hf build`")
     return measured
+
+
+def _measure(skeleton: bytes) -> Packed | str:
+    """What is measured of a skeleton; or why it cannot be, whatever is wrong with it, so that the others go on."""
+    try:
+        return measure_packed(skeleton)
+    except Exception as error:
+        return str(error) if isinstance(error, YoungerError) else f"{type(error).__name__}: {error}"
 
 
 def _draw_figures(release: Path) -> None:
