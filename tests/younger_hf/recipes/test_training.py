@@ -261,8 +261,9 @@ def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     torch.ones(100, 2**18)
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-print(faults(), faults())
+print(*(faults() for _ in range(20)))
 """
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
-    first, second = map(int, done.stdout.split())
-    assert second < first / 10
+    first, *others = map(int, done.stdout.split())
+    # Not all of them: what is small may come to lie where a large one was, and the next large one finds no room there.
+    assert sum(faults < first / 10 for faults in others) > len(others) / 2
