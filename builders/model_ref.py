@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Literal
 
-Origin = Literal["published", "registry", "default-configuration", "contributed"]
+Origin = Literal["published", "published-configuration", "registry", "default-configuration", "composed", "contributed"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ class ModelRef:
         likes: likes as the hub counts them, or None.
         size: bytes of the published file or repository, or None.
         gated: whether the files are only given to those who ask.
-        origin: published weights, an entry of a registry, a default configuration, or a contribution.
+        origin: published weights, the published sizes of a model without its weights, an entry of a registry, a default
+            configuration, a combination of parts that a library supports and nobody published, or a contribution.
         retrieved: the ISO date on which a hub listed it; "" for registries and files, which have a version.
         evaluations: the results its publisher reports.
         config: the configuration as published, as JSON text; "" where there is none, or where it was not to be had.

@@ -118,7 +118,11 @@ _PAPER_SPLIT: Final = Column(_STRING, "the split by the paper's scheme, or null 
 _SCALARS: Final = {
     "name": Column(_STRING, "id of the representative model"),
     "source": Column(_STRING, "where the representative model is from"),
-    "origin": Column(_STRING, "how its source has it: `published`, `registry`, `default-configuration`, `contributed`"),
+    "origin": Column(
+        _STRING,
+        "how its source has it: `published`, `published-configuration` (its sizes, without weights), `registry`, "
+        "`default-configuration`, `composed` (parts that a library combines, and nobody published), `contributed`",
+    ),
     "task": Column(_STRING, "what the representative model is for, in the words of its source"),
     "family": Column(_STRING, "the family of architectures that it belongs to, in the words of its source"),
     "library": Column(_STRING, "the library that it is made with"),

@@ -72,14 +72,17 @@ class Source:
 def registry(models: Callable[[], Iterable[ModelRef]], *, converter: str = "") -> Source:
     """A source of all the models that a function gives: one page, or the named ones of it.
 
-    A name is a model's id, for all of its components, or `id/component`.
+    A name is a model's id or `id/component`. The id alone means the whole model, and all components of one that is
+    listed by its components only.
     """
 
     def pages(query: Query) -> Iterator[Page]:
         listed = tuple(models())
         by_name: dict[str, list[ModelRef]] = {}
+        whole = {model.id for model in listed if not model.component}
         for model in listed:
-            by_name.setdefault(model.id, []).append(model)
+            if not model.component or model.id not in whole:
+                by_name.setdefault(model.id, []).append(model)
             if model.component:
                 by_name.setdefault(f"{model.id}/{model.component}", []).append(model)
         for name in query.terms:

@@ -16,6 +16,7 @@ from builders.convert.timm import export
 from builders.crawl import list_models
 from builders.model_ref import ModelRef
 from younger_hf.extract import extract, strip
+from younger_hf.identity import fingerprint
 
 SMALL = "test_vit"
 
@@ -59,6 +60,18 @@ def test_an_architecture_becomes_a_skeleton_with_its_modules():
     linears = {path for path, module in network.named_modules() if isinstance(module, torch.nn.Linear)}
     assert len(linears) > 10
     assert linears <= multiplied
+
+
+def test_features_come_stage_by_stage_and_an_embedding_without_the_classifier():
+    whole, features, embedding = (
+        skeleton_of(model)
+        for name in ("test_resnet", "test_resnet/features", "test_resnet/embedding")
+        for model in list_models(f"timm:{name}")
+    )
+    network = timm.create_model("test_resnet", features_only=True)
+    assert len(features.graph.output) == len(network.feature_info.channels()) > 1
+    assert classes(embedding) == timm.create_model("test_resnet").num_features
+    assert len({fingerprint(extract(skeleton)) for skeleton in (whole, features, embedding)}) == 3
 
 
 def test_a_published_configuration_gives_classes_and_arguments():

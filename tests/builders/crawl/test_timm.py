@@ -25,6 +25,17 @@ def test_an_architecture_carries_the_module_that_defines_it():
     assert (model.library, model.revision.count(".")) == ("timm", 2)
 
 
+def test_an_architecture_is_listed_whole_and_by_its_documented_uses():
+    names = [f"timm:resnet18{component}" for component in ("", "/features", "/embedding")]
+    listed = [model for name in names for model in list_models(name)]
+    assert [(model.id, model.component) for model in listed] == [
+        ("resnet18", ""),
+        ("resnet18", "features"),
+        ("resnet18", "embedding"),
+    ]
+    assert len(list(list_models("timm"))) == 3 * len({model.id for model in list_models("timm")})
+
+
 def test_listing_does_not_import_torch():
     code = (
         "import sys; from builders.crawl import list_models; list(list_models('timm')); print('torch' in sys.modules)"
