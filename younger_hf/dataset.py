@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from younger_hf.choices import check_choice
 from younger_hf.errors import UsageError
 from younger_hf.filters import Names, column_conditions, having_operators, operator_ids
-from younger_hf.graph import GraphMetadata, OperatorGraph
+from younger_hf.graph import GraphMetadata, InvalidGraphError, OperatorGraph
 from younger_hf.release import Condition, Release, open_release
 from younger_hf.schema import DEFAULT_CONFIG
 from younger_hf.vocabulary import Vocabulary
@@ -117,16 +117,17 @@ def to_graph(row: Mapping[str, Any], vocabulary: Vocabulary | None = None) -> Op
     Raises:
         UsageError: the row lacks a column of the graph.
         VocabularyError: an id is not in the vocabulary.
+        InvalidGraphError: the row is no operator graph.
     """
     kind = "variant" if "node_variant" in row else "operator"
     for column in (f"node_{kind}", "edge_index", "edge_slot", "node_scope"):
         check_choice("column", column, row)
     vocabulary = vocabulary or Vocabulary.load()
     return OperatorGraph(
-        vocabulary.decode(row[f"node_{kind}"], kind),
-        as_pairs(row["edge_index"]),
-        as_pairs(row["edge_slot"]),
-        np.asarray(row["node_scope"], dtype=np.int64),
+        vocabulary.decode(as_numbers(row[f"node_{kind}"], f"node_{kind}"), kind),
+        as_pairs(row["edge_index"], "edge_index"),
+        as_pairs(row["edge_slot"], "edge_slot"),
+        as_numbers(row["node_scope"], "node_scope"),
         GraphMetadata(
             opset_imports=(("", int(row["opset"])),) if row.get("opset") else (),
             num_parameters=int(row.get("num_parameters") or 0),
@@ -153,9 +154,34 @@ def to_columns(graph: OperatorGraph, vocabulary: Vocabulary) -> dict[str, Any]:
     }
 
 
-def as_pairs(column: Any) -> NDArray[np.int64]:
-    """A 2xE cell of a row as int64 [2, E], whether it comes as lists, arrays or tensors."""
-    return np.stack([np.asarray(part, dtype=np.int64) for part in column])
+def as_numbers(cell: Any, name: str) -> NDArray[np.int64]:
+    """A cell of a row as int64 [N], whether it comes as a list, an array or a tensor.
+
+    Raises:
+        InvalidGraphError: it is no list of integers; the message names the column.
+    """
+    try:
+        numbers = np.asarray(cell, dtype=np.int64)
+    except (TypeError, ValueError, OverflowError):
+        numbers = np.empty((0, 0), dtype=np.int64)
+    if numbers.ndim != 1:
+        raise InvalidGraphError(f"{name} of the row is no list of integers")
+    return numbers
+
+
+def as_pairs(cell: Any, name: str) -> NDArray[np.int64]:
+    """A 2xE cell of a row as int64 [2, E], whether it comes as lists, arrays or tensors.
+
+    Raises:
+        InvalidGraphError: it is not two lists of one length; the message names the column.
+    """
+    try:
+        first, second = (as_numbers(part, name) for part in cell)
+    except (TypeError, ValueError):
+        raise InvalidGraphError(f"{name} of the row is not two lists") from None
+    if first.shape != second.shape:
+        raise InvalidGraphError(f"{name} of the row is two lists of {len(first)} and of {len(second)}")
+    return np.stack((first, second))
 
 
 def _load_paper_splits(

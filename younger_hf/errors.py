@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from younger_hf.text import escaped
+
+_LONGEST: Final = 2000  # characters of a message
+
 
 class YoungerError(Exception):
-    """The work failed. The message is one sentence that names the file or model (exit code 1)."""
+    """The work failed. The message is one sentence that names the file or model (exit code 1).
+
+    Messages quote names that strangers chose, so that text is shown with what a terminal would act upon escaped.
+    """
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return escaped(super().__str__(), _LONGEST)
 
 
 class UsageError(YoungerError):

@@ -282,7 +282,7 @@ def read_front_matter(card: Path) -> dict[str, Any]:
     try:
         front = _FRONT_MATTER.match(card.read_text(encoding="utf-8"))
         front_matter = yaml.safe_load(front[1]) if front else None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise ReleaseError(f"{card} has no readable YAML front matter ({first_line(error)})") from error
     if not isinstance(front_matter, dict) or SCHEMA_VERSION_KEY not in front_matter:
         raise ReleaseError(f"{card} does not say {SCHEMA_VERSION_KEY}: it is not the card of a release")

@@ -14,6 +14,16 @@ def plain(name: str, longest: int = LONGEST_NAME) -> str:
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
+def escaped(text: str, longest: int) -> str:
+    """Text from anywhere as it is, but for what a terminal would act upon, which is escaped as Python does it."""
+    if len(text) > longest:
+        text = f"{text[: longest - 1]}…"
+    if text.isprintable():
+        return text
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], text_columns: int = 1) -> str:
     """Columns side by side, two spaces between them.
 

@@ -155,3 +155,10 @@ def test_loading_is_quiet_off_the_terminal(copy_of_release, capfd):
     load("graphs", source=copy_of_release)
     assert capfd.readouterr().err == ""
     assert not datasets.are_progress_bars_disabled()
+
+
+def test_a_card_nested_too_deeply_is_named(copy_of_release):
+    card = copy_of_release / "README.md"
+    card.write_text("---\ntags: " + "[" * 100_000 + "\n---\n")
+    with pytest.raises(ReleaseError, match=r"README.md has no readable YAML front matter"):
+        load(source=copy_of_release)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from younger_hf.errors import YoungerError
 from younger_hf.text import plain, table
 
 
@@ -18,3 +19,11 @@ def test_text_stands_to_the_left_and_numbers_to_the_right():
 
 def test_a_table_without_rows_is_its_head():
     assert table(("name", "n"), []) == "name  n"
+
+
+def test_what_a_terminal_would_act_on_is_escaped_in_every_error():
+    error = YoungerError("\x1b]0;title\x07 and \x1b[2J\u202e of caf\u00e9 " + "x" * 10_000)
+    assert str(error).startswith("\\x1b]0;title\\x07 and \\x1b[2J\\u202e of café xxx")
+    assert len(str(error)) == 2000
+    assert str(YoungerError("\udcff")) == "\\udcff"
+    assert str(YoungerError()) == ""

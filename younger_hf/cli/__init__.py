@@ -17,11 +17,14 @@ from younger_hf.choices import check_choice
 from younger_hf.cli.runs import embed, evaluate, suggest
 from younger_hf.cli.train import train
 from younger_hf.errors import MissingExtraError, UsageError, YoungerError
+from younger_hf.text import escaped
 
 if TYPE_CHECKING:
     from builders.convert import Outcome
 
 _FAILURES_SHOWN = 20
+_LONGEST_FAILURE = 1000  # characters
+_LONGEST_LINE = 20_000
 _TRAINING_PACKAGES = ("torch", "torch_geometric", "safetensors")
 _INTERRUPTED = 130  # as shells have it: 128 and the signal's number
 
@@ -110,7 +113,7 @@ def build(
     if failures:
         typer.echo(f"{len(failures):,} models were not converted:", err=True)
     for model, outcome, message in failures[:_FAILURES_SHOWN]:
-        typer.echo(f"  {model.source} {model.id}: {outcome}, {message}", err=True)
+        typer.echo(escaped(f"  {model.source} {model.id}: {outcome}, {message}", _LONGEST_FAILURE), err=True)
     if len(failures) > _FAILURES_SHOWN:
         typer.echo(f"  and {len(failures) - _FAILURES_SHOWN:,} more: see younger-hf status --work {work}", err=True)
 
@@ -305,7 +308,7 @@ def _table(facts: dict[str, Any]) -> str:
         },
     }
     width = max(map(len, lines))
-    return "\n".join(f"{name:<{width}}  {value}" for name, value in lines.items())
+    return "\n".join(escaped(f"{name:<{width}}  {value}", _LONGEST_LINE) for name, value in lines.items())
 
 
 app.add_typer(train)

@@ -180,7 +180,8 @@ def _complete_kernel(kept: dict[str, Json], schema: OperatorSchema) -> None:
         if name in schema.types:
             kept.setdefault(name, [value] * rank)
     if explicit_pads and "pads" in schema.types:
-        kept.setdefault("pads", [0] * (2 * rank))
+        pads = 2 * rank
+        kept.setdefault("pads", [0] * pads if pads <= MAX_ELEMENTS else {"length": pads, "type": "INTS"})
 
 
 def _mark_meaning(op_type: str, kept: dict[str, Json], schema: OperatorSchema) -> None:

@@ -19,7 +19,7 @@ from torch.utils.dlpack import from_dlpack
 from torch_geometric.data import Data
 
 from younger_hf.choices import check_choice
-from younger_hf.dataset import as_pairs
+from younger_hf.dataset import as_numbers, as_pairs
 from younger_hf.errors import UsageError, YoungerError
 from younger_hf.graph import IntArray
 from younger_hf.list_columns import flatten_pairs, flatten_rows
@@ -131,6 +131,8 @@ class Piece:
         slots, slot_ends = flatten_pairs(batch.column("edge_slot"), "edge_slot")
         if not np.array_equal(np.diff(edge_ends), np.diff(slot_ends)):
             raise YoungerError("edge_index and edge_slot differ in length")
+        num_nodes = np.diff(node_ends)
+        _check_positions(edges, edge_ends, num_nodes, "edge_index")
         self._num_rows = len(batch)
         self._vocabulary = plan.vocabulary
         # DLPack shares read-only memory without the warning of torch.from_numpy, and keeps the buffer alive.
@@ -141,6 +143,8 @@ class Piece:
         self._scope = _Lists(batch, plan.scope) if plan.scope else None
         self._has_scope = batch.column(plan.has_scope).to_pylist() if plan.has_scope else None
         self._boundary = _Lists(batch, plan.boundary) if plan.boundary else None
+        if self._boundary is not None:
+            self._boundary.check_positions(num_nodes)
         self._target = _Numbers(batch, plan.target) if plan.target else None
 
     def __len__(self) -> int:
@@ -157,7 +161,7 @@ class Piece:
         fields = {"x": x, "edge_index": edge_index, "edge_attr": edge_attr, "num_nodes": last - first}
         if self._scope is not None:
             inside = self._has_scope is None or self._has_scope[row]
-            fields["scope_index"] = _scope_index(self._scope[row]) if inside else _NO_SCOPE
+            fields["scope_index"] = _scope_index(self._scope[row], last - first) if inside else _NO_SCOPE
         if self._boundary is not None:
             mask = np.zeros(last - first, dtype=bool)
             mask[self._boundary[row]] = True
@@ -177,8 +181,13 @@ class _Lists:
     """A column of lists whose rows are NumPy views."""
 
     def __init__(self, batch: pa.RecordBatch, name: str) -> None:
-        values, ends = flatten_rows(batch.column(name), name)
-        self._values, self._ends = values.to_numpy(), ends.data
+        self._name = name
+        self._column, self._row_ends = flatten_rows(batch.column(name), name)
+        self._values, self._ends = self._column.to_numpy(), self._row_ends.data
+
+    def check_positions(self, num_nodes: IntArray) -> None:
+        """See that every row holds positions of its own nodes."""
+        _check_positions(self._column, self._row_ends, num_nodes, self._name)
 
     def __getitem__(self, row: int) -> IntArray:
         return self._values[self._ends[row] : self._ends[row + 1]]  # type: ignore[no-any-return]
@@ -200,9 +209,32 @@ class _Numbers:
         return self._values[row : row + 1].clone()
 
 
-def _scope_index(scope: IntArray) -> torch.Tensor:
+def _scope_index(scope: IntArray, num_nodes: int) -> torch.Tensor:
     inside = np.flatnonzero(scope >= 0)
-    return torch.from_numpy(np.stack((inside, scope[inside])))
+    owners = scope[inside]
+    if inside.size and (len(scope) != num_nodes or owners.max() >= num_nodes):
+        raise YoungerError(_POINTS_ASTRAY.format(name="node_scope"))
+    return torch.from_numpy(np.stack((inside, owners)))
+
+
+def _check_positions(values: pa.Array, ends: IntArray, num_nodes: IntArray, name: str) -> None:
+    """See that each row of a column holds positions of the row's own nodes: a kernel may read memory by them.
+
+    Args:
+        values: the column's values.
+        ends: int64 [R + 1], the boundaries of its rows in them.
+        num_nodes: int64 [R], how many nodes each row has.
+        name: the column's.
+
+    Raises:
+        YoungerError: one does not.
+    """
+    filled = np.diff(ends) > 0
+    if filled.any():
+        # Read as unsigned, a negative number is larger than all others.
+        positions = values.to_numpy().view(np.uint64)[: ends[-1]]
+        if (np.maximum.reduceat(positions, ends[:-1][filled]) >= num_nodes[filled].astype(np.uint64)).any():
+            raise YoungerError(_POINTS_ASTRAY.format(name=name))
 
 
 def row_to_batch(row: Mapping[str, Any]) -> pa.RecordBatch:
@@ -210,9 +242,9 @@ def row_to_batch(row: Mapping[str, Any]) -> pa.RecordBatch:
     columns: dict[str, pa.Array] = {}
     for name, value in row.items():
         if name in ("node_operator", "node_variant", "node_scope", "boundary"):
-            columns[name] = pa.array([np.asarray(value, dtype=np.int64)], _ROW)
+            columns[name] = pa.array([as_numbers(value, name)], _ROW)
         elif name in ("edge_index", "edge_slot"):
-            columns[name] = pa.array([list(as_pairs(value))], pa.list_(_ROW, 2))
+            columns[name] = pa.array([list(as_pairs(value, name))], pa.list_(_ROW, 2))
         elif value is None:
             columns[name] = pa.array([None], pa.int64())
         elif isinstance(value, (str, bool, int, float, np.generic, torch.Tensor)):
@@ -224,6 +256,7 @@ def _is_number(kind: pa.DataType) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))
 
 
+_POINTS_ASTRAY: Final = "column {name} has a row that points to a node it does not have"
 _EMPTY: Final = ArchitectureData()
 _NO_SCOPE: Final = torch.empty((2, 0), dtype=torch.int64)
 _ROW: Final = pa.list_(pa.int64())

@@ -25,6 +25,7 @@ try:
 except ModuleNotFoundError as error:
     raise MissingExtraError("onnx", "inspect") from error
 
+from younger_hf.extract.weightless import find_weights
 from younger_hf.interop.inputs import input_values
 from younger_hf.interop.parameters import Parameter, graphs_of, has_data, parameters_of, required_values
 
@@ -130,18 +131,19 @@ def _skeleton(row: Row, source: str | Path) -> ModelProto:
             raise UsageError(
                 "a row with neither `onnx` nor `fingerprint` has no skeleton: give one of config skeletons or graphs"
             )
-    model = ModelProto()
-    if isinstance(row, ModelProto):
-        model.CopyFrom(row)
-        return model
-    if not isinstance(row, (bytes, bytearray, memoryview)):
+    if not isinstance(row, (bytes, bytearray, memoryview, ModelProto)):
         raise UsageError(f"a row, bytes or a ModelProto is needed, not {type(row).__name__}")
+    skeleton = row.SerializeToString() if isinstance(row, ModelProto) else bytes(row)
+    model = ModelProto()
     try:
-        model.ParseFromString(bytes(row))
+        model.ParseFromString(skeleton)
     except DecodeError:
-        raise YoungerError(f"these {len(row)} bytes are no ONNX model") from None
+        raise YoungerError(f"these {len(skeleton)} bytes are no ONNX model") from None
     if not model.HasField("graph"):
-        raise YoungerError(f"these {len(row)} bytes are an ONNX model without a graph")
+        raise YoungerError(f"these {len(skeleton)} bytes are an ONNX model without a graph")
+    # What somebody else wrote may name files that are opened with the model.
+    if found := find_weights(skeleton):
+        raise YoungerError(f"this is no skeleton of a release: it {found}; younger_hf.extract.strip makes one")
     return model
 
 

@@ -95,5 +95,5 @@ def read_toml(file: Path) -> dict[str, Any]:
             raise MissingExtraError("tomli", "train") from error
     try:
         return dict(tomllib.loads(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{file} cannot be read as TOML ({error})") from error

@@ -17,6 +17,7 @@ from onnx import parser
 from builders.crawl.onnx_package import zoo_files
 from builders.pipeline import build
 from younger_hf import load, to_onnx
+from younger_hf.cli import _table
 from younger_hf.extract import extract
 from younger_hf.identity import fingerprint, wl_hash
 
@@ -174,3 +175,12 @@ def test_an_interrupted_build_says_so(tmp_path: Path) -> None:
     running.send_signal(signal.SIGINT)
     _, errors = running.communicate(timeout=120)
     assert (running.returncode, errors) == (130, "younger-hf: interrupted; finished work is kept\n")
+
+
+def test_what_strangers_named_cannot_act_on_the_terminal() -> None:
+    facts = {"in_release": True, "name": "evil\x1b]0;title\x07", "operators": {"Add\x1b[2J": 1}}
+    numbers = dict.fromkeys(("num_nodes", "num_edges", "num_parameters", "opset"), 1)
+    names = dict.fromkeys(("fingerprint", "type_fingerprint", "wl_hash"), "0" * 32)
+    shown = _table({**facts, **numbers, **names, "nearest": [{"name": "\x1b[2J", "family": "", "similarity": 1.0}]})
+    assert all(line.isprintable() for line in shown.splitlines())
+    assert "evil\\x1b]0;title\\x07" in shown

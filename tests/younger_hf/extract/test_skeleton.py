@@ -163,3 +163,12 @@ def test_stripping_twice_gives_the_same_bytes() -> None:
     once = strip(m)
     assert strip(once).SerializeToString(deterministic=True) == once.SerializeToString(deterministic=True)
     assert strip(m).SerializeToString(deterministic=True) == once.SerializeToString(deterministic=True)
+
+
+@pytest.mark.parametrize("rank", [35, 64])
+def test_pads_completed_for_many_axes_survive_stripping(rank: int) -> None:
+    x, y, w = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1] * rank) for name in "xyw")
+    node = helper.make_node("Conv", ["x", "w"], ["y"])
+    m = helper.make_model(helper.make_graph([node], "g", [x, w], [y]), opset_imports=[helper.make_opsetid("", 20)])
+    assert extract(strip(m)) == extract(m)
+    assert f'"pads":{{"length":{2 * (rank - 2)},"type":"INTS"}}' in extract(m).operator[0].label

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from support.strategies import operator_graphs
 
 from younger_hf import OperatorGraph, from_networkx, load, to_networkx
+from younger_hf.errors import YoungerError
 from younger_hf.graph import InvalidGraphError, Operator, make_graph
 from younger_hf.identity import fingerprint
 
@@ -123,3 +124,25 @@ def test_attributes_of_another_kind_are_named():
         from_networkx(graph)
     with pytest.raises(InvalidGraphError, match="undirected"):
         from_networkx(nx.MultiGraph())
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        *(
+            ("edge_index", value)
+            for value in ([[0, 1], [1]], [[0]], [], 5, [["a"], ["b"]], [[0], [1 << 70]], [[[0]], [1]])
+        ),
+        *(("edge_index", value) for value in ([[0], [99]], [[-1], [0]])),
+        ("edge_slot", [[0], [0, 1]]),
+        ("node_scope", [0, "a"]),
+        ("node_scope", [[0], [1, 2]]),
+        ("node_variant", [2, [3]]),
+        ("node_variant", "text"),
+    ],
+)
+def test_a_row_that_is_no_graph_is_a_sentence(release, vocabulary, column, value):
+    row = {"node_variant": [2, 3], "node_scope": [-1, -1], "edge_index": [[0], [1]], "edge_slot": [[0], [0]]}
+    assert to_networkx(row, vocabulary).number_of_edges() == 1
+    with pytest.raises(YoungerError):
+        to_networkx({**row, column: value}, vocabulary)

@@ -299,5 +299,18 @@ def test_a_row_of_another_release_is_refused(release: Path) -> None:
 def test_a_missing_onnx_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)
     monkeypatch.delitem(sys.modules, "younger_hf.interop.onnx")
-    with pytest.raises(MissingExtraError, match=r"younger-hf\[onnx\]"):
+    with pytest.raises(MissingExtraError, match=r"younger-hf\[inspect\]"):
         importlib.import_module("younger_hf.interop.onnx")
+
+
+def test_a_skeleton_that_somebody_has_tampered_with_is_refused(skeleton: Callable[[str], ModelProto]) -> None:
+    tampered = ModelProto()
+    tampered.CopyFrom(skeleton("resnet18"))
+    tensor = tampered.graph.initializer[0]
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="../../etc/passwd")
+    for parameters in ("none", "random"):
+        with pytest.raises(YoungerError, match="this is no skeleton of a release: it has the values of tensor"):
+            to_onnx({"onnx": tampered.SerializeToString()}, parameters)
+    with pytest.raises(YoungerError, match="this is no skeleton of a release"):
+        example_inputs(tampered)

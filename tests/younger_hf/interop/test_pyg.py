@@ -319,3 +319,38 @@ def test_what_to_pyg_cannot_take_is_said(release, dataset):
         to_pyg(dataset, "variants")
     with pytest.raises(UsageError, match="no column 'edge_slot'"):
         to_pyg(dataset.remove_columns("edge_slot"))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("edge_index", [[0], [2]], "edge_index has a row that points"),
+        ("edge_index", [[-1], [1]], "edge_index has a row that points"),
+        ("node_scope", [2, -1], "node_scope has a row that points"),
+        ("boundary", [2], "boundary has a row that points"),
+        ("boundary", [-1], "boundary has a row that points"),
+        ("edge_index", [[0, 1], [1]], "edge_index"),
+        ("edge_slot", [[0, 1], [0, 1]], "differ in length"),
+        ("node_operator", [[2], [3, 4]], "node_operator"),
+        ("boundary", ["a"], "boundary"),
+    ],
+)
+def test_what_a_row_points_to_is_there(column, value, message):
+    row = {
+        "node_operator": [2, 3],
+        "node_scope": [-1, -1],
+        "edge_index": [[0], [1]],
+        "edge_slot": [[0], [0]],
+        "boundary": [1],
+    }
+    assert to_pyg(row).num_nodes == 2
+    with pytest.raises(YoungerError, match=message):
+        to_pyg({**row, column: value})
+
+
+def test_one_wrong_row_of_a_dataset_is_found_among_others(dataset):
+    wrong = [dict(row) for row in dataset.select(range(3))]
+    wrong[1]["edge_index"] = [[*wrong[1]["edge_index"][0][:-1], 0], [*wrong[1]["edge_index"][1][:-1], 10**6]]
+    made = datasets.Dataset.from_list(wrong, features=dataset.features)
+    with pytest.raises(YoungerError, match="edge_index has a row that points"):
+        to_pyg(made)[1]

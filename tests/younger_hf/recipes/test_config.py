@@ -72,3 +72,10 @@ def test_toml_that_cannot_be_read_is_named(tmp_path):
         read_toml(file)
     file.write_text('model = "gcn"\nlearning_rate = 1')
     assert config_of("dataflow", read_toml(file)).learning_rate == 1.0
+
+
+def test_toml_nested_too_deeply_is_named(tmp_path):
+    file = tmp_path / "run.toml"
+    file.write_text("model = " + "[" * 100_000)
+    with pytest.raises(UsageError, match=r"run\.toml cannot be read as TOML"):
+        read_toml(file)
