@@ -2,13 +2,16 @@
 
 `load` reads a release; `to_pyg`, `to_networkx` and `to_onnx` convert its rows for other libraries; `Evaluator` scores
 predictions made from them. `extract` reads the architecture of an ONNX file without its weights; `fingerprint`
-identifies it. Names are imported on first use, so that `import younger_hf` is cheap.
+identifies it. Names are imported on first use, so that `import younger_hf` is cheap; one that needs an extra which is
+not installed says so when it is called.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from younger_hf.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from younger_hf.dataset import load, to_graph
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
     from younger_hf.graph import Operator, OperatorGraph
     from younger_hf.identity import fingerprint, is_isomorphic, wl_hash
     from younger_hf.interop.networkx import from_networkx, to_networkx
-    from younger_hf.interop.onnx import example_inputs, to_onnx
+    from younger_hf.interop.onnx import example_inputs, from_onnx, to_onnx
     from younger_hf.interop.pyg import from_pyg, to_pyg
     from younger_hf.tasks.evaluator import Evaluator
     from younger_hf.vocabulary import Vocabulary
@@ -33,6 +36,7 @@ _HOMES = {
     "example_inputs": "interop.onnx",
     "fingerprint": "identity",
     "from_networkx": "interop.networkx",
+    "from_onnx": "interop.onnx",
     "from_pyg": "interop.pyg",
     "is_isomorphic": "identity",
     "load": "dataset",
@@ -53,6 +57,7 @@ __all__ = [  # noqa: RUF022 - in the order in which a user meets them
     "to_networkx",
     "from_networkx",
     "to_onnx",
+    "from_onnx",
     "example_inputs",
     "extract",
     "read_structure",
@@ -68,12 +73,31 @@ __all__ = [  # noqa: RUF022 - in the order in which a user meets them
 ]
 
 
+class _Missing:
+    """Stands for a name that needs an extra, so that `from younger_hf import *` and `dir` work without it."""
+
+    def __init__(self, name: str, error: MissingExtraError) -> None:
+        self.__name__, self.__doc__ = name, str(error)
+        self._error = error
+
+    def __call__(self, *_: Any, **__: Any) -> NoReturn:
+        raise MissingExtraError(self._error.package, self._error.extra) from self._error
+
+    __mro_entries__ = __call__  # as a base class
+
+    def __repr__(self) -> str:
+        return f"<{self.__name__}: {self.__doc__}>"
+
+
 def __getattr__(name: str) -> Any:
-    if name == "extract":
-        return import_module("younger_hf.extract")  # a package that can be called, as it says itself
-    if name not in _HOMES:
+    if name != "extract" and name not in _HOMES:
         raise AttributeError(f"module 'younger_hf' has no attribute {name!r}")
-    value = getattr(import_module(f"younger_hf.{_HOMES[name]}"), name)
+    try:
+        if name == "extract":
+            return import_module("younger_hf.extract")  # a package that can be called, as it says itself
+        value = getattr(import_module(f"younger_hf.{_HOMES[name]}"), name)
+    except MissingExtraError as error:
+        return _Missing(name, error)  # not kept: the extra may be installed meanwhile
     globals()[name] = value
     return value
 

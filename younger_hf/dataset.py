@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any, Final, SupportsIndex
 
@@ -115,10 +116,11 @@ def to_graph(row: Mapping[str, Any], vocabulary: Vocabulary | None = None) -> Op
         vocabulary: the release's; None reads it from the release directory `younger`.
 
     Raises:
-        UsageError: the row lacks a column of the graph.
+        UsageError: it is no row, or lacks a column of the graph; the message says what to call instead.
         VocabularyError: an id is not in the vocabulary.
         InvalidGraphError: the row is no operator graph.
     """
+    check_row("to_graph", row)
     kind = "variant" if "node_variant" in row else "operator"
     for column in (f"node_{kind}", "edge_index", "edge_slot", "node_scope"):
         check_choice("column", column, row)
@@ -152,6 +154,34 @@ def to_columns(graph: OperatorGraph, vocabulary: Vocabulary) -> dict[str, Any]:
         "edge_index": list(graph.edge_index),
         "edge_slot": list(graph.edge_slot),
     }
+
+
+def check_row(function: str, given: Any) -> None:
+    """Refuse what is no row of a release.
+
+    Args:
+        function: what was called, for the message.
+        given: what it was called with.
+
+    Raises:
+        UsageError: it is no row; the message says how to make of it what the function takes.
+    """
+    kind, module = type(given).__name__, type(given).__module__
+    if isinstance(given, datasets.DatasetDict | datasets.IterableDatasetDict):
+        advice = f"load one of its splits, {', '.join(given)}, and give it a row"
+    elif isinstance(given, Mapping):
+        return
+    elif isinstance(given, datasets.Dataset | datasets.IterableDataset):
+        advice = f"for each row of it, {function}(row)"
+    elif isinstance(given, str | bytes | PathLike) or kind == "ModelProto":
+        advice = "from_onnx makes a graph of an ONNX file"
+    elif module.startswith("torch_geometric.") or kind == "ArchitectureData":
+        advice = "from_pyg makes a graph of it"
+    elif module.startswith("networkx."):
+        advice = "from_networkx makes a graph of it"
+    else:
+        advice = "such as load(…)[0]"
+    raise UsageError(f"{function} takes a row of a release, not {kind}: {advice}")
 
 
 def as_numbers(cell: Any, name: str) -> NDArray[np.int64]:

@@ -32,7 +32,13 @@ class ReleaseError(YoungerError):
 
 
 class MissingExtraError(YoungerError):
-    """The call needs an optional package that is not installed."""
+    """The call needs an optional package that is not installed.
+
+    Attributes:
+        package: what is missing.
+        extra: of younger-hf, which has it.
+    """
 
     def __init__(self, package: str, extra: str) -> None:
+        self.package, self.extra = package, extra
         super().__init__(f"this needs the package {package}: pip install 'younger-hf[{extra}]'")

@@ -65,6 +65,7 @@ def test_a_command_names_the_extra_that_it_needs(younger_hf_command, release, tm
     ("name", "extra"),
     [
         ("extract", "inspect"),
+        ("from_onnx", "inspect"),
         ("fingerprint", "inspect"),
         ("to_onnx", "inspect"),
         ("to_networkx", "networkx"),
@@ -74,4 +75,10 @@ def test_a_command_names_the_extra_that_it_needs(younger_hf_command, release, tm
 )
 def test_a_function_names_the_extra_that_it_needs(name, extra):
     with pytest.raises(younger_hf.YoungerError, match=rf"younger-hf\[{extra}\]"):
-        getattr(younger_hf, name)
+        getattr(younger_hf, name)(None)
+
+
+def test_all_names_can_be_imported():
+    names: dict[str, object] = {}
+    exec("from younger_hf import *", names)
+    assert set(younger_hf.__all__) <= set(names)

@@ -20,6 +20,15 @@ def test_a_file_is_read_extracted_and_recognised():
     assert younger_hf.is_isomorphic(graph, graph)
 
 
+def test_one_line_makes_a_graph_of_a_file_as_a_row_has_it(release):
+    row = next(row for row in younger_hf.load("graphs", "train", release) if row["name"] == "resnet50")
+    vocabulary = younger_hf.Vocabulary.load(release)
+    for model in (MODEL, MODEL.read_bytes(), onnx.load(MODEL)):
+        graph = younger_hf.from_onnx(model)
+        assert younger_hf.fingerprint(graph) == row["fingerprint"]
+        assert graph == younger_hf.to_graph(row, vocabulary)
+
+
 def test_a_graph_falls_into_communities():
     from younger_hf.communities import find_communities
 

@@ -65,8 +65,19 @@ def test_extract_is_a_function_whatever_of_its_package_was_imported_before():
     ],
 )
 def test_a_package_that_inspection_misses_is_named_with_its_extra(package: str, name: str):
-    code = f"import sys; sys.modules[{package!r}] = None; import younger_hf; younger_hf.{name}"
+    code = f"import sys; sys.modules[{package!r}] = None; import younger_hf; younger_hf.{name}()"
     assert f"this needs the package {package}: pip install 'younger-hf[inspect]'" in run(code, check=False).stderr
+
+
+def test_every_name_is_there_without_any_extra():
+    others = "torch torch_geometric onnx numba networkx sklearn".split()
+    blocked = f"import sys; sys.modules.update(dict.fromkeys({others!r}))"
+    code = f"{blocked}; from younger_hf import *; import younger_hf; print({{*younger_hf.__all__}} - {{*globals()}})"
+    assert run(code).stdout == "set()\n"
+    code = f"{blocked}; import younger_hf; help(younger_hf); print(repr(younger_hf.to_pyg))"
+    assert "<to_pyg: this needs the package torch" in run(code).stdout
+    code = f"{blocked}; import younger_hf\nclass Mine(younger_hf.Evaluator): pass"
+    assert "this needs the package scikit-learn: pip install 'younger-hf[evaluate]'" in run(code, check=False).stderr
 
 
 def test_inspect_needs_its_extra_alone():

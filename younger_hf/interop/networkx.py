@@ -1,18 +1,20 @@
 """Rows and graphs as NetworkX multigraphs, and back.
 
-Node i of a graph is node i in NetworkX. On the way back nodes may have any names and stand in any order.
+Node i of a graph is node i in NetworkX. On the way back nodes may have any names and stand in any order. Attributes
+are text and numbers alone, so that networkx writes such a graph to GraphML, GEXF and JSON as it is.
 """
 
 from __future__ import annotations
 
 import heapq
+import json
 from collections.abc import Hashable, Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any, Final
 
 import numpy as np
 
-from younger_hf.dataset import to_graph
+from younger_hf.dataset import check_row, to_graph
 from younger_hf.errors import MissingExtraError
 from younger_hf.graph import GraphMetadata, IntArray, InvalidGraphError, Operator, OperatorGraph
 from younger_hf.vocabulary import Vocabulary
@@ -38,10 +40,18 @@ def to_networkx(
     Returns:
         Nodes 0 to N-1 in the graph's order, each with `domain`, `op_type`, `attributes` (canonical JSON),
         `label` and `scope` (the control-flow node whose body holds it, or -1); edges with `output_slot` and
-        `input_slot`; the fields of `GraphMetadata` as attributes of the graph.
+        `input_slot`; those fields of `GraphMetadata` that are known as attributes of the graph (`opset_imports` as a
+        JSON object, version by domain).
+
+    Raises:
+        UsageError: it is neither a row nor a graph, or a row without a graph; the message says what to call instead.
     """
-    source = row_or_graph if isinstance(row_or_graph, OperatorGraph) else to_graph(row_or_graph, vocabulary)
-    graph: nx.MultiDiGraph[int] = nx.MultiDiGraph(**asdict(source.metadata))
+    if not isinstance(row_or_graph, OperatorGraph):
+        check_row("to_networkx", row_or_graph)
+        row_or_graph = to_graph(row_or_graph, vocabulary)
+    source = row_or_graph
+    graph: nx.MultiDiGraph[int] = nx.MultiDiGraph()
+    graph.graph.update(_known_metadata(source.metadata))
     graph.add_nodes_from(
         (
             node,
@@ -86,9 +96,11 @@ def from_networkx(graph: nx.MultiDiGraph[Any]) -> OperatorGraph:
         domain, op_type, canonical = _values(f"node {node!r}", attributes, _OPERATOR)
         operators.append(Operator(domain, op_type, canonical))
         (owner,) = _values(f"node {node!r}", attributes, {"scope": Hashable})
-        if owner != -1 and owner not in position:
+        # GraphML and GEXF bring nodes back by names of text, and attributes as numbers.
+        named = owner if owner in position else str(owner)
+        if owner != -1 and named not in position:
             raise InvalidGraphError(f"node {node!r} has scope {owner!r}, which is no node of the graph")
-        scope.append(-1 if owner == -1 else position[owner])
+        scope.append(-1 if owner == -1 else position[named])
     edges = np.empty((graph.number_of_edges(), 4), dtype=np.int64)
     for number, (producer, consumer, attributes) in enumerate(graph.edges(data=True)):
         slots = _values(f"edge {producer!r} -> {consumer!r}", attributes, _SLOTS)
@@ -105,12 +117,21 @@ def _values(where: str, attributes: Mapping[str, Any], kinds: Mapping[str, Any])
     return [attributes[name] for name in kinds]
 
 
+def _known_metadata(metadata: GraphMetadata) -> dict[str, str | int]:
+    """What is known of a graph; a 0 is what a row does not say."""
+    known = {field.name: getattr(metadata, field.name) for field in fields(metadata)}
+    known["opset_imports"] = json.dumps(dict(metadata.opset_imports)) if metadata.opset_imports else ""
+    return {name: value for name, value in known.items() if value}
+
+
 def _metadata(graph: nx.MultiDiGraph[Any]) -> GraphMetadata:
     names = {field.name for field in fields(GraphMetadata)}
     known = {name: value for name, value in graph.graph.items() if name in names}
-    # JSON and its like bring pairs back as lists.
-    imports = tuple((domain, version) for domain, version in known.pop("opset_imports", ()))
-    return GraphMetadata(opset_imports=imports, **known)
+    try:
+        imports = json.loads(known.pop("opset_imports", "{}"))
+        return GraphMetadata(tuple((domain, int(version)) for domain, version in imports.items()), **known)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise InvalidGraphError("opset_imports of the NetworkX graph is no JSON object of versions") from error
 
 
 def _in_topological_order(

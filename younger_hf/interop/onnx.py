@@ -1,4 +1,4 @@
-"""From a row back to a model: a skeleton in, an ONNX model that runs out.
+"""From a row back to a model: a skeleton in, an ONNX model that runs out; and from any model to its graph.
 
 A release holds no parameter values, so `to_onnx` makes parameters inputs, fills them with random values, or lets
 them all refer to one sparse file; `example_inputs` makes something to feed. What is filled in never changes the
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from os import PathLike
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
@@ -25,7 +26,11 @@ try:
 except ModuleNotFoundError as error:
     raise MissingExtraError("onnx", "inspect") from error
 
+from younger_hf.extract import extract
+from younger_hf.extract.parse import parse_weightless
 from younger_hf.extract.weightless import find_weights
+from younger_hf.graph import OperatorGraph
+from younger_hf.identity import canonicalize
 from younger_hf.interop.inputs import input_values
 from younger_hf.interop.parameters import Parameter, graphs_of, has_data, parameters_of, required_values
 
@@ -87,6 +92,30 @@ def to_onnx(
     return model
 
 
+def from_onnx(model: str | PathLike[str] | bytes | ModelProto) -> OperatorGraph:
+    """The operator graph of an ONNX model, its nodes in the order that a row of a release has them in.
+
+        graph = from_onnx("model.onnx")
+        fingerprint(graph), to_networkx(graph), to_pyg(graph)
+
+    `extract` does the same and leaves nodes in the order of the file.
+
+    Args:
+        model: a file of any size or an http(s) URL, of which weights are not read; or the bytes of a file, or a
+            ModelProto, with or without weights.
+
+    Raises:
+        UsageError: it is none of these.
+        InvalidModelError: it is no ONNX model, or not structurally sound.
+        YoungerError: there is no such file.
+    """
+    if isinstance(model, (bytes, bytearray, memoryview)):
+        model = parse_weightless(bytes(model), f"what these {len(model)} bytes hold")
+    if not isinstance(model, str | PathLike | ModelProto):
+        raise UsageError(f"from_onnx takes a path, a URL, bytes or a ModelProto, not {type(model).__name__}")
+    return canonicalize(extract(model)).graph
+
+
 def example_inputs(
     row: Row, seed: int = 0, *, parameters: bool = False, source: str | Path = "younger"
 ) -> dict[str, Any]:
@@ -123,6 +152,8 @@ def example_inputs(
 def _skeleton(row: Row, source: str | Path) -> ModelProto:
     """A skeleton that the caller may change."""
     if isinstance(row, Mapping):
+        if "boundary" in row:
+            raise UsageError("a subgraph has no skeleton: give a row of config graphs or skeletons")
         if row.get("onnx") is not None:
             row = row["onnx"]
         elif row.get("fingerprint") is not None:

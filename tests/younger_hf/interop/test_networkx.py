@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.strategies import operator_graphs
 
-from younger_hf import OperatorGraph, from_networkx, load, to_networkx
-from younger_hf.errors import YoungerError
+from younger_hf import OperatorGraph, from_networkx, load, to_graph, to_networkx, to_pyg
+from younger_hf.errors import UsageError, YoungerError
 from younger_hf.graph import InvalidGraphError, Operator, make_graph
 from younger_hf.identity import fingerprint
 
@@ -81,6 +81,50 @@ def test_json_keeps_everything(graphs):
     back = from_networkx(nx.node_link_graph(json.loads(text), edges="edges"))
     assert back == graphs["nested_bodies"]
     assert back.metadata == graphs["nested_bodies"].metadata
+
+
+@pytest.mark.parametrize("kind", ["graphml", "gexf"])
+def test_networkx_writes_and_reads_them_as_they_are(graphs, tmp_path, kind):
+    for name, graph in graphs.items():
+        path = tmp_path / f"{name}.{kind}"
+        getattr(nx, f"write_{kind}")(to_networkx(graph), path)
+        back = from_networkx(getattr(nx, f"read_{kind}")(path))
+        assert fingerprint(back) == fingerprint(graph)
+        if kind == "graphml":  # GEXF has no attributes of the graph
+            assert back.metadata == graph.metadata
+
+
+def test_a_graph_states_only_what_is_known_of_it(release, vocabulary):
+    row = load("graphs", "train", release)[0]
+    assert to_networkx({**row, "opset": 17, "num_parameters": 5}, vocabulary).graph == {
+        "opset_imports": '{"": 17}',
+        "num_parameters": 5,
+    }
+    assert to_networkx({**row, "opset": None, "num_parameters": None}, vocabulary).graph == {}
+
+
+def test_what_is_no_row_is_said_with_what_to_call(release, graphs):
+    rows = load("graphs", "train", release)
+    for wrong, message in (
+        (rows, r"not Dataset: for each row of it, to_networkx\(row\)"),
+        (load("graphs", source=release), "not DatasetDict: load one of its splits, train, "),
+        (to_pyg(rows[0]), "not ArchitectureData: from_pyg makes a graph of it"),
+        (to_networkx(graphs["light_resnet50"]), "not MultiDiGraph: from_networkx makes"),
+        ("model.onnx", "not str: from_onnx makes a graph of an ONNX file"),
+        (None, "to_networkx takes a row of a release, not NoneType"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            to_networkx(wrong)
+    with pytest.raises(UsageError, match="to_graph takes a row of a release, not str: from_onnx"):
+        to_graph("model.onnx")
+
+
+def test_opsets_of_another_kind_are_named(graphs):
+    graph = to_networkx(graphs["light_resnet50"])
+    for wrong in ("9", "[", 9, '{"": "x"}'):
+        graph.graph["opset_imports"] = wrong
+        with pytest.raises(InvalidGraphError, match="opset_imports"):
+            from_networkx(graph)
 
 
 def test_a_cycle_is_refused(graphs):

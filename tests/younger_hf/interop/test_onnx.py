@@ -15,15 +15,17 @@ import pytest
 import torch
 import torchvision
 import yaml
+from hub.repositories import Repository
+from hub.server import hub
 from onnx import ModelProto, TensorProto
 from onnx.backend.test.case.node import collect_testcases
 from support.runtime import filled, is_finite, parse, run, session, weightless
 
 from builders.convert.onnx_package import with_parameters
 from younger_hf.errors import MissingExtraError, ReleaseError, UsageError, YoungerError
-from younger_hf.extract import extract, read_structure, strip
-from younger_hf.identity import fingerprint, skeleton_fingerprint
-from younger_hf.interop.onnx import example_inputs, to_onnx
+from younger_hf.extract import InvalidModelError, extract, read_structure, strip
+from younger_hf.identity import canonicalize, fingerprint, skeleton_fingerprint
+from younger_hf.interop.onnx import example_inputs, from_onnx, to_onnx
 from younger_hf.release import SCHEMA_VERSION_KEY
 from younger_hf.schema import SCHEMA_VERSION, features
 
@@ -228,11 +230,34 @@ def test_symbolic_dimensions_agree_and_images_look_like_images() -> None:
     assert shapes == {"in0": (1, 3, 224, 224), "in1": (1, 8), "in2": (1, 8, 8), "in3": (1, 224, 224, 3)}
 
 
+def test_a_graph_is_made_of_a_file_its_bytes_its_model_and_its_address(tmp_path: Path) -> None:
+    file = LIGHT / "light_squeezenet.onnx"
+    graph = canonicalize(extract(file)).graph
+    repository = Repository("org/models")
+    repository.commit({file.name: file})
+    with hub(repository) as served:
+        url = f"{served.endpoint}/org/models/resolve/main/{file.name}"
+        for model in (file, str(file), file.read_bytes(), onnx.load(file), url):
+            made = from_onnx(model)
+            assert made == graph
+            assert made.metadata == graph.metadata
+
+
+def test_what_is_no_model_makes_no_graph(tmp_path: Path) -> None:
+    with pytest.raises(InvalidModelError, match="what these 11 bytes hold is not a valid ONNX model"):
+        from_onnx(b"not a model")
+    with pytest.raises(YoungerError, match=r"missing\.onnx does not exist"):
+        from_onnx(tmp_path / "missing.onnx")
+    with pytest.raises(UsageError, match="not dict"):
+        from_onnx({"fingerprint": "f"})  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [
         (b"not a model", "11 bytes are no ONNX model"),
         (b"", "0 bytes are an ONNX model without a graph"),
+        ({"fingerprint": "f", "boundary": [0]}, "a subgraph has no skeleton"),
         ({"name": "resnet18"}, "neither `onnx` nor `fingerprint`"),
         (3, "not int"),
     ],
