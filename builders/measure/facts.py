@@ -1,6 +1,7 @@
 """What is measured on one skeleton, once: its identities, its counts, its picture.
 
-In goes a serialised skeleton; out come `Facts`, small enough to keep for every architecture, and its graph.
+In goes a serialised skeleton; out come `Facts`, small enough to keep for every architecture, its graph, and the
+skeleton as the rules of the day make it: what an earlier version has stripped keeps no more than what is stripped now.
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ from typing import Final
 
 import onnx
 from google.protobuf.message import DecodeError
+from onnx import ModelProto
 
 from younger_hf.extract.errors import InvalidModelError
+from younger_hf.extract.flat_model import FlatModel
 from younger_hf.extract.flatten import flatten
 from younger_hf.extract.operator_graph import annotated_graph, operator_graph
+from younger_hf.extract.skeleton import skeleton as make_skeleton
 from younger_hf.graph import OperatorGraph
 from younger_hf.identity import canonicalize, wl_hash
 from younger_hf.plots.preview import preview
@@ -109,12 +113,14 @@ class Measurement:
         graph: the graph in canonical order.
         type_graph: the graph without attributes in canonical order, which may be another.
         preview: the picture of the graph, a PNG.
+        skeleton: the skeleton, stripped again; node for node the one that was given.
     """
 
     facts: Facts
     graph: OperatorGraph
     type_graph: OperatorGraph
     preview: bytes
+    skeleton: bytes
 
 
 def count_types(variants: Mapping[str, int]) -> dict[str, int]:
@@ -129,16 +135,12 @@ def measure(skeleton: bytes) -> Measurement:
     """Measure a skeleton.
 
     Args:
-        skeleton: a serialised weightless ModelProto, as `younger_hf.extract.strip` makes it.
+        skeleton: a serialised weightless ModelProto, as `younger_hf.extract.strip` makes it, or once made it.
 
     Raises:
         InvalidModelError: it is none.
     """
-    try:
-        model = onnx.load_model_from_string(skeleton)
-    except DecodeError as error:
-        raise InvalidModelError("the skeleton", None, "its bytes do not parse") from error
-    flat = flatten(model, "the skeleton")
+    flat, skeleton = _strip_again(skeleton)
     graph = operator_graph(flat)
     form = canonicalize(graph)
     type_form = canonicalize(graph, attributes=False)
@@ -158,7 +160,21 @@ def measure(skeleton: bytes) -> Measurement:
         variants=dict(sorted(Counter(operator.label for operator in graph.operator).items())),
         num_searched=form.num_searched,
     )
-    return Measurement(facts, form.graph, type_graph, preview(form.graph))
+    return Measurement(facts, form.graph, type_graph, preview(form.graph), skeleton)
+
+
+def _strip_again(skeleton: bytes) -> tuple[FlatModel, bytes]:
+    """A skeleton by the rules of the day, read and serialised."""
+    flat = flatten(_parse(skeleton), "the skeleton")
+    stripped = make_skeleton(flat).SerializeToString(deterministic=True)
+    return (flat if stripped == skeleton else flatten(_parse(stripped), "the skeleton")), stripped
+
+
+def _parse(skeleton: bytes) -> ModelProto:
+    try:
+        return onnx.load_model_from_string(skeleton)
+    except DecodeError as error:
+        raise InvalidModelError("the skeleton", None, "its bytes do not parse") from error
 
 
 def _hash_arrays(graph: OperatorGraph) -> str:

@@ -54,7 +54,7 @@ def measure_packed(skeleton: bytes) -> Packed:
         InvalidModelError: it is no skeleton.
     """
     found = measure(skeleton)
-    return Packed(found.facts, (_pack(found.graph, found.preview), _pack(found.type_graph, skeleton)))
+    return Packed(found.facts, (_pack(found.graph, found.preview), _pack(found.type_graph, found.skeleton)))
 
 
 @contextmanager
@@ -97,7 +97,7 @@ class Spool:
         return bytes(self._record(number, attributes=True)["attachment"][0].as_py())
 
     def skeleton(self, number: int) -> bytes:
-        """The skeleton that was measured, serialised."""
+        """The skeleton that was measured, stripped again and serialised."""
         return bytes(self._record(number, attributes=False)["attachment"][0].as_py())
 
     def _record(self, number: int, attributes: bool) -> pa.RecordBatch:

@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 from onnx import AttributeProto, TensorProto, TypeProto
 
-from younger_hf.extract.operator_rules import MAX_ELEMENTS, MAX_STRING_BYTES
+from younger_hf.extract.operator_rules import MAX_ELEMENTS
 
 # Not UTF-8, so that a placeholder never reads back as a value.
 _UNREADABLE: Final = b"\xff"
@@ -41,19 +41,25 @@ def attribute_type(attribute: AttributeProto) -> str:
     return "UNDEFINED"
 
 
-def canonical_value(attribute: AttributeProto, kind: str) -> Json:
-    """The attribute's value as JSON; what is too long or is data becomes its type and length, or its shape."""
+def canonical_value(attribute: AttributeProto, kind: str, text: Callable[[bytes], str | None]) -> Json:
+    """The attribute's value as JSON; what is too long or is data becomes its type and length, or its shape.
+
+    Args:
+        attribute: with a value.
+        kind: its type by name.
+        text: what is kept of a string; None where that is its length alone.
+    """
     if kind == "INT":
         return attribute.i
     if kind == "FLOAT":
         return _canonical_float(attribute.f)
     if kind == "STRING":
-        text = _canonical_string(attribute.s)
-        return {"length": len(attribute.s), "type": kind} if text is None else text
+        kept = text(attribute.s)
+        return {"length": len(attribute.s), "type": kind} if kept is None else kept
     if kind in ("INTS", "FLOATS", "STRINGS"):
         values = getattr(attribute, kind.lower())
         if len(values) <= MAX_ELEMENTS:
-            items = [_CONVERT[kind](value) for value in values]
+            items = list(map(text if kind == "STRINGS" else _CONVERT[kind], values))
             if None not in items:
                 return items
         return {"length": len(values), "type": kind}
@@ -78,18 +84,7 @@ def _canonical_float(value: float) -> Json:
     return float(str(np.float32(value)))
 
 
-def _canonical_string(value: bytes) -> str | None:
-    try:
-        return value.decode("utf-8") if len(value) <= MAX_STRING_BYTES else None
-    except UnicodeDecodeError:
-        return None
-
-
-_CONVERT: Final[Mapping[str, Callable[[Any], Json]]] = {
-    "INTS": int,
-    "FLOATS": _canonical_float,
-    "STRINGS": _canonical_string,
-}
+_CONVERT: Final[Mapping[str, Callable[[Any], Json]]] = {"INTS": int, "FLOATS": _canonical_float}
 
 
 def element_name(data_type: int) -> str:

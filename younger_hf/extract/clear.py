@@ -35,7 +35,8 @@ def clear_values(model: ModelProto, name: str = "the model") -> None:
     """
     del model.training_info[:]
     flat = flatten(model, name)
-    kept = tensor_roles(flat).constants
+    roles = tensor_roles(flat)
+    kept = roles.constants - roles.withheld
     # A function may be called more than once: its Constant is several values, and stays if one of them is kept.
     kept_nodes = {id(flat.constant_node[value]) for value in kept if value in flat.constant_node}
     for value, tensor in flat.tensor.items():

@@ -6,7 +6,8 @@ is a size or a position all the same. A floating-point constant must reach shape
 
 A constant that has a structural use, at most one axis and 64 elements keeps its values for it. Its other uses, if it
 has any, are of a parameter like all others: exporters share one `[1]` among whatever needs one, so the two are told
-apart use by use.
+apart use by use. Integers keep their values even then. Floating-point values that are a parameter anywhere are kept
+nowhere: their structural use has element type and shape alone.
 """
 
 from __future__ import annotations
@@ -53,11 +54,13 @@ class TensorRoles:
 
     Attributes:
         constants: values with a structural use, small enough to keep, whether or not the file holds their data.
+        withheld: those of them whose data are a parameter's too, and stay out of everything.
         parameters: values with any other use.
         structural_uses: (index of the node, input slot) of every structural use of a constant.
     """
 
     constants: frozenset[int]
+    withheld: frozenset[int]
     parameters: frozenset[int]
     structural_uses: frozenset[tuple[int, int]]
 
@@ -109,7 +112,27 @@ def tensor_roles(flat: FlatModel) -> TensorRoles:
                 structural_uses.add((node.index, slot))
             else:
                 parameters.add(value)
-    return TensorRoles(frozenset(constants), frozenset(parameters), frozenset(structural_uses))
+    withheld = _withheld(flat, constants, parameters)
+    return TensorRoles(frozenset(constants), withheld, frozenset(parameters), frozenset(structural_uses))
+
+
+def _withheld(flat: FlatModel, constants: set[int], parameters: set[int]) -> frozenset[int]:
+    """The floating-point constants whose data are those of a parameter too."""
+    floats = [value for value in constants if flat.tensor[value].data_type not in INTEGERS]
+    if not floats:
+        return frozenset()
+    private = {_origin(flat, value) for value in parameters}
+    return frozenset(value for value in floats if _origin(flat, value) in private)
+
+
+def _origin(flat: FlatModel, value: int) -> int | bytes:
+    """What tells where a tensor's data stand in the file: a Constant of a function is a value at each of its calls."""
+    node = flat.constant_node.get(value)
+    if node is None:
+        return id(flat.tensor[value])
+    if any(attribute.ref_attr_name for attribute in node.attribute):  # the data stand at the call, for any number
+        return flat.tensor[value].SerializeToString()
+    return id(node)
 
 
 def _is_small(tensor: TensorProto) -> bool:
@@ -130,9 +153,14 @@ def _sizes(flat: FlatModel) -> set[int]:
     return sizes
 
 
-def constant_value(tensor: TensorProto) -> TensorProto | None:
-    """The constant with its values in raw_data and nothing else but type and shape; None if the file lacks them."""
-    if tensor.data_type == TensorProto.STRING or tensor.data_location == TensorProto.EXTERNAL:
+def constant_value(flat: FlatModel, value: int, roles: TensorRoles) -> TensorProto | None:
+    """A constant with its values in raw_data and nothing else but type and shape; None if they are not to be had."""
+    tensor = flat.tensor[value]
+    if (
+        value in roles.withheld
+        or tensor.data_type == TensorProto.STRING
+        or tensor.data_location == TensorProto.EXTERNAL
+    ):
         return None
     try:
         array = onnx.numpy_helper.to_array(tensor)

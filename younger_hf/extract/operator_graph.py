@@ -40,7 +40,7 @@ def annotated_graph(flat: FlatModel) -> OperatorGraph:
     operators = []
     for node in flat.nodes:
         unfed = [
-            [slot, _describe(flat, value, (node.index, slot) in roles.structural_uses)]
+            [slot, _describe(flat, value, roles, (node.index, slot) in roles.structural_uses)]
             for slot, value in _slots(flat, node)
             if value == EMPTY or flat.producer[value] is None
         ]
@@ -82,12 +82,12 @@ def _slots(flat: FlatModel, node: FlatNode) -> Iterator[tuple[int, int]]:
             slot += 1
 
 
-def _describe(flat: FlatModel, value: int, structural: bool) -> Json:
+def _describe(flat: FlatModel, value: int, roles: TensorRoles, structural: bool) -> Json:
     tensor = flat.tensor.get(value)
     if tensor is None:
         return "input"
     description: list[Json] = [element_name(tensor.data_type), list(tensor.dims)]
-    constant = constant_value(tensor) if structural else None
+    constant = constant_value(flat, value, roles) if structural else None
     return description if constant is None else [*description, constant.raw_data.hex()]
 
 

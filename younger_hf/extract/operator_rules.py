@@ -20,6 +20,16 @@ DENIED: Final = {
     "StringSplit": frozenset({"delimiter"}),
 }
 
+# Operators of the default domain that are in no version of ONNX's registry: experimental ones of ONNX 1.0 to 1.4, and
+# those that ONNX Runtime adds to the domain. The name of any other operator that ONNX does not know is somebody's text.
+UNREGISTERED_OPERATORS: Final = frozenset(
+    """
+    ATen Affine ConstantFill Crop DynamicSlice GRUUnit GivenTensorFill ImageScaler ParametricSoftplus Scale ScaledTanh
+    DisentangledAttention_TRT EfficientNMS_TRT MultilevelCropAndResize_TRT PyramidROIAlign_TRT
+    SimplifiedLayerNormalization
+    """.split()
+)
+
 # Operators whose meaning changed at a version while their attributes stayed as they were: the label carries the
 # first version of the meaning. (MaxPool, AveragePool and LpPool 22 are left out: they settle what ceil_mode does
 # with a window that lies in the padding, which runtimes did before.)
@@ -74,7 +84,7 @@ MICROSOFT_ATTRIBUTES: Final = {
     "FLOAT": (
         "alpha beta epsilon mask_filter_value min_val momentum scale scale_A scale_B softcap swiglu_limit"
     ).split(),
-    "STRING": "activation activation_type auto_pad mode norm_type order_A order_B order_Y quant_type".split(),
+    "STRING": "activation activation_type auto_pad mode padding_mode quant_type".split(),
     "INTS": (
         "axes dilations input_shape kernel_shape output_padding output_shape pads perm qkv_hidden_sizes strides"
     ).split(),

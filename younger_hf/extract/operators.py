@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Final
 
 import onnx
@@ -27,8 +27,10 @@ from younger_hf.extract.operator_rules import (
     MICROSOFT_ATTRIBUTES,
     MICROSOFT_DOMAIN,
     RECURRENT_ACTIVATIONS,
+    UNREGISTERED_OPERATORS,
     WEIGHT_INPUT,
 )
+from younger_hf.extract.string_values import kept_text
 from younger_hf.graph import Operator
 
 DEFAULT_DOMAIN: Final = ""
@@ -70,7 +72,7 @@ def operator_schema(domain: str, op_type: str, opset: int) -> OperatorSchema | N
         return None
     types = {name: str(attribute.type).rpartition(".")[2] for name, attribute in schema.attributes.items()}
     defaults = {
-        name: canonical_value(attribute.default_value, types[name])
+        name: canonical_value(attribute.default_value, types[name], partial(kept_text, domain, op_type, name))
         for name, attribute in schema.attributes.items()
         if attribute.default_value.name
     }
@@ -110,7 +112,7 @@ def canonical_operator(
         for name, attribute in present.items():
             kind = attribute_type(attribute)
             if name not in denied and schema.types.get(name) == kind:
-                kept[name] = canonical_value(attribute, kind)
+                kept[name] = canonical_value(attribute, kind, partial(kept_text, domain, op_type, name))
         _complete(op_type, kept, schema, weight_shape)
         _mark_meaning(op_type, kept, schema)
     elif schema is not None:
@@ -120,17 +122,49 @@ def canonical_operator(
                 kept[name] = schema.types[name]
     elif domain == MICROSOFT_DOMAIN:
         kept = {
-            name: canonical_value(attribute, attribute_type(attribute))
+            name: canonical_value(attribute, kind, partial(kept_text, domain, op_type, name))
             for name, attribute in present.items()
-            if _MICROSOFT_TYPES.get(name) == attribute_type(attribute)
+            if _MICROSOFT_TYPES.get(name) == (kind := attribute_type(attribute))
         }
-        kept |= {name: "graph" for name, a in present.items() if attribute_type(a) == "GRAPH" and _NAME.fullmatch(name)}
+        graphs = (name for name, attribute in present.items() if _bare_type(attribute) in ("GRAPH", "GRAPHS"))
+        kept |= dict.fromkeys(body_names(graphs).values(), "graph")
     else:
-        types = sorted(attribute_type(attribute) for attribute in present.values())
+        types = sorted(filter(None, map(_bare_type, present.values())))
         kept = {"attributes": types} if types else {}
-    if schema is None and not _NAME.fullmatch(op_type):
-        op_type = "Unnamed"
+    if schema is None:
+        op_type = _foreign_name(domain, op_type)
     return Operator(domain, op_type, canonical_json(kept))
+
+
+def _foreign_name(domain: str, op_type: str) -> str:
+    """What an operator without a schema is called: its name as far as that can be no sentence.
+
+    In ONNX's own domains a name that no version of ONNX knows is of unknown make.
+    """
+    if domain in (DEFAULT_DOMAIN, ML_DOMAIN) and op_type not in UNREGISTERED_OPERATORS | _registered(domain):
+        return "Custom"
+    return op_type if _NAME.fullmatch(op_type) else "Unnamed"
+
+
+def _bare_type(attribute: AttributeProto) -> str | None:
+    """The type of an attribute without a schema; a list of one graph is a graph, as the skeleton has it."""
+    kind = attribute_type(attribute)
+    if kind != "GRAPHS" or len(attribute.graphs) > 1:
+        return kind
+    return "GRAPH" if attribute.graphs else None
+
+
+@cache
+def _registered(domain: str) -> frozenset[str]:
+    """Every operator that any version of ONNX has in one of its own domains."""
+    return frozenset(schema.name for schema in onnx.defs.get_all_schemas_with_history() if schema.domain == domain)
+
+
+def body_names(names: Iterable[str]) -> dict[str, str]:
+    """What subgraph attributes of operators without a schema are called: g0, g1, … in the order of their names."""
+    ordered = sorted(set(names))
+    width = len(str(len(ordered) - 1))
+    return {name: f"g{position:0{width}}" for position, name in enumerate(ordered)}
 
 
 def _complete(op_type: str, kept: dict[str, Json], schema: OperatorSchema, weight_shape: WeightShape) -> None:

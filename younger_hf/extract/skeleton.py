@@ -26,7 +26,7 @@ from younger_hf.extract.attribute_values import element_name
 from younger_hf.extract.constants import TensorRoles, constant_value, tensor_roles
 from younger_hf.extract.errors import InvalidModelError
 from younger_hf.extract.flat_model import EMPTY, Body, FlatModel, FlatNode
-from younger_hf.extract.operators import attribute_protos, operator_schema
+from younger_hf.extract.operators import attribute_protos, body_names, operator_schema
 
 # Initializers that are no graph inputs came with version 4 of the file format, local functions with version 8.
 _MIN_IR_VERSION = 4
@@ -115,7 +115,7 @@ class _Builder:
         """What a tensor is as a constant, with its values, or as a parameter, without."""
         tensor = self.flat.tensor[value]
         names, prefix = (self.constants, "c") if structural else (self.names, "p")
-        result = constant_value(tensor) if structural else None
+        result = constant_value(self.flat, value, self.roles) if structural else None
         if result is None:
             data_type = TensorProto.DataType.Value(element_name(tensor.data_type))
             result = TensorProto(data_type=data_type, dims=tensor.dims)
@@ -135,9 +135,8 @@ class _Builder:
         outputs = [self._name(value, "v") for value in node.outputs]
         schema = operator_schema(domain, op_type, node.opset)
         if schema is None:
-            # An operator that ONNX does not know keeps no attribute names; g0, g1, … stand in the order of the old.
-            order = {name: f"g{position}" for position, name in enumerate(sorted({name for name, _ in bodies}))}
-            bodies = [(order[name], graph) for name, graph in bodies]
+            renamed = body_names(name for name, _ in bodies)
+            bodies = [(renamed[name], graph) for name, graph in bodies]
         attributes = attribute_protos(operator, node.opset) + _graph_attributes(bodies)
         if schema is not None:
             inputs += [""] * (schema.min_inputs - len(inputs))  # Loop must name its condition to leave it out

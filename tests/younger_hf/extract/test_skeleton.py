@@ -74,6 +74,58 @@ def test_an_integer_of_shape_arithmetic_is_kept_though_its_result_reaches_data_a
     assert sorted(map(str, kept(model(text.replace("{CONSTANT}", real))).values())) == ["0", "[0]"]
 
 
+FLOATS = "{" + ",".join(f"0.{number}" for number in range(10, 26)) + "}"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{ a = Add(x, w) y = Resize(a, , w) }",
+        "{ y = Resize(x, , w) z = LSTM(x, w, w, w) q = Add(y, z) }",
+        "{ i = Identity(w) y = Resize(x, , i) q = Add(y, w) }",
+        "{ y = Resize(x, , w) i = Identity(w) j = Cast <to = 1> (i) q = Add(y, j) }",
+        "{ y = Resize(x, w, w) q = If(c) <then_branch = t () => (o) { o = Mul(x, w) }, "
+        "else_branch = e () => (o) { o = Neg(x) }> }",
+    ],
+)
+def test_a_float_that_is_a_parameter_anywhere_is_kept_nowhere(body: str) -> None:
+    m = model(f"g (float[N] x, bool c) => (float[M] y) <float[16] w = {FLOATS}> {body}")
+    assert kept(m) == {}
+    assert skeleton_fingerprint(strip(m)) == skeleton_fingerprint(m)
+    assert strip(strip(m)).SerializeToString(deterministic=True) == strip(m).SerializeToString(deterministic=True)
+    cleared = ModelProto()
+    cleared.CopyFrom(m)
+    clear_values(cleared)
+    assert not any(tensor.float_data or tensor.raw_data for tensor in cleared.graph.initializer)
+
+
+def test_the_scales_of_a_resize_alone_are_kept() -> None:
+    m = model("g (float[N,M] x) => (float[K,L] y) <float[2] s = {1.0, 2.0}> { t = Relu(x) y = Resize(t, , s) }")
+    assert kept(m) == {"c0": [1.0, 2.0]}
+
+
+CALLED_TWICE = """
+<ir_version: 8, opset_import: ["" : 17, "local" : 1]>
+g (float[2,2] x) => (float[N,M] y, float[2] z) {
+    c = local.two CALL () y = Resize(x, , c)
+    d = local.two CALL () z = Exp(d)
+}
+<domain: "local", opset_import: ["" : 17]>
+two TAKES () => (w) { w = Constant <VALUE>() }
+"""
+
+
+@pytest.mark.parametrize(
+    ("call", "takes", "value"),
+    [("", "", "value_floats = [1.5, 2.5]"), ("<v = [1.5, 2.5]>", "<v>", "value_floats: floats = @v")],
+)
+def test_the_floats_of_a_function_are_a_parameter_if_they_are_at_any_call(call: str, takes: str, value: str) -> None:
+    text = CALLED_TWICE.replace("CALL", call).replace("TAKES", takes).replace("VALUE", value)
+    m = parser.parse_model(text)
+    assert kept(m) == {}
+    assert strip(strip(m)).SerializeToString(deterministic=True) == strip(m).SerializeToString(deterministic=True)
+
+
 def test_what_shape_reads_is_no_data_use() -> None:
     m = model(
         "g (float[4,4] x) => (float[N,M] y, int64[1] n) {"
