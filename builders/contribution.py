@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 from builders.model_ref import ModelRef
 from younger_hf.errors import YoungerError
+from younger_hf.foreign_parquet import ForeignParquetError, read_foreign
 from younger_hf.parquet_files import first_line
 from younger_hf.text import plain
 
@@ -36,6 +37,10 @@ SOURCE: Final = "contributions"
 
 MOST_BYTES: Final = 16 << 20
 """Of a contribution's file, and of the skeleton in it: some 400,000 operators."""
+
+_FEW_ROWS: Final = 100
+_MOST_UNPACKED: Final = MOST_BYTES + (1 << 20)
+_MOST_MEMORY: Final = 256 << 20  # bytes to unpack one with
 
 _VERSION: Final = "1"
 _PROVENANCE: Final = ("id", "revision", "component", "library", "task", "family", "license")
@@ -159,12 +164,11 @@ def _without_suffix(key: str) -> str:
     return key.partition("-")[0]
 
 
-def read_contribution(file: Path, *, skeleton: bool = True) -> Contribution:
-    """Read a file that anybody may have written.
+def read_contribution(file: Path) -> Contribution:
+    """Read a file that anybody may have written, in a process with limits.
 
     Args:
         file: under the name that the contribution gives it.
-        skeleton: whether the skeleton is read; without, nothing is read that could be large.
 
     Raises:
         InvalidContributionError: it is no Parquet file of the one schema with one row, it is too large, a text in it
@@ -172,32 +176,23 @@ def read_contribution(file: Path, *, skeleton: bool = True) -> Contribution:
     """
     try:
         _check_size(file.stat().st_size)
-        with pq.ParquetFile(file) as parquet:
-            _check_form(parquet)
-            row = parquet.read(None if skeleton else _TEXTS, use_threads=False).to_pylist()[0]
-    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
+        with file.open("rb") as source:
+            table = read_foreign(source, most_rows=_FEW_ROWS, most_bytes=_MOST_UNPACKED, memory=_MOST_MEMORY)
+    except (ForeignParquetError, OSError) as error:
         raise InvalidContributionError(f"is no readable Parquet file ({plain(first_line(error), 120)})") from error
+    if not table.schema.equals(_SCHEMA) or table.schema.metadata != _SCHEMA.metadata:
+        raise InvalidContributionError("has not the columns of a contribution, or another version of them")
+    if table.num_rows != 1:
+        raise InvalidContributionError("has not one row")
+    row = table.to_pylist()[0]
     _check_texts({name: row[name] for name in _TEXTS})
+    skeleton = row["onnx"] or b""
+    _check_size(len(skeleton))
     model = ModelRef(SOURCE, origin="contributed", **{name: row[name] for name in _PROVENANCE})
-    found = Contribution(
-        model, row["exporter"], row["fingerprint"], row["skeleton_fingerprint"], row["onnx"] or b"" if skeleton else b""
-    )
+    found = Contribution(model, row["exporter"], row["fingerprint"], row["skeleton_fingerprint"], skeleton)
     if PurePosixPath(found.path).name != file.name:
         raise InvalidContributionError("is not named as its content says")
     return found
-
-
-def _check_form(parquet: pq.ParquetFile) -> None:
-    """One row of the one schema, and nothing that is small packed and large when it is read."""
-    metadata = parquet.metadata
-    if (metadata.num_rows, metadata.num_row_groups) != (1, 1):
-        raise InvalidContributionError("has not one row")
-    found = parquet.schema_arrow
-    if not found.equals(_SCHEMA) or found.metadata != _SCHEMA.metadata:
-        raise InvalidContributionError("has not the columns of a contribution, or another version of them")
-    group = metadata.row_group(0)
-    for chunk in map(group.column, range(group.num_columns)):
-        _check_size(chunk.total_uncompressed_size)
 
 
 def _check_size(size: int) -> None:

@@ -106,7 +106,7 @@ def _model(source: str, name: str, size: int, read: Callable[[], bytes], kept: P
         stamp = blake2b(content, digest_size=16).hexdigest()
         file = kept.resolve() / name
         write_whole(file, content)
-        model = read_contribution(file, skeleton=False).model
+        model = read_contribution(file).model
     except InvalidContributionError as error:
         return replace(nobody, refused=f"its file {error}", stamp=stamp)
     except OSError as error:

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from younger_hf.errors import YoungerError
+from younger_hf.foreign_parquet import ForeignParquetError, read_foreign
 from younger_hf.recipes.checkpoints import load_best
 from younger_hf.recipes.embed import Floats, embed_graph
 from younger_hf.recipes.named_graph import NamedGraph
@@ -29,6 +30,7 @@ GRAPH_COLUMNS: Final = ["fingerprint", "split", "name", "family", "num_subgraphs
 
 _METADATA: Final = b"younger_embeddings"
 _NEAREST: Final = 5
+_MOST_ROWS: Final = 1 << 24
 
 
 class EmbeddingsError(YoungerError):
@@ -93,15 +95,16 @@ class GraphEmbeddings:
             EmbeddingsError: it is no such file, or the run is not where it was, or has been trained further.
         """
         try:
-            table = pq.read_table(file)
+            with file.open("rb") as source:
+                table = read_foreign(source, most_rows=_MOST_ROWS)
             about = json.loads((table.schema.metadata or {})[_METADATA])
             level, directory, checkpoint = about["level"], file.parent / about["run"], about["checkpoint"]
         except FileNotFoundError:
             raise EmbeddingsError(f"there is no file {file}") from None
-        except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
+        except (ForeignParquetError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise EmbeddingsError(f"{file} holds no embeddings: `younger-hf embed RUN` writes them") from error
         vector = table.schema.field("vector").type if table.column_names == GRAPH_COLUMNS else None
-        if level != "graph" or vector is None or not pa.types.is_fixed_size_list(vector) or table["vector"].null_count:
+        if level != "graph" or not table.num_rows or not _is_vector(vector) or table["vector"].null_count:
             raise EmbeddingsError(
                 f"{file} holds no embeddings of graphs: write them with `younger-hf embed --level graph`"
             )
@@ -125,8 +128,19 @@ class GraphEmbeddings:
 
         Returns:
             `name`, `family`, `fingerprint`, `split` and `similarity`, from -1 to 1, of each.
+
+        Raises:
+            EmbeddingsError: the vectors of the file are of another length.
+
+        Raises:
+            EmbeddingsError: the vectors are of another length.
         """
         vectors = _matrix(self.table.column("vector"))
+        if vectors.shape[1] != len(vector):
+            raise EmbeddingsError(
+                f"the embeddings have vectors of {vectors.shape[1]} numbers, and {self.run.directory} "
+                f"gives {len(vector)}: embed the release again"
+            )
         mean = vectors.mean(axis=0)
         directions, direction = _normalised(vectors - mean), _normalised((vector - mean)[None])[0]
         similarity = directions @ direction
@@ -138,6 +152,10 @@ class GraphEmbeddings:
 def _checkpoint(run: Run) -> str:
     """What tells the parameters of a run from others."""
     return blake2b(run.checkpoint.read_bytes(), digest_size=16).hexdigest()
+
+
+def _is_vector(kind: pa.DataType | None) -> bool:
+    return kind is not None and pa.types.is_fixed_size_list(kind) and bool(pa.types.is_floating(kind.value_type))
 
 
 def _matrix(column: pa.ChunkedArray) -> Floats:

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from younger_hf.choices import check_choice
 from younger_hf.errors import UsageError, YoungerError
+from younger_hf.foreign_parquet import ForeignParquetError, read_foreign
 from younger_hf.parquet_files import first_line
 from younger_hf.release import Release
 from younger_hf.tasks.evaluation_set import EvaluationSet
@@ -32,7 +33,7 @@ from younger_hf.tasks.task import TASKS
 from younger_hf.whole_files import write_whole
 
 _METADATA: Final = b"younger_predictions"
-_MOST_ROWS: Final = 1 << 27  # a file of a few bytes can say that it has any number of them
+_MOST_ROWS: Final = 1 << 27  # a file of a few bytes can hold any number of them
 
 
 class PredictionsError(YoungerError):
@@ -86,19 +87,18 @@ class Predictions:
             PredictionsError: it is no predictions file, or damaged.
         """
         try:
-            with pq.ParquetFile(path) as file:
-                schema, num_rows = file.schema_arrow, file.metadata.num_rows
-                of, model = _read_about(path, schema.metadata or {})
-                expected = TASKS.find(of.task).schema
-                right = schema.remove_metadata().equals(expected) and num_rows <= _MOST_ROWS
-                table = file.read() if right else None
+            with path.open("rb") as file:
+                table = read_foreign(file, most_rows=_MOST_ROWS)
         except FileNotFoundError:
             raise PredictionsError(f"there is no file {path}") from None
-        except (pa.ArrowException, OSError) as error:
+        except (ForeignParquetError, OSError) as error:
             raise PredictionsError(f"{path} is no Parquet file, or damaged ({first_line(error)})") from error
-        if table is None or any(column.null_count for column in table.columns):
+        of, model = _read_about(path, table.schema.metadata or {})
+        expected = TASKS.find(of.task).schema
+        right = table.schema.remove_metadata().equals(expected)
+        if not right or any(column.null_count for column in table.columns):
             wanted = ", ".join(f"{field.name} ({field.type})" for field in expected)
-            raise PredictionsError(f"{path} must have the columns {wanted}, at most {_MOST_ROWS:,} rows and no nulls")
+            raise PredictionsError(f"{path} must have the columns {wanted}, and no nulls")
         return cls(of, model, table)
 
 
@@ -150,5 +150,5 @@ def _read_about(path: Path, metadata: Mapping[bytes, bytes]) -> tuple[Evaluation
         if not isinstance(said["model"], str):
             raise ValueError(f"model is {said['model']!r}")
         return EvaluationSet.from_dict(said), said["model"]
-    except (ValueError, TypeError, KeyError, UsageError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError, UsageError) as error:
         raise PredictionsError(f"{path} does not say what it is about ({error})") from error

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import io
+import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import onnx
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
+from support.crafted_parquet import with_num_rows
 from typer.testing import CliRunner, Result
 
 from younger_hf import Vocabulary, YoungerError, load, to_graph, to_onnx
@@ -235,3 +239,25 @@ def test_bad_input_is_one_sentence(trained, embeddings, model, tmp_path):
         error = command(*arguments).exception
         assert isinstance(error, YoungerError), arguments
         assert sentence in str(error)
+
+
+def test_embeddings_of_a_stranger_are_not_believed(embeddings, model, tmp_path):
+    known = pq.read_table(embeddings / "graph-embeddings.parquet")
+    run = json.loads(known.schema.metadata[b"younger_embeddings"])["run"]
+    about = {**json.loads(known.schema.metadata[b"younger_embeddings"]), "run": str((embeddings / run).resolve())}
+    file = tmp_path / "made.parquet"
+
+    def ends(table: pa.Table, change: Callable[[bytes], bytes] = bytes) -> str:
+        pq.write_table(table.replace_schema_metadata({"younger_embeddings": json.dumps(about)}), file)
+        file.write_bytes(change(file.read_bytes()))
+        done = command("inspect", model, "--embeddings", file)
+        assert isinstance(done.exception, YoungerError), done.output
+        return str(done.exception)
+
+    number = known.column_names.index("vector")
+    wide = pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(3 * known.num_rows, np.float32)), 3)
+    assert "have vectors of 3 numbers" in ends(known.set_column(number, "vector", wide))
+    assert "holds no embeddings of graphs" in ends(known.slice(0, 0))
+    text = pa.FixedSizeListArray.from_arrays(pa.array(["x"] * known.num_rows), 1)
+    assert "holds no embeddings of graphs" in ends(known.set_column(number, "vector", text))
+    assert "holds no embeddings" in ends(known.slice(0, 1), lambda content: with_num_rows(content, 7))

@@ -14,6 +14,7 @@ import pytest
 from hub.client import client
 from hub.repositories import Repository
 from hub.server import hub
+from support.crafted_parquet import with_num_rows
 from support.releases import table as rows_of
 
 from younger_hf import Evaluator, YoungerError
@@ -247,3 +248,11 @@ def test_what_is_no_predictions_file_is_named(zoo, tmp_path):
     ):
         with pytest.raises(YoungerError, match=sentence):
             Evaluator.score(path)
+
+
+def test_a_footer_that_lies_about_its_rows_is_named(opened, tmp_path):
+    predictions, path = predict(opened, "operator"), tmp_path / "p.parquet"
+    replace(predictions, table=predictions.table.slice(0, 1)).save(path)
+    path.write_bytes(with_num_rows(path.read_bytes(), 9))
+    with pytest.raises(PredictionsError, match=r"p\.parquet is .*damaged \(it says that it has 9 rows, and has 1\)"):
+        Predictions.load(path)
