@@ -147,7 +147,7 @@ class _Asking(io.RawIOBase):
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
         sys.stdout.buffer.write(_ASKED.pack(self._at, len(buffer)))
         sys.stdout.buffer.flush()
-        (length,) = _GIVEN.unpack(sys.stdin.buffer.read(_GIVEN.size))
+        length: int = _GIVEN.unpack(sys.stdin.buffer.read(_GIVEN.size))[0]
         buffer[:length] = sys.stdin.buffer.read(length)
         self._at += length
         return length
