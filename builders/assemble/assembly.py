@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from builders.assemble.describe.card import render_card
+from builders.assemble.describe.collected import count_collected
 from builders.assemble.describe.croissant import render_croissant
 from builders.assemble.describe.report import ReleaseReport
-from builders.assemble.describe.sources import count_collected
 from builders.assemble.merge import Measured, count_undecided, count_wl_collisions, merge
 from builders.assemble.previous import read_previous, read_removals
 from builders.assemble.split.leaks import graph_leaks
 from builders.assemble.split.placement import place_rows
 from builders.assemble.write.configs import write_configs
-from builders.assemble.write.operators import operator_rows
+from builders.assemble.write.operator_rows import operator_rows
 from builders.assemble.write.swap import staged
 from builders.executor.ordered_map import ordered_map
 from builders.measure.spool import Packed, measure_packed, write_spool

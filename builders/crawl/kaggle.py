@@ -134,7 +134,7 @@ def _listing(client: ModelApiClient, filters: Mapping[str, str], cursor: str) ->
 
     cursors, listed = {cursor}, set[str]()
     while True:
-        page = kaggle_client.list_models(client, cursor, filters.get("owner"), filters.get("search"))
+        page = kaggle_client.list_page(client, cursor, filters.get("owner"), filters.get("search"))
         cursor = page.next_page_token
         refs = {model.ref for model in page.models}
         if cursor in cursors - {""} or (cursor and refs and refs <= listed):

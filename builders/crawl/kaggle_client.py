@@ -71,7 +71,7 @@ class _Punctual(HTTPAdapter):
         return super().send(*arguments, **{**options, "timeout": TIMEOUT})
 
 
-def list_models(client: ModelApiClient, cursor: str, owner: str | None, search: str | None) -> ApiListModelsResponse:
+def list_page(client: ModelApiClient, cursor: str, owner: str | None, search: str | None) -> ApiListModelsResponse:
     """One page of the listing: `models` and `next_page_token`.
 
     Raises:

@@ -20,7 +20,7 @@ SOURCES: Final = Extensions[Source](
     group="younger_hf.sources",
     type=Source,
     built_in={
-        "onnx": "builders.crawl.local:SOURCE",
+        "onnx": "builders.crawl.onnx_files:SOURCE",
         "onnx-package": "builders.crawl.onnx_package:SOURCE",
         "torchvision": "builders.crawl.torchvision:SOURCE",
         "timm": "builders.crawl.timm:SOURCE",

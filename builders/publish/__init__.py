@@ -1,7 +1,7 @@
 """From a release directory to a repository on the Hugging Face Hub: checked, planned, and committed as a whole."""
 
-from builders.publish.check import check_release
 from builders.publish.commit_plan import CommitPlan
 from builders.publish.publication import Published, publish
+from builders.publish.release_check import check_release
 
 __all__ = ["CommitPlan", "Published", "check_release", "publish"]

@@ -16,8 +16,8 @@ from tqdm import tqdm
 
 from builders.assemble.write.swap import BESIDE
 from builders.contribution import FOLDER, published_contributions
-from builders.publish.check import CARD, listed
 from builders.publish.dataset_repository import CommittedFile, DatasetRepository
+from builders.publish.release_check import CARD, listed
 from builders.removals import REMOVALS
 from younger_hf.errors import UsageError, YoungerError
 from younger_hf.release import open_release, read_front_matter

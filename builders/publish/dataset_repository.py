@@ -147,13 +147,13 @@ def refusals(repo_id: str) -> Iterator[None]:
         raise ReleaseError(f"the Hub does not take the card's YAML ({first_line(error)})") from error
 
 
-def status(error: BaseException) -> int | None:
+def http_status(error: BaseException) -> int | None:
     """The status that the Hub answered with; None where no answer came."""
     return getattr(getattr(error, "response", None), "status_code", None)
 
 
 def _sentence(repo_id: str, error: BaseException) -> str:
-    answered = status(error)
+    answered = http_status(error)
     if answered in _REFUSALS:
         return _REFUSALS[answered].format(repo_id=repo_id)
     reason = f"status {answered}" if answered else type(error).__name__

@@ -14,17 +14,17 @@ from typing import Final
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
-from builders.publish.check import CARD, check_release
 from builders.publish.commit_plan import CommitPlan, make_plan
 from builders.publish.dataset_repository import (
     REPO_TYPE,
     DatasetRepository,
     check_token,
     find_repository,
+    http_status,
     quiet_off_terminal,
     refusals,
-    status,
 )
+from builders.publish.release_check import CARD, check_release
 from builders.publish.removed_models import check_removed, names_more
 from builders.removals import REMOVALS, Removals
 from younger_hf import __version__
@@ -106,10 +106,10 @@ def publish(
             commit, pull_request = _commit(api, directory, plan, message, create_pr)
         except UNREACHABLE as error:
             # Another commit came first, or the answer was lost on its way: see what is there now.
-            if create_pr and status(error) != _STALE:
+            if create_pr and http_status(error) != _STALE:
                 raise
             plan, message = _prepare(api, directory, files, repo_id, private, tag, create_pr)
-            if status(error) != _STALE and not plan.is_empty:
+            if http_status(error) != _STALE and not plan.is_empty:
                 raise
             show(str(plan))
             commit, pull_request = _commit(api, directory, plan, message, create_pr)

@@ -7,7 +7,7 @@ import io
 import numpy as np
 import PIL.Image
 
-from younger_hf.plots.embedding import draw_graphs
+from younger_hf.plots.embedding import scatter_graphs
 
 
 def test_the_command_draws_a_release(younger_hf_command, release, tmp_path):
@@ -22,4 +22,4 @@ def test_the_command_draws_a_release(younger_hf_command, release, tmp_path):
 
 def test_an_embedding_is_drawn():
     vectors = np.random.default_rng(0).normal(size=(12, 3))
-    PIL.Image.open(io.BytesIO(draw_graphs(vectors, ["resnet", "vit"] * 6))).verify()
+    PIL.Image.open(io.BytesIO(scatter_graphs(vectors, ["resnet", "vit"] * 6))).verify()

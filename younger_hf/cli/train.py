@@ -1,7 +1,7 @@
 """`younger-hf train`: settings from a TOML file and flags, a run directory, and the recipe that fills it.
 
-Each recipe is a command, whose options are the fields of the recipe's `Config`. Recipes are imported when their help or
-they themselves are asked for, and PyTorch when they train, so that the other commands start quickly and work without.
+Each recipe is a command whose options are the fields of its `RecipeConfig`. A recipe is imported when it or its help is
+asked for, and PyTorch when it trains, so that other commands start quickly and work without PyTorch.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typer.core import TyperGroup
 from younger_hf.errors import UsageError, YoungerError
 
 if TYPE_CHECKING:
-    from younger_hf.recipes.config import Config
+    from younger_hf.recipes.config import RecipeConfig
     from younger_hf.recipes.recipe import Recipe
     from younger_hf.recipes.run import Run
 
@@ -130,7 +130,7 @@ def _fill(run: Run) -> None:
     typer.echo(f"{run.directory}: best of validation at step {best['step']:,} of {run.position.step:,}: {scores}")
 
 
-def _begun(config: Config, directory: Path) -> Run:
+def _begun(config: RecipeConfig, directory: Path) -> Run:
     from younger_hf.recipes.run import Run
     from younger_hf.vocabulary import Vocabulary
 

@@ -19,7 +19,7 @@ from younger_hf.extract.allow_list import Structure
 from younger_hf.extract.errors import InvalidModelError
 from younger_hf.extract.rules import MAX_ELEMENTS, MAX_RANK, MODEL
 from younger_hf.extract.walk import MAX_KEPT_ELEMENTS, MAX_MESSAGES, MAX_VALUES, Walk
-from younger_hf.extract.wire import Source, WireError
+from younger_hf.extract.wire import ByteSource, WireError
 
 # Bytes up to which something is parsed as it is. A file, or else a message and a tensor in it: here a page or two are
 # read for nothing, and a file of many constants does not come into memory.
@@ -32,7 +32,7 @@ _MOST_UNREAD: Final = 2 * MAX_MESSAGES
 _PAYLOADS: Final = tuple(name for name in TensorProto.DESCRIPTOR.fields_by_name if name.endswith("_data"))
 
 
-def parse_weightless(source: Source, name: str, release: Callable[[], None] = lambda: None) -> ModelProto:
+def parse_weightless(source: ByteSource, name: str, release: Callable[[], None] = lambda: None) -> ModelProto:
     """Parse the structure of the model in `source`; tensors of at most 64 elements keep their values.
 
     Args:
@@ -59,7 +59,7 @@ def parse_weightless(source: Source, name: str, release: Callable[[], None] = la
     return model
 
 
-def _parse_quickly(source: Source, release: Callable[[], None]) -> ModelProto | None:
+def _parse_quickly(source: ByteSource, release: Callable[[], None]) -> ModelProto | None:
     """The model, or None where only a walk over every field can tell what it is."""
     try:
         content = _skimmed(source, release)
@@ -86,7 +86,7 @@ def _is_canonical(content: bytes) -> bool:
     return model.SerializeToString() == content
 
 
-def _skimmed(source: Source, release: Callable[[], None]) -> bytes:
+def _skimmed(source: ByteSource, release: Callable[[], None]) -> bytes:
     """The bytes of a model without what is large and no structure."""
     end = len(source)
     if end <= _SMALL_FILE:

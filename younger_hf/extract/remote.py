@@ -1,4 +1,4 @@
-"""An ONNX file on a web server as a `Source`: what the reader touches is fetched, in few requests and few bytes.
+"""An ONNX file on a web server as a `ByteSource`: what the reader touches is fetched, in few requests and few bytes.
 
 A file of hundreds of megabytes is some runs of structure and, between payloads, the headers of the tensors. How much
 is fetched at a time follows from how the reader moves: who reads on gets twice as much as the time before; who leaps
@@ -26,7 +26,7 @@ _LARGE: Final = 65536  # 32 MiB, from where on `_MOST` is too much: it may be fe
 
 
 class RemoteSource:
-    """The bytes of a file on a web server, fetched where they are touched and kept: a `Source` and a context manager.
+    """The bytes of a file on a web server, fetched on access and kept: a `ByteSource` and a context manager.
 
     Args:
         url: where it is, http:// or https://.

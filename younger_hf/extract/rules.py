@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 import onnx
 
 from younger_hf.extract.allow_list import KEPT
-from younger_hf.extract.wire import BYTES, FIXED32, FIXED64, VARINT, Source, WireError, read_varint
+from younger_hf.extract.wire import BYTES, FIXED32, FIXED64, VARINT, ByteSource, WireError, read_varint
 
 MAX_TEXT: Final = 1 << 20  # bytes of a name; a string attribute that is longer is read as an empty one
 MAX_LIST: Final = 1 << 28  # bytes of a packed list of numbers
@@ -26,7 +26,7 @@ MAX_ELEMENTS: Final = (1 << 63) - 1  # what an int64 counts, axes of length 0 ap
 _ONCE: Final = {"graph", "t", "g", "sparse_tensor", "values", "indices"}
 _OVERLONG: Final = re.compile(rb"[\x80-\xff]{10}")
 
-Check: TypeAlias = Callable[[Source, int, int], bool]
+Check: TypeAlias = Callable[[ByteSource, int, int], bool]
 """Takes the range of a value; says whether it is kept (or emptied), or raises a `WireError`."""
 
 
@@ -74,7 +74,7 @@ def _rules_of(message: Any, known: dict[str, Rules]) -> Rules:
     return rules
 
 
-def read_dims(source: Source, start: int, end: int, packed: bool) -> list[int]:
+def read_dims(source: ByteSource, start: int, end: int, packed: bool) -> list[int]:
     """Read the dimensions of a tensor: packed, or a run of fields whose first tag stands before `start`.
 
     Raises:
@@ -95,17 +95,17 @@ def read_dims(source: Source, start: int, end: int, packed: bool) -> list[int]:
     return dims
 
 
-def _is_shape(source: Source, start: int, end: int) -> bool:
+def _is_shape(source: ByteSource, start: int, end: int) -> bool:
     read_dims(source, start, end, packed=False)
     return True
 
 
-def _is_packed_shape(source: Source, start: int, end: int) -> bool:
+def _is_packed_shape(source: ByteSource, start: int, end: int) -> bool:
     read_dims(source, start, end, packed=True)
     return True
 
 
-def _is_text(source: Source, start: int, end: int) -> bool:
+def _is_text(source: ByteSource, start: int, end: int) -> bool:
     if end - start > MAX_TEXT:
         raise WireError(f"a name of {end - start} bytes", start)
     text = source[start:end]
@@ -117,15 +117,15 @@ def _is_text(source: Source, start: int, end: int) -> bool:
     return True
 
 
-def _is_short(_source: Source, start: int, end: int) -> bool:
+def _is_short(_source: ByteSource, start: int, end: int) -> bool:
     return end - start <= MAX_TEXT
 
 
-def _is_scalar(_source: Source, _start: int, _end: int) -> bool:
+def _is_scalar(_source: ByteSource, _start: int, _end: int) -> bool:
     return True
 
 
-def _is_packed_varint(source: Source, start: int, end: int) -> bool:
+def _is_packed_varint(source: ByteSource, start: int, end: int) -> bool:
     _check_packed(start, end, 1)
     packed = source[start:end]
     if packed and packed[-1] >= 0x80:
@@ -135,12 +135,12 @@ def _is_packed_varint(source: Source, start: int, end: int) -> bool:
     return True
 
 
-def _is_packed_fixed32(_source: Source, start: int, end: int) -> bool:
+def _is_packed_fixed32(_source: ByteSource, start: int, end: int) -> bool:
     _check_packed(start, end, 4)
     return True
 
 
-def _is_packed_fixed64(_source: Source, start: int, end: int) -> bool:
+def _is_packed_fixed64(_source: ByteSource, start: int, end: int) -> bool:
     _check_packed(start, end, 8)
     return True
 

@@ -13,7 +13,7 @@ from typing import Final
 import onnx
 
 from younger_hf.extract.rules import RULES, Rules, read_dims
-from younger_hf.extract.wire import BYTES, VARINT, Source, WireError, encode_varint, fields
+from younger_hf.extract.wire import BYTES, VARINT, ByteSource, WireError, encode_varint, fields
 
 MAX_KEPT_ELEMENTS: Final = 64  # a tensor with more loses its values
 MAX_VALUES: Final = 704  # bytes that 64 elements take at most: varints of ten bytes, each with its tag
@@ -42,7 +42,7 @@ class Walk:
     """
 
     def __init__(
-        self, source: Source, release: Callable[[], None] = lambda: None, unread: int = -1, unread_tensor: int = -1
+        self, source: ByteSource, release: Callable[[], None] = lambda: None, unread: int = -1, unread_tensor: int = -1
     ) -> None:
         self._source = source
         self._release = release

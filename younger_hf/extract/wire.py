@@ -28,7 +28,7 @@ _RUN_ELEMENT: Final = {
 }
 
 
-class Source(Protocol):
+class ByteSource(Protocol):
     """Bytes that can be read anywhere: `bytes`, `mmap.mmap`, or blocks fetched by HTTP range requests."""
 
     def __len__(self) -> int: ...
@@ -54,7 +54,7 @@ class WireError(ValueError):
         self.offset = offset
 
 
-def fields(source: Source, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
+def fields(source: ByteSource, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
     """Walk over the fields of the message in `source[start:end]`.
 
     Repeated scalars that are not packed come as one run: a range with several fields of the same tag.
@@ -90,7 +90,7 @@ def fields(source: Source, start: int, end: int) -> Iterator[tuple[int, int, int
         yield tag, field, value, pos
 
 
-def read_varint(source: Source, pos: int, end: int, longest: int = _VARINT_BYTES) -> tuple[int, int]:
+def read_varint(source: ByteSource, pos: int, end: int, longest: int = _VARINT_BYTES) -> tuple[int, int]:
     """Read the integer of variable length at `pos`.
 
     Returns:
@@ -111,7 +111,7 @@ def read_varint(source: Source, pos: int, end: int, longest: int = _VARINT_BYTES
     raise WireError(f"a number of more than {longest} bytes", pos)
 
 
-def _scalar_end(source: Source, tag: int, field: int, pos: int, end: int) -> int:
+def _scalar_end(source: ByteSource, tag: int, field: int, pos: int, end: int) -> int:
     """Where the scalar at `pos` ends, or the run of fields of the same tag that it begins."""
     for _ in range(_STEPS):
         pos = _value_end(source, tag, field, pos, end)
@@ -125,7 +125,7 @@ def _scalar_end(source: Source, tag: int, field: int, pos: int, end: int) -> int
     return pos
 
 
-def _value_end(source: Source, tag: int, field: int, pos: int, end: int) -> int:
+def _value_end(source: ByteSource, tag: int, field: int, pos: int, end: int) -> int:
     wire_type = tag & 7
     if wire_type == VARINT:
         return pos + 1 if pos < end and source[pos] < 0x80 else read_varint(source, pos, end)[1]

@@ -61,7 +61,7 @@ class ArchitectureData(Data):  # type: ignore[misc]
 
 
 @dataclass(frozen=True)
-class Plan:
+class ColumnPlan:
     """Which columns an `ArchitectureData` is cut from; None where the config has no such column."""
 
     vocabulary: str
@@ -88,7 +88,7 @@ class Plan:
         return tuple(dict.fromkeys(column for column in columns if column is not None))
 
     @classmethod
-    def of(cls, schema: pa.Schema, vocabulary: str, target: str | None) -> Plan:
+    def of(cls, schema: pa.Schema, vocabulary: str, target: str | None) -> ColumnPlan:
         """Find the columns in the schema of a config.
 
         Raises:
@@ -125,7 +125,7 @@ class Plan:
 class Piece:
     """A record batch, opened: tensors over the whole of each column, of which a row's are copies of a part."""
 
-    def __init__(self, batch: pa.RecordBatch, plan: Plan) -> None:
+    def __init__(self, batch: pa.RecordBatch, plan: ColumnPlan) -> None:
         nodes, node_ends = flatten_rows(batch.column(plan.nodes), plan.nodes)
         edges, edge_ends = flatten_pairs(batch.column("edge_index"), "edge_index")
         slots, slot_ends = flatten_pairs(batch.column("edge_slot"), "edge_slot")

@@ -27,7 +27,7 @@ try:
 except ImportError as error:
     raise MissingExtraError(error.name or "torch", "pyg") from error
 
-from younger_hf.interop.architecture import ArchitectureData, Piece, Plan, row_to_batch
+from younger_hf.interop.architecture import ArchitectureData, ColumnPlan, Piece, row_to_batch
 
 Transform = Callable[[Any], Any]
 
@@ -48,7 +48,7 @@ class ArchitectureDataset(torch_geometric.data.Dataset):  # type: ignore[misc]
         target: str | None = None,
     ) -> None:
         super().__init__(transform=transform)
-        self._plan = Plan.of(dataset.features.arrow_schema, vocabulary, target)
+        self._plan = ColumnPlan.of(dataset.features.arrow_schema, vocabulary, target)
         self.dataset = dataset.select_columns(list(self._plan.columns))
 
     def len(self) -> int:
@@ -103,7 +103,7 @@ class ArchitectureStream(torch.utils.data.IterableDataset[ArchitectureData]):
         else:
             schema = dataset.features.arrow_schema
         self.transform = transform
-        self._plan = Plan.of(schema, vocabulary, target)
+        self._plan = ColumnPlan.of(schema, vocabulary, target)
         self.dataset = dataset.select_columns(list(self._plan.columns)).with_format("arrow")
 
     def set_epoch(self, epoch: int) -> None:
@@ -161,7 +161,7 @@ def to_pyg(
     if not isinstance(row_or_dataset, Mapping):
         raise UsageError(f"to_pyg takes a row or a dataset, not {type(row_or_dataset).__name__}")
     batch = row_to_batch(row_or_dataset)
-    data = Piece(batch, Plan.of(batch.schema, vocabulary, target)).cut(0)
+    data = Piece(batch, ColumnPlan.of(batch.schema, vocabulary, target)).cut(0)
     return data if transform is None else transform(data)
 
 

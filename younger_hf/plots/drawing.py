@@ -52,7 +52,7 @@ class Box:
 
 
 @dataclass(frozen=True)
-class Frame:
+class RepeatFrame:
     """What is drawn once and stands for several: a rectangle in pixels, and how often."""
 
     times: int
@@ -79,7 +79,7 @@ class Drawing:
     width: float
     height: float
     boxes: tuple[Box, ...]
-    frames: tuple[Frame, ...]
+    frames: tuple[RepeatFrame, ...]
     lines: tuple[tuple[tuple[tuple[float, float], ...], bool], ...]
 
     def to_svg(self) -> str:

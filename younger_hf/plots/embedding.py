@@ -72,7 +72,7 @@ def project(vectors: NDArray[Any]) -> Points:
     return points
 
 
-def draw_operators(panels: Mapping[str, NDArray[Any]], operators: Sequence[str], top: int) -> bytes:
+def scatter_operators(panels: Mapping[str, NDArray[Any]], operators: Sequence[str], top: int) -> bytes:
     """Operators by the rows of an embedding layer.
 
     Args:
@@ -88,7 +88,7 @@ def draw_operators(panels: Mapping[str, NDArray[Any]], operators: Sequence[str],
     return _draw(title, points, groups, _GROUP_COLOURS, names)
 
 
-def draw_subgraphs(vectors: NDArray[Any], groups: Sequence[str]) -> bytes:
+def scatter_subgraphs(vectors: NDArray[Any], groups: Sequence[str]) -> bytes:
     """Subgraphs by their embeddings.
 
     Args:
@@ -100,7 +100,7 @@ def draw_subgraphs(vectors: NDArray[Any], groups: Sequence[str]) -> bytes:
     return _draw(title, {"": project(vectors[chosen])}, [groups[i] for i in chosen], _GROUP_COLOURS)
 
 
-def draw_graphs(vectors: NDArray[Any], families: Sequence[str | None]) -> bytes:
+def scatter_graphs(vectors: NDArray[Any], families: Sequence[str | None]) -> bytes:
     """Graphs by their embeddings.
 
     Args:

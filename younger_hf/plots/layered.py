@@ -22,7 +22,7 @@ import numpy as np
 from younger_hf.errors import UsageError
 from younger_hf.graph import IntArray, Operator, OperatorGraph
 from younger_hf.operator_groups import operator_group
-from younger_hf.plots.drawing import MARGIN, ROW_HEIGHT, ROW_WIDTH, Box, Drawing, Frame, Row
+from younger_hf.plots.drawing import MARGIN, ROW_HEIGHT, ROW_WIDTH, Box, Drawing, RepeatFrame, Row
 from younger_hf.plots.folding import Folding, Part, Repeat, Stretch, fold, without_fillers
 from younger_hf.text import plain
 
@@ -223,7 +223,7 @@ def _lay_out(plan: _Plan, title: str) -> Drawing:
         x, y = min(reach) - depth * _PAD, float(tops[first]) - depth * _HEAD
         bottom = max(boxes[number].y + boxes[number].height for number in inside) + depth * _PAD
         end = max([max(reach), *(boxes[number].x + ROW_WIDTH for number in inside)]) + depth * _PAD
-        frames.append(Frame(times, x, y, end - x, bottom - y))
+        frames.append(RepeatFrame(times, x, y, end - x, bottom - y))
     return Drawing(
         title,
         max(across(right) + ROW_WIDTH + start, 6.5 * len(title) + 2 * MARGIN),

@@ -1,7 +1,7 @@
 """What every training run is told; each recipe adds its own settings, and the paper's values, in a dataclass.
 
-In go the settings that someone gave; out comes a `Config`, checked. Nothing heavy is imported here: the options of
-`younger-hf train` are made of these fields.
+In go the settings that someone gave; out comes a `RecipeConfig`, checked. The options of `younger-hf train` are made of
+its fields, so nothing heavy is imported here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from younger_hf.tasks.task import Task
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class RecipeConfig:
     """What all recipes are told; a recipe's own derives from it, and says what has no default here.
 
     Attributes:

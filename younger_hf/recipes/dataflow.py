@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 
-from younger_hf.recipes.config import Config
+from younger_hf.recipes.config import RecipeConfig
 from younger_hf.recipes.recipe import Recipe
 from younger_hf.settings import setting
 from younger_hf.tasks.dataflow import PROTOCOLS, TASK, LinkChoices
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import torch
 
     from younger_hf.recipes.batches import GraphBatch
-    from younger_hf.recipes.models.links import LinkPredictor
+    from younger_hf.recipes.models.link_predictor import LinkPredictor
     from younger_hf.recipes.run import Run
 
 ENCODING: Final = 256
@@ -36,7 +36,7 @@ ENCODING: Final = 256
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataflowConfig(Config):
+class DataflowConfig(RecipeConfig):
     """The paper's settings, except for the protocol."""
 
     recipe: ClassVar[str] = "dataflow"
@@ -80,7 +80,7 @@ class DataflowConfig(Config):
 def build(config: DataflowConfig, num_operators: int) -> LinkPredictor:
     """An encoder, and a decoder that scores pairs of nodes."""
     from younger_hf.recipes.models import new_model
-    from younger_hf.recipes.models.links import DirectedDecoder, DotDecoder, LinkPredictor
+    from younger_hf.recipes.models.link_predictor import DirectedDecoder, DotDecoder, LinkPredictor
 
     encoder = new_model(config, num_operators, ENCODING)
     return LinkPredictor(encoder, DirectedDecoder(ENCODING) if config.decoder == "directed" else DotDecoder())

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from younger_hf.choices import check_choice
 from younger_hf.dataset import load, to_graph
 from younger_hf.operator_groups import GROUPS
-from younger_hf.plots.embedding import FEWEST_POINTS, draw_graphs, draw_operators, draw_subgraphs
+from younger_hf.plots.embedding import FEWEST_POINTS, scatter_graphs, scatter_operators, scatter_subgraphs
 from younger_hf.plots.figures import group_of
 from younger_hf.recipes.batches import GraphBatch
 from younger_hf.recipes.checkpoints import load_best
@@ -90,7 +90,7 @@ def _operators(run: Run, release: Release) -> Level:
     def draw() -> bytes:
         frequent = sorted(range(_SPECIAL, len(run.labels)), key=lambda number: (-num_nodes[number], number))
         panels = {"before training": before[frequent], "after training": after[frequent]}
-        return draw_operators(
+        return scatter_operators(
             panels, [_type_label(run.labels[i]) for i in frequent], TOP_OPERATORS[run.config.attributes]
         )
 
@@ -115,7 +115,7 @@ def _subgraphs(run: Run, model: nn.Module, release: Release) -> Level:
     table = pa.table(
         {"fingerprint": fingerprints, "split": splits, "group": groups, "vector": vector_column(everything)}
     )
-    return table, lambda: draw_subgraphs(everything, groups)
+    return table, lambda: scatter_subgraphs(everything, groups)
 
 
 def _graphs(run: Run, model: nn.Module, release: Release) -> Level:
@@ -133,7 +133,7 @@ def _graphs(run: Run, model: nn.Module, release: Release) -> Level:
     everything = np.stack(vectors)
     columns = [pa.array(column) for column in zip(*rows, strict=True)]
     table = pa.table([*columns, vector_column(everything)], names=GRAPH_COLUMNS)
-    return table, lambda: draw_graphs(everything, table.column("family").to_pylist())
+    return table, lambda: scatter_graphs(everything, table.column("family").to_pylist())
 
 
 def _config(name: str, run: Run) -> str:

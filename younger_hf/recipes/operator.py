@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 
-from younger_hf.recipes.config import Config
+from younger_hf.recipes.config import RecipeConfig
 from younger_hf.recipes.recipe import Recipe
 from younger_hf.settings import setting
 from younger_hf.tasks.graph_table import GraphTable
@@ -35,7 +35,7 @@ _AUTOENCODERS: Final = ("gae", "vgae")
 
 
 @dataclass(frozen=True, kw_only=True)
-class OperatorConfig(Config):
+class OperatorConfig(RecipeConfig):
     """The paper's settings. An autoencoder's encoder is trained first, then frozen, and a classifier trained on it."""
 
     recipe: ClassVar[str] = "operator"

@@ -14,7 +14,7 @@ from typing import Any, Final
 from younger_hf.choices import check_choice
 from younger_hf.errors import UsageError
 from younger_hf.extensions import ExtensionError, Extensions
-from younger_hf.recipes.config import Config
+from younger_hf.recipes.config import RecipeConfig
 from younger_hf.settings import typed_settings
 from younger_hf.tasks.task import TASKS, Task
 
@@ -36,7 +36,7 @@ class Recipe:
     """
 
     summary: str
-    config: type[Config]
+    config: type[RecipeConfig]
     build: Callable[[Any, int], Any]
     train: Callable[[Any], None]
     predict: Callable[[Any, Any, Any, Any], dict[str, Any]]
@@ -84,7 +84,7 @@ def config_of(recipe: str, settings: Mapping[str, Any]) -> Any:
 
     Args:
         recipe: its name.
-        settings: by the names of the fields of the recipe's `Config`; `model` is one of them.
+        settings: by the names of the fields of the recipe's `RecipeConfig`; `model` is one of them.
 
     Raises:
         UsageError: a setting that there is not, or that has a value it cannot have.

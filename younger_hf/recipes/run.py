@@ -27,7 +27,7 @@ import numpy as np
 
 from younger_hf.errors import UsageError, YoungerError
 from younger_hf.graph import IntArray, OperatorGraph
-from younger_hf.recipes.config import Config
+from younger_hf.recipes.config import RecipeConfig
 from younger_hf.recipes.recipe import Recipe, config_of, find_recipe
 from younger_hf.vocabulary import UNKNOWN_ID, Vocabulary
 from younger_hf.whole_files import write_whole
@@ -77,7 +77,7 @@ class Run:
     position: Position = field(default_factory=Position)
 
     @classmethod
-    def create(cls, directory: Path, config: Config, vocabulary: Vocabulary) -> Run:
+    def create(cls, directory: Path, config: RecipeConfig, vocabulary: Vocabulary) -> Run:
         """A new run, for a directory that is empty or not there; `start` writes the first of it.
 
         Raises:
@@ -218,7 +218,7 @@ class Run:
         self.write("metrics.jsonl", "".join(f"{json.dumps(line)}\n" for line in lines).encode())
 
 
-def labels_of(vocabulary: Vocabulary, config: Config) -> tuple[str, ...]:
+def labels_of(vocabulary: Vocabulary, config: RecipeConfig) -> tuple[str, ...]:
     """The labels of the ids that a run's graphs have, in the order of the ids."""
     return vocabulary.variants if config.vocabulary == "variant" else vocabulary.operators
 

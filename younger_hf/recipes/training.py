@@ -23,7 +23,7 @@ from tqdm import tqdm
 from younger_hf.dataset import load
 from younger_hf.errors import ReleaseError, UsageError
 from younger_hf.recipes.checkpoints import checkpoint_of, restore, save_state
-from younger_hf.recipes.config import Config
+from younger_hf.recipes.config import RecipeConfig
 from younger_hf.recipes.models.places import in_words
 from younger_hf.recipes.run import Position, Run, RunError
 from younger_hf.release import open_release
@@ -175,7 +175,7 @@ def find_device(name: str) -> torch.device:
     return device
 
 
-def load_splits(config: Config, *names: str) -> list[GraphTable]:
+def load_splits(config: RecipeConfig, *names: str) -> list[GraphTable]:
     """The rows of some splits that a run is about.
 
     Raises:

@@ -13,7 +13,7 @@ from younger_hf.errors import UsageError
 Array: TypeAlias = NDArray[Any]
 
 
-def array_of(predictions: Mapping[str, Any], name: str) -> Array:
+def checked_array(predictions: Mapping[str, Any], name: str) -> Array:
     """A value of a dictionary as a NumPy array of one dimension, at least one element long.
 
     Raises:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from younger_hf.errors import MissingExtraError, UsageError
-from younger_hf.tasks.arrays import array_of
+from younger_hf.tasks.arrays import checked_array
 from younger_hf.tasks.task import TASKS, Task
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Evaluator:
         """
         if not isinstance(predictions, Mapping):
             raise UsageError(f"evaluate takes a dictionary of y_true and y_pred, not {type(predictions).__name__}")
-        y_true, y_pred = (array_of(predictions, name) for name in ("y_true", "y_pred"))
+        y_true, y_pred = (checked_array(predictions, name) for name in ("y_true", "y_pred"))
         if y_true.shape != y_pred.shape:
             raise UsageError(f"y_true has {len(y_true)} values and y_pred {len(y_pred)}: they must go in pairs")
         return self._task.score(y_true, y_pred, self.vocabulary_size)

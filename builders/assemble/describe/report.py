@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from builders.assemble.describe.sources import Collected
+from builders.assemble.describe.collected import Collected
 from builders.assemble.split.leaks import Leak
 from builders.assemble.subgraphs.found import SubgraphCounts
 

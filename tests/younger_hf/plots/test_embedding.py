@@ -9,7 +9,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from younger_hf.plots import embedding
-from younger_hf.plots.embedding import FEWEST_POINTS, draw_graphs, draw_operators, draw_subgraphs, project
+from younger_hf.plots.embedding import FEWEST_POINTS, project, scatter_graphs, scatter_operators, scatter_subgraphs
 
 CLUSTERS = np.repeat(np.arange(4), 15)
 
@@ -52,14 +52,14 @@ def test_the_fewest_points_can_be_projected(vectors, count):
 
 def test_the_same_vectors_give_the_same_bytes_under_any_settings(vectors):
     families = ["resnet", "vit", None, "bert"]
-    png = draw_graphs(vectors, [families[cluster] for cluster in CLUSTERS])
+    png = scatter_graphs(vectors, [families[cluster] for cluster in CLUSTERS])
     with mpl.rc_context({"font.size": 30, "axes.facecolor": "black"}):
-        assert draw_graphs(vectors, [families[cluster] for cluster in CLUSTERS]) == png
+        assert scatter_graphs(vectors, [families[cluster] for cluster in CLUSTERS]) == png
 
 
 def test_the_largest_families_are_in_colour_and_the_others_are_not(vectors, drawn, monkeypatch):
     monkeypatch.setattr(embedding, "TOP_FAMILIES", 2)
-    draw_graphs(vectors, ["a"] * 30 + ["b"] * 20 + ["c"] * 9 + [None])
+    scatter_graphs(vectors, ["a"] * 30 + ["b"] * 20 + ["c"] * 9 + [None])
     first, second = embedding._FAMILY_COLOURS[:2]
     assert points_by_colour(drawn) == [{first: 30, second: 20, embedding._BACKGROUND: 10}]
 
@@ -67,9 +67,9 @@ def test_the_largest_families_are_in_colour_and_the_others_are_not(vectors, draw
 def test_the_most_frequent_operators_have_the_colours_of_their_groups(vectors, drawn):
     operators = ["Conv"] * 15 + ["Relu"] * 15 + ["MatMul"] * 30
     before = {"before training": vectors}
-    draw_operators(before, operators, top=30)
+    scatter_operators(before, operators, top=30)
     assert points_by_colour(drawn) == [{"#2f6fdb": 15, "#f28a2e": 15, embedding._BACKGROUND: 30}]
-    draw_operators({**before, "after training": vectors * 2}, operators, top=60)
+    scatter_operators({**before, "after training": vectors * 2}, operators, top=60)
     assert points_by_colour(drawn) == [{"#2f6fdb": 15, "#f28a2e": 15, "#d43d2a": 30}] * 2
 
 
@@ -77,8 +77,8 @@ def test_a_picture_has_at_most_so_many_points(vectors, monkeypatch):
     drawn = []
     monkeypatch.setattr(embedding, "MOST_POINTS", 20)
     monkeypatch.setattr(embedding, "project", lambda chosen: drawn.append(chosen) or project(chosen))
-    draw_subgraphs(vectors, ["dense"] * 60)
-    draw_operators({"": vectors}, ["Conv"] * 60, top=5)
+    scatter_subgraphs(vectors, ["dense"] * 60)
+    scatter_operators({"": vectors}, ["Conv"] * 60, top=5)
     some, first = drawn
     assert len(some) == 20
     assert {tuple(row) for row in some} < {tuple(row) for row in vectors}

@@ -27,7 +27,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 
-from younger_hf.recipes.config import Config
+from younger_hf.recipes.config import RecipeConfig
 from younger_hf.recipes.recipe import Recipe
 from younger_hf.settings import setting
 from younger_hf.tasks.task import Task
@@ -53,7 +53,7 @@ TASK = Task(
 
 
 @dataclass(frozen=True, kw_only=True)
-class BranchingConfig(Config):
+class BranchingConfig(RecipeConfig):
     recipe: ClassVar[str] = "branching"
     task: ClassVar[Task] = TASK
     models: ClassVar[Mapping[str, str]] = {"gine": "younger_hf.recipes.models.gine:GINE"}

@@ -24,7 +24,7 @@ import torch
 from torch import nn
 
 from younger_hf.errors import UsageError
-from younger_hf.recipes.config import Config
+from younger_hf.recipes.config import RecipeConfig
 from younger_hf.recipes.models.places import in_words, load_built_in, load_own
 from younger_hf.recipes.recipe import config_of, find_recipe
 
@@ -48,7 +48,7 @@ def build_model(recipe: str, name: str, vocabulary_size: int, **settings: Any) -
     return find_recipe(recipe).build(config, vocabulary_size)  # type: ignore[no-any-return]
 
 
-def new_model(config: Config, num_operators: int, out_channels: int) -> nn.Module:
+def new_model(config: RecipeConfig, num_operators: int, out_channels: int) -> nn.Module:
     """A model of a recipe's table, or of the user's own, with fresh parameters; the latter is tried on a small graph.
 
     Args:

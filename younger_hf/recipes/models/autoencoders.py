@@ -9,7 +9,7 @@ from torch.nn import functional
 from torch_geometric.nn import GAE, VGAE, GCNConv
 
 from younger_hf.recipes.models.convolutions import convolve, look_alikes
-from younger_hf.recipes.models.links import DotDecoder
+from younger_hf.recipes.models.link_predictor import DotDecoder
 from younger_hf.recipes.models.two_layers import operator_embedding
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from builders.assemble.write.operators import operator_rows
+from builders.assemble.write.operator_rows import operator_rows
 from younger_hf.vocabulary import Vocabulary
 
 SMALL = {'Conv{"group":1}': 3, "Relu{}": 3}
