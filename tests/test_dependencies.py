@@ -57,8 +57,16 @@ PARTS = {
     "builders.convert.transformers": "transformers",
     "builders.convert.transformers_inputs": "transformers",
     "builders.convert.transformers_models": "transformers",
+    "builders.convert.transformers_parts": "transformers",
     "builders.convert.diffusers": "diffusers",
     "builders.convert.diffusers_inputs": "diffusers",
+    **dict.fromkeys(
+        (
+            f"builders.convert.{name}"
+            for name in ("litgpt", "open_clip", "pretrainedmodels", "pytorchcv", "segmentation_models_pytorch")
+        ),
+        "zoos",
+    ),
     "builders.convert.keras_models": "keras",
     "builders.convert.saved_model": "keras",
     "builders.convert.through_tf2onnx": "keras",

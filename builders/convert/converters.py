@@ -61,11 +61,11 @@ class Converter:
     extra: str = ""
 
 
-def _torch(framework: str, *packages: str, others: tuple[Exporter, ...] = ()) -> Converter:
+def _torch(framework: str, *packages: str, others: tuple[Exporter, ...] = (), extra: str = "") -> Converter:
     """`builders.convert.FRAMEWORK`, which exports by way of `builders.convert.torch`."""
     versions = (*packages, "torch", "onnxscript", "onnx-ir", "onnx")
     exporter = Exporter("torch", f"builders.convert.{framework}", versions)
-    return Converter((exporter, *others), framework, extra=framework)
+    return Converter((exporter, *others), framework, extra=extra or framework)
 
 
 def _tensorflow(framework: str, *packages: str) -> Converter:
@@ -93,6 +93,13 @@ CONVERTERS: Final = Extensions[Converter](
         "onnx": _onnx("onnx", network=True),
         "torchvision": _torch("torchvision", "torchvision"),
         "timm": _torch("timm", "timm"),
+        "pytorchcv": _torch("pytorchcv", "pytorchcv", extra="zoos"),
+        "pretrainedmodels": _torch("pretrainedmodels", "pretrainedmodels", extra="zoos"),
+        "open-clip": _torch("open_clip", "open_clip_torch", "timm", extra="zoos"),
+        "litgpt": _torch("litgpt", "litgpt", extra="zoos"),
+        "segmentation-models-pytorch": _torch(
+            "segmentation_models_pytorch", "segmentation_models_pytorch", "timm", extra="zoos"
+        ),
         "diffusers": _torch("diffusers", "diffusers"),
         "transformers": _TRANSFORMERS,
         "sentence-transformers": _TRANSFORMERS,

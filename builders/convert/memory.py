@@ -27,7 +27,7 @@ def expected_memory(model: ModelRef, limit: int) -> int:
         model: the model.
         limit: bytes at which its conversion is ended; what is expected where nothing is known.
     """
-    if model.origin in ("registry", "default-configuration"):
+    if model.origin in ("registry", "default-configuration", "published-configuration", "composed"):
         return min(_REGISTERED, limit)
     parameters = _FLOAT * _count_parameters(model.config) or (model.size or 0)
     return min(_FRAMEWORK + _COPIES * parameters, limit) if parameters else limit

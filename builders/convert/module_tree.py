@@ -25,7 +25,15 @@ from younger_hf.extract import node_metadata
 _SCOPES: Final = "pkg.torch.onnx.name_scopes"
 _CLASSES: Final = "pkg.torch.onnx.class_hierarchy"
 
-_NAMED_CLASS: Final = re.compile(r"(torch|torchvision|timm|transformers|diffusers)(\.\w{1,64})+", re.ASCII)
+# Libraries whose classes are named.
+LIBRARIES: Final = frozenset(
+    {
+        *("torch", "torchvision", "timm", "transformers", "diffusers", "pytorchcv", "pretrainedmodels", "open_clip"),
+        *("litgpt", "segmentation_models_pytorch"),
+    }
+)
+
+_NAMED_CLASS: Final = re.compile(rf"({'|'.join(sorted(LIBRARIES))})(\.\w{{1,64}})+", re.ASCII)
 _NAMED_PART: Final = re.compile(r"\w{1,64}", re.ASCII)
 _CALL: Final = re.compile(r"@\d+$")  # torch's mark of a module's second call, and later ones
 

@@ -23,7 +23,7 @@ from transformers import PretrainedConfig
 
 # One example in a batch: a classifier of text takes more only if it has a padding token.
 _BATCH: Final = 1
-_TOKENS: Final = 16
+TOKENS: Final = 16  # of a text
 _CHOICES: Final = 4
 _PIXELS: Final = 224  # a side, of models that take any
 _PATCHES: Final = 256
@@ -111,7 +111,7 @@ def optimum_sizes(config: PretrainedConfig) -> dict[str, int]:
     """The sizes that optimum's generators of inputs take from their caller."""
     given = {
         "batch_size": _BATCH,
-        "sequence_length": _TOKENS,
+        "sequence_length": TOKENS,
         "num_choices": _CHOICES,
         "width": _PIXELS,
         "height": _PIXELS,
@@ -136,7 +136,7 @@ def _sizes(config: PretrainedConfig, task: str) -> dict[str, tuple[int, ...]]:
     return {
         "batch": (_BATCH,),
         "choices": (_CHOICES,) if task == "multiple-choice" else (),
-        "tokens": (_TOKENS,),
+        "tokens": (TOKENS,),
         "4": (4,),
         "images": (images,) if images else (),
         "channels": (_first(config, "num_channels", "in_channels", "in_chans") or 3,),

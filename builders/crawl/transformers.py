@@ -1,5 +1,7 @@
 """transformers' model types, each with every task that one of its classes is for, read from its source text.
 
+A model that generates is also listed by the parts that it is deployed as (`t5/text2text-generation/encoder`).
+
 Importing transformers' models costs many seconds and PyTorch, and a list is all that is wanted here: the tables of
 its Auto classes in `transformers/models/auto/modeling_auto.py` say which class a model type has for a task.
 """
@@ -54,6 +56,19 @@ _TASKS: Final = {
     "zero-shot-object-detection": ("ZERO_SHOT_OBJECT_DETECTION",),
 }
 
+# The parts: of a model that encodes and then decodes; and of any that decodes, a step with a cache.
+ENCODER: Final = "encoder"
+DECODER: Final = "decoder"
+DECODER_WITH_PAST: Final = "decoder-with-past"
+WITH_PAST: Final = "with-past"
+
+# By the table of the Auto class.
+_PARTS: Final = {
+    "SEQ_TO_SEQ_CAUSAL_LM": (ENCODER, DECODER, DECODER_WITH_PAST),
+    "SPEECH_SEQ_2_SEQ": (ENCODER, DECODER, DECODER_WITH_PAST),
+    "CAUSAL_LM": (WITH_PAST,),
+}
+
 # What no Auto class knows.
 _CLASSES: Final = {
     "patchtsmixer": {"time-series-forecasting": "PatchTSMixerForPrediction"},
@@ -64,24 +79,26 @@ _CLASSES: Final = {
 
 
 def models() -> Iterator[ModelRef]:
-    """Every model type with every task of it, sorted by both; each stands for its default configuration.
+    """Every model type with every task of it, sorted by both, and then its parts; all by their default configuration.
 
     Raises:
         MissingExtraError: transformers is not installed.
     """
     revision = installed("transformers", extra="transformers").version
+    in_parts = parts()
     for model_type, classes in architectures().items():
         for task in classes:
-            yield ModelRef(
-                source="transformers",
-                id=model_type,
-                revision=revision,
-                component=task,
-                library="transformers",
-                task=task,
-                family=model_type,
-                origin="default-configuration",
-            )
+            for part in ("", *in_parts.get((model_type, task), ())):
+                yield ModelRef(
+                    source="transformers",
+                    id=model_type,
+                    revision=revision,
+                    component=f"{task}/{part}" if part else task,
+                    library="transformers",
+                    task=task,
+                    family=model_type,
+                    origin="default-configuration",
+                )
 
 
 SOURCE = registry(models)
@@ -100,6 +117,28 @@ def architectures() -> dict[str, dict[str, str]]:
             for model_type, architecture in tables[f"MODEL_FOR_{name}" if name else "MODEL"].items():
                 found.setdefault(model_type, {}).setdefault(task, architecture)
     return {model_type: dict(sorted(found[model_type].items())) for model_type in sorted(found)}
+
+
+def parts() -> dict[tuple[str, str], tuple[str, ...]]:
+    """The parts that a model type has for a task, where it has any.
+
+    Raises:
+        MissingExtraError: transformers is not installed.
+    """
+    tables = _auto_tables()
+    return {
+        (model_type, task): _PARTS[name]
+        for task, names in _TASKS.items()
+        for name in names
+        for model_type in (tables[f"MODEL_FOR_{name}"] if name in _PARTS else ())
+    }
+
+
+def part_of(model: ModelRef) -> str:
+    """The part that a reference names by its component, "" for a whole model; a hub's components are files."""
+    if model.origin not in ("default-configuration", "published-configuration"):
+        return ""
+    return model.component.partition("/")[2]
 
 
 def _auto_tables() -> dict[str, dict[str, str]]:

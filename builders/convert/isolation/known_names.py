@@ -8,9 +8,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from builders.convert.module_tree import Module, ModuleTree
+from builders.convert.module_tree import LIBRARIES, Module, ModuleTree
 
-_LIBRARIES: Final = frozenset({"torch", "torchvision", "timm", "transformers", "diffusers"})
 _NAME: Final = re.compile(r"[A-Za-z_]\w{0,63}", re.ASCII)
 _PART: Final = re.compile(r"\w{1,64}", re.ASCII)
 _DIGITS: Final = re.compile(r"[0-9]{1,6}")
@@ -42,7 +41,7 @@ def known_names(tree: ModuleTree, *, published_code: bool) -> ModuleTree:
 def _is_class(kind: str) -> bool:
     """Whether one of the libraries defines this class; they are read and not imported."""
     library, *names = kind.split(".")
-    if library not in _LIBRARIES or not names or not all(map(_NAME.fullmatch, names)):
+    if library not in LIBRARIES or not names or not all(map(_NAME.fullmatch, names)):
         return False
     spec = find_spec(library)
     root = next(iter(spec.submodule_search_locations or ()), None) if spec else None

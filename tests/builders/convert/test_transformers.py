@@ -246,3 +246,41 @@ def test_seven_billion_parameters_take_no_memory():
     elements = sum(prod(tensor.dims) for tensor in parameters(onnx.load_from_string(done.skeleton)))
     assert elements > 5_000_000_000
     assert done.peak_memory < 2_000_000_000
+
+
+def part(config, component):
+    model = published(config, origin="published-configuration", component=component, task=component.partition("/")[0])
+    return strip(export(Request(model)).onnx)
+
+
+def shapes(values):
+    return [tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim) for value in values]
+
+
+def test_a_step_takes_a_token_and_the_cache_and_gives_the_cache_of_one_token_more():
+    config = {name: value for name, value in TINY["gpt2"].items() if name != "architectures"}
+    step = part(config, "text-generation/with-past")
+    assert shapes(step.graph.input).count((1, 2, 16, 16)) == 4
+    assert (1, 1) in shapes(step.graph.input)
+    assert shapes(step.graph.output) == [(1, 1, 99), *4 * [(1, 2, 17, 16)]]
+
+
+def test_encoder_and_decoder_are_graphs_of_their_own():
+    config = {name: value for name, value in TINY["t5"].items() if name != "architectures"}
+    whole = exported(TINY["t5"])
+    encoder, decoder, step = (
+        part(config, f"text2text-generation/{name}") for name in ("encoder", "decoder", "decoder-with-past")
+    )
+    assert shapes(encoder.graph.output) == [(1, 16, 32)]
+    assert shapes(decoder.graph.output) == [(1, 16, 99)]
+    assert (1, 16, 32) in shapes(decoder.graph.input)
+    assert shapes(step.graph.input).count((1, 4, 16, 8)) == 8  # of two layers, keys and values of both attentions
+    assert shapes(step.graph.output) == [(1, 1, 99), *4 * [(1, 4, 17, 8)]]
+    assert len({fingerprint(extract(graph)) for graph in (whole, encoder, decoder, step)}) == 4
+
+
+def test_what_keeps_no_cache_has_no_step():
+    config = {**TEXT, "model_type": "bert"}
+    with pytest.raises(ConversionError, match="keeps no cache of keys and values") as raised:
+        part(config, "text-generation/with-past")
+    assert raised.value.outcome is Outcome.UNSUPPORTED

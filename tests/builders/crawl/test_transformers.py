@@ -19,12 +19,28 @@ def listed():
 
 
 def test_every_model_type_is_listed_with_every_task(listed):
-    tasks = [model.task for model in listed if model.id == "bert"]
+    tasks = [model.task for model in listed if model.id == "bert" and "/" not in model.component]
     assert tasks == sorted(tasks)
     assert {"feature-extraction", "fill-mask", "question-answering", "text-generation"} <= set(tasks)
     assert len(listed) > 1_000
     assert len({model.id for model in listed}) > 400
     assert max(Counter((model.id, model.component) for model in listed).values()) == 1
+
+
+def test_what_generates_is_listed_in_its_parts_too(listed):
+    found = {
+        model_type: [model.component for model in listed if model.id == model_type and "/" in model.component]
+        for model_type in ("t5", "whisper", "llama", "vit")
+    }
+    assert found == {
+        "t5": [f"text2text-generation/{part}" for part in ("encoder", "decoder", "decoder-with-past")],
+        "whisper": [
+            *(f"automatic-speech-recognition/{part}" for part in ("encoder", "decoder", "decoder-with-past")),
+            "text-generation/with-past",
+        ],
+        "llama": ["text-generation/with-past"],
+        "vit": [],
+    }
 
 
 def test_a_model_is_the_default_configuration_of_its_type(listed):
