@@ -41,6 +41,7 @@ PARTS = {
     "younger_hf.interop.networkx": "networkx",
     "younger_hf.interop.pyg": "pyg",
     "younger_hf.interop.architecture": "pyg",
+    "younger_hf.interop.younger_dataset": "pyg",
     "younger_hf.plots": "plots",
     "younger_hf.plots.preview": "",
     "younger_hf.plots.folding": "inspect",

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from younger_hf.interop.networkx import from_networkx, to_networkx
     from younger_hf.interop.onnx import example_inputs, from_onnx, to_onnx
     from younger_hf.interop.pyg import from_pyg, to_pyg
+    from younger_hf.interop.younger_dataset import YoungerDataset
+    from younger_hf.labels import class_names
     from younger_hf.tasks.evaluator import Evaluator
     from younger_hf.vocabulary import Vocabulary
 
@@ -32,7 +34,9 @@ _HOMES = {
     "Operator": "graph",
     "OperatorGraph": "graph",
     "Vocabulary": "vocabulary",
+    "YoungerDataset": "interop.younger_dataset",
     "YoungerError": "errors",
+    "class_names": "labels",
     "example_inputs": "interop.onnx",
     "fingerprint": "identity",
     "from_networkx": "interop.networkx",
@@ -54,6 +58,8 @@ __all__ = [  # noqa: RUF022 - in the order in which a user meets them
     "to_graph",
     "to_pyg",
     "from_pyg",
+    "YoungerDataset",
+    "class_names",
     "to_networkx",
     "from_networkx",
     "to_onnx",

@@ -23,9 +23,11 @@ from younger_hf.release import Condition, Release, open_release
 from younger_hf.schema import DEFAULT_CONFIG
 from younger_hf.vocabulary import Vocabulary
 
-SPLIT_SCHEMES: Final = ("family", "paper")
+SCHEME_COLUMNS: Final = {"paper": "paper_split", "stratified": "stratified_split"}
+"""The split schemes beside that by family, and the column that has the split of each row by it."""
+SPLIT_SCHEMES: Final = ("family", *SCHEME_COLUMNS)
 
-_PAPER_SPLITS: Final = ("train", "validation", "test")
+_SCHEME_SPLITS: Final = ("train", "validation", "test")
 
 
 def load(
@@ -45,6 +47,7 @@ def load(
     max_nodes: SupportsIndex | None = None,
     operators: Names = None,
     all_operators: Names = None,
+    cache_dir: str | Path | None = None,
 ) -> Any:
     """Load a config of a release, or the rows that pass filters.
 
@@ -71,8 +74,9 @@ def load(
         revision: the repository's branch, tag or commit.
         streaming: read rows on demand, without storing them. Otherwise `datasets` caches the rows, separately for
             each combination of filters by column.
-        split_scheme: "family", where no model family is in two splits, or "paper", the scheme of the paper
-            (column `paper_split`), whose splits share families.
+        split_scheme: "family", where no model family is in two splits; "stratified", where every family of validation
+            and test is in train too (column `stratified_split`), which is for learning families; or "paper", the
+            scheme of the paper (column `paper_split`), whose splits share families by chance.
         hub: where the model comes from (column `source`): "torchvision", "huggingface", …
         task: the task of the model: "image-classification", …
         family: the architecture family: "resnet", …
@@ -83,6 +87,7 @@ def load(
         max_nodes: the largest number of operators in a graph.
         operators: operator types of which the graph has at least one: "Conv", "com.microsoft::Gelu", …
         all_operators: operator types all of which the graph has.
+        cache_dir: where `datasets` keeps the rows; None for its own cache.
 
     Returns:
         `datasets.Dataset`, or `DatasetDict` if split is None; with streaming, their iterable counterparts. If no
@@ -101,9 +106,11 @@ def load(
     some, every = operator_ids(release, config, operators), operator_ids(release, config, all_operators)
     if split_scheme == "family":
         split = None if split is None else str(split)
-        rows = release.load(config, split, streaming=streaming, conditions=conditions)
+        rows = release.load(config, split, streaming=streaming, conditions=conditions, cache_dir=cache_dir)
     else:
-        rows = _load_paper_splits(release, config, split, streaming, conditions)
+        rows = _load_by_column(
+            release, config, split, split_scheme, conditions, streaming=streaming, cache_dir=cache_dir
+        )
     return having_operators(rows, some, every)
 
 
@@ -214,17 +221,19 @@ def as_pairs(cell: Any, name: str) -> NDArray[np.int64]:
     return np.stack((first, second))
 
 
-def _load_paper_splits(
-    release: Release, config: str, split: str | None, streaming: bool, conditions: Sequence[Condition]
+def _load_by_column(
+    release: Release, config: str, split: str | None, scheme: str, conditions: Sequence[Condition], **options: Any
 ) -> Any:
+    """The rows by a split scheme that is a column."""
     if split is not None:
-        check_choice("split of the paper's scheme", str(split), _PAPER_SPLITS)
-    if "paper_split" not in release.columns(config):
-        raise UsageError(f"config {config} has no splits of the paper's scheme")
+        check_choice(f"split of the {scheme} scheme", str(split), _SCHEME_SPLITS)
+    column = SCHEME_COLUMNS[scheme]
+    if column not in release.columns(config):
+        raise UsageError(f"config {config} of {release.source} has no splits of the {scheme} scheme")
     parts = {}
-    for name in _PAPER_SPLITS if split is None else (str(split),):
-        by_family = release.load(config, streaming=streaming, conditions=[*conditions, ("paper_split", "==", name)])
+    for name in _SCHEME_SPLITS if split is None else (str(split),):
+        by_family = release.load(config, conditions=[*conditions, (column, "==", name)], **options)
         parts[name] = datasets.concatenate_datasets(list(by_family.values()))
     if split is not None:
         return parts[str(split)]
-    return datasets.IterableDatasetDict(parts) if streaming else datasets.DatasetDict(parts)
+    return datasets.IterableDatasetDict(parts) if options["streaming"] else datasets.DatasetDict(parts)

@@ -16,7 +16,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from younger_hf.errors import YoungerError
+from younger_hf.errors import UsageError, YoungerError
 
 MAX_NODES: Final = 5_000_000
 MAX_SLOT: Final = 32_767
@@ -256,6 +256,23 @@ class OperatorGraph:
     def __repr__(self) -> str:
         types = len({operator.type_label for operator in self.operator})
         return f"OperatorGraph(num_nodes={self.num_nodes}, num_edges={self.num_edges}, operator_types={types})"
+
+
+def check_graph(function: str, given: object) -> None:
+    """Refuse what is no `OperatorGraph`.
+
+    Args:
+        function: what was called, for the message.
+        given: what it was called with.
+
+    Raises:
+        UsageError: it is no graph; the message says what makes one.
+    """
+    if not isinstance(given, OperatorGraph):
+        raise UsageError(
+            f"{function} takes an OperatorGraph, not {type(given).__name__}: "
+            "to_graph makes one of a row, from_onnx of an ONNX file"
+        )
 
 
 def make_graph(

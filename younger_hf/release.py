@@ -21,6 +21,11 @@ import yaml
 from datasets.exceptions import DatasetGenerationError
 from huggingface_hub import errors as hub
 from huggingface_hub import hf_hub_download
+from huggingface_hub.utils import (  # type: ignore[attr-defined] # it names them without marking them as exported
+    are_progress_bars_disabled,
+    disable_progress_bars,
+    enable_progress_bars,
+)
 
 from younger_hf.choices import check_choice
 from younger_hf.errors import ReleaseError, UsageError
@@ -28,6 +33,7 @@ from younger_hf.parquet_files import first_line, list_on_hub, read_parquet, read
 from younger_hf.schema import SCHEMA_VERSION
 
 SCHEMA_VERSION_KEY: Final = "younger_schema_version"
+CARD: Final = "README.md"
 
 Condition = tuple[str, str, Any]
 """Column, comparison ("==", "<=", ">=", "in") and value: a filter as pyarrow takes it."""
@@ -99,6 +105,7 @@ class Release:
         *,
         streaming: bool = False,
         conditions: Sequence[Condition] = (),
+        cache_dir: str | Path | None = None,
     ) -> Any:
         """A config as `datasets.load_dataset` returns it.
 
@@ -108,6 +115,7 @@ class Release:
             streaming: read rows as they are asked for, and keep nothing on disk.
             conditions: which rows, all of them to be met; row groups whose statistics rule them out are not read.
                 A split in which no row meets them is empty, and a share of a split is one of the rows that do.
+            cache_dir: where `datasets` keeps the rows that it has read; None for where it always does.
 
         Raises:
             UsageError: there is no such config or split.
@@ -121,12 +129,13 @@ class Release:
         # directory it would only look at the card, and give the old rows after a new build of the same shape.
         data_files = {name: [file.relative_to(self.source).as_posix() for file in part] for name, part in files.items()}
         try:
-            with _quiet_off_terminal():
+            with quiet_off_terminal():
                 builder = datasets.load_dataset_builder(
                     str(self.source),
                     config,
                     revision=self.revision,
                     data_files=data_files or None,
+                    cache_dir=None if cache_dir is None else str(cache_dir),
                     **({"filters": list(conditions)} if conditions else {}),
                 )
                 if streaming:
@@ -234,18 +243,30 @@ def open_release(source: str | Path, revision: str | None = None) -> Release:
     Raises:
         ReleaseError: there is no such release, or its card is missing or of another schema version.
     """
+    place = locate(source)
+    if isinstance(place, str):
+        return Release(place, revision, *_read_card(_download_card(place, revision)))
+    card = place / CARD
+    if not card.is_file():
+        raise ReleaseError(f"{card} is missing: {place} is no release, or an incomplete one")
+    return Release(place, None, *_read_card(card))
+
+
+def locate(source: str | Path) -> Path | str:
+    """The directory that is meant, or the id of the Hub repository; neither need be a release.
+
+    Raises:
+        ReleaseError: there is no such directory, and no repository can be named so.
+    """
     path = Path(source).expanduser()
     if path.is_dir():
-        card = path / "README.md"
-        if not card.is_file():
-            raise ReleaseError(f"{card} is missing: {path} is no release, or an incomplete one")
-        return Release(path, None, *_read_card(card))
+        return path
     if path.exists() or not _REPO_ID.fullmatch(str(source)):
         raise ReleaseError(
             f"there is no release directory {source}: build one with `younger-hf build`, "
             "or name a repository on the Hub as organisation/name"
         )
-    return Release(str(source), revision, *_read_card(_download_card(str(source), revision)))
+    return str(source)
 
 
 def open_named(name: str) -> Release:
@@ -313,8 +334,15 @@ def _read_card(card: Path) -> tuple[dict[str, dict[str, tuple[str, ...]]], dict[
 
 
 def _download_card(repo_id: str, revision: str | None) -> Path:
+    with reading_hub(repo_id, revision):
+        return Path(hf_hub_download(repo_id, CARD, repo_type="dataset", revision=revision))
+
+
+@contextmanager
+def reading_hub(repo_id: str, revision: str | None) -> Iterator[None]:
+    """What keeps a repository from being read becomes a `ReleaseError` that says so."""
     try:
-        return Path(hf_hub_download(repo_id, "README.md", repo_type="dataset", revision=revision))
+        yield
     except hub.GatedRepoError as error:
         raise ReleaseError(f"{repo_id} is gated: ask for access on its Hub page, and log in") from error
     except hub.RevisionNotFoundError as error:
@@ -343,12 +371,20 @@ def _check_shards(files: list[Path]) -> None:
 
 
 @contextmanager
-def _quiet_off_terminal() -> Iterator[None]:
-    quiet = not sys.stderr.isatty() and not datasets.are_progress_bars_disabled()
-    if quiet:
-        datasets.disable_progress_bars()
+def quiet_off_terminal() -> Iterator[None]:
+    """Keep the bars of `datasets` and huggingface_hub to terminals."""
+    switches = [
+        (disable, enable)
+        for is_disabled, disable, enable in (
+            (datasets.are_progress_bars_disabled, datasets.disable_progress_bars, datasets.enable_progress_bars),
+            (are_progress_bars_disabled, disable_progress_bars, enable_progress_bars),
+        )
+        if not sys.stderr.isatty() and not is_disabled()
+    ]
+    for disable, _ in switches:
+        disable()
     try:
         yield
     finally:
-        if quiet:
-            datasets.enable_progress_bars()
+        for _, enable in switches:
+            enable()

@@ -114,6 +114,9 @@ _OF_A_MODEL: Final = (
     "says of it"
 )
 _PAPER_SPLIT: Final = Column(_STRING, "the split by the paper's scheme, or null where the paper drops the row")
+_STRATIFIED_SPLIT: Final = Column(
+    _STRING, "a split, 8:1:1, by which every family of validation and test is in train too: to learn families"
+)
 
 _SCALARS: Final = {
     "name": Column(_STRING, "id of the representative model"),
@@ -165,6 +168,7 @@ _GRAPHS: Final = {
     "models": Column(_MODELS, f"every model with this graph: {_OF_A_MODEL}"),
     "evaluations": Column(_EVALUATIONS, "the results that the publishers of the models report, unverified"),
     "paper_split": _PAPER_SPLIT,
+    "stratified_split": _STRATIFIED_SPLIT,
 }
 
 
@@ -204,6 +208,7 @@ SCHEMA: Final[Mapping[str, Config]] = {
             **_TYPE_STRUCTURE,
             "fingerprints": Column(_STRINGS, "the rows of `graphs` that a row of `graphs-no-attributes` stands for"),
             "paper_split": _PAPER_SPLIT,
+            "stratified_split": _STRATIFIED_SPLIT,
         },
         SPLITS,
     ),

@@ -72,7 +72,7 @@ def assemble(
         spool = scratch / "graphs.arrow"
         directory = scratch / "release"
         measured = _measure_all(ledger, spool, jobs, removals)
-        placement = place_rows(merge(measured), seed, before.splits)
+        placement = place_rows(merge(measured), seed, before.splits, before.stratified)
         graphs = [row.merged for row in placement.graphs]
         operators = operator_rows((graph.representative.facts.variants for graph in graphs), before.vocabulary)
         vocabulary = Vocabulary.from_rows(operators)

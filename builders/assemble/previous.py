@@ -15,6 +15,7 @@ from huggingface_hub import errors as hub
 from huggingface_hub import hf_hub_download
 
 from builders.removals import REMOVALS, Removals
+from younger_hf.dataset import SCHEME_COLUMNS
 from younger_hf.parquet_files import unreadable
 from younger_hf.release import Release, open_release
 from younger_hf.schema import SCHEMA, SPLITS
@@ -22,6 +23,8 @@ from younger_hf.vocabulary import Vocabulary
 
 KEPT: Final = {name: config.key[0] for name, config in SCHEMA.items() if config.splits == SPLITS}
 """The configs whose rows keep their splits, and the column that says which row is which."""
+
+_STRATIFIED: Final = SCHEME_COLUMNS["stratified"]
 
 
 @dataclass(frozen=True)
@@ -31,10 +34,12 @@ class Previous:
     Attributes:
         vocabulary: its ids stay.
         splits: for each config the split of each row, by key.
+        stratified: for each config with stratified splits that of each row, by key.
     """
 
     vocabulary: Vocabulary | None = None
     splits: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    stratified: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def split_of(self, config: str) -> Mapping[str, str]:
         """The split of each row of a config, by key."""
@@ -62,8 +67,17 @@ def read_previous(source: str | Path | None) -> Previous:
         for config, column in KEPT.items()
         if config in release.configs
     }
+    stratified = {
+        config: {
+            key: split
+            for _, table in release.row_groups(config, [column, _STRATIFIED])
+            for key, split in zip(*(table.column(name).to_pylist() for name in (column, _STRATIFIED)), strict=True)
+        }
+        for config, column in KEPT.items()
+        if config in release.configs and _STRATIFIED in release.columns(config)
+    }
     # Not the vocabulary that this process may have kept: the repository may have been published to since.
-    return Previous(Vocabulary.from_table(release.read("operators")), splits)
+    return Previous(Vocabulary.from_table(release.read("operators")), splits, stratified)
 
 
 def read_removals(source: str | Path | None, output: Path) -> Removals:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib.util import find_spec
 
 import datasets
@@ -30,6 +31,30 @@ def test_rows_are_filtered_and_streamed(release):
     streamed = younger_hf.load("graphs", "train", release, streaming=True, **filters)
     assert 0 < len(small) < len(younger_hf.load("graphs", "train", release))
     assert [row["fingerprint"] for row in streamed] == small["fingerprint"][:]
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_the_first_row_of_whatever_is_loaded_has_a_picture(release, streaming):
+    for rows in (
+        younger_hf.load("graphs", "train", release, streaming=streaming),
+        younger_hf.load("sample", "train", release, streaming=streaming, min_nodes=50),
+        datasets.load_dataset(str(release), "graphs", split="train", streaming=streaming).filter(
+            lambda row: row["preview"].size == (128, 128)
+        ),
+    ):
+        assert isinstance(next(iter(rows))["preview"], PIL.Image.Image)
+
+
+def test_rows_are_written_as_json_without_what_is_bytes(release, tmp_path):
+    rows = datasets.load_dataset(str(release), "graphs", split="train").remove_columns("preview")
+    rows.to_json(tmp_path / "graphs.jsonl")
+    back = [json.loads(line) for line in (tmp_path / "graphs.jsonl").read_text().splitlines()]
+    assert [row["fingerprint"] for row in back] == rows["fingerprint"][:]
+    assert [row["edge_index"] for row in back] == rows["edge_index"][:]
+
+
+def test_classes_are_those_of_the_release(release):
+    assert younger_hf.class_names("task", release) == ("image-classification",)
 
 
 def test_rows_come_as_numpy(release):
@@ -70,6 +95,7 @@ def test_a_command_names_the_extra_that_it_needs(younger_hf_command, release, tm
         ("to_onnx", "inspect"),
         ("to_networkx", "networkx"),
         ("to_pyg", "pyg"),
+        ("YoungerDataset", "pyg"),
         ("Evaluator", "evaluate"),
     ],
 )

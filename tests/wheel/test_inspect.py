@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import onnx
+import pytest
 
 import younger_hf
 
@@ -27,6 +28,12 @@ def test_one_line_makes_a_graph_of_a_file_as_a_row_has_it(release):
         graph = younger_hf.from_onnx(model)
         assert younger_hf.fingerprint(graph) == row["fingerprint"]
         assert graph == younger_hf.to_graph(row, vocabulary)
+
+
+def test_a_subgraph_has_no_skeleton(release):
+    row = younger_hf.load("subgraphs", "train", release)[0]
+    with pytest.raises(younger_hf.YoungerError, match="a subgraph has no skeleton"):
+        younger_hf.to_onnx(row, source=release)
 
 
 def test_a_graph_falls_into_communities():

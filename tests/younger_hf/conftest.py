@@ -52,6 +52,8 @@ PAPER_SPLIT_OF = {
     "light_resnet50": "validation",
     "light_shufflenet": "test",
 }
+# The only two of one family are the Inceptions.
+STRATIFIED_SPLIT_OF = {"light_inception_v2": "test"}
 
 # What the rows of the large release are labelled with in turn; lengths without a common factor give every pairing.
 LABELS: dict[str, list[Any]] = {
@@ -192,6 +194,7 @@ def _row(names: list[str], name: str, graph: OperatorGraph, vocabulary: Vocabula
         "models": [],
         "evaluations": [],
         "paper_split": PAPER_SPLIT_OF.get(name),
+        "stratified_split": STRATIFIED_SPLIT_OF.get(name, "train"),
         **to_columns(graph, vocabulary),
     }
     return row

@@ -94,9 +94,9 @@ def test_a_wrong_name_gets_the_nearest_ones(release):
         load("graphs", "x", release)
     with pytest.raises(UsageError, match="no split scheme 'papers': did you mean paper"):
         load("graphs", source=release, split_scheme="papers")
-    with pytest.raises(UsageError, match="no split of the paper's scheme 'unseen'"):
+    with pytest.raises(UsageError, match="no split of the paper scheme 'unseen'"):
         load("graphs", "unseen", release, split_scheme="paper")
-    with pytest.raises(UsageError, match="config operators has no splits of the paper's scheme"):
+    with pytest.raises(UsageError, match=r"config operators of .* has no splits of the paper scheme"):
         load("operators", source=release, split_scheme="paper")
     with pytest.raises(UsageError, match=r"split train\[:10%\]"):
         load("graphs", "train[:10%]", release, streaming=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from younger_hf.extract import ModelOrPath, annotate
-from younger_hf.graph import OperatorGraph
+from younger_hf.graph import OperatorGraph, check_graph
 from younger_hf.identity.batch import Batch
 from younger_hf.identity.canonical import BUDGET, canonical_forms
 
@@ -20,8 +20,10 @@ def fingerprint(graph: OperatorGraph, attributes: bool = True) -> str:
         attributes: False gives the type_fingerprint, in which operators are told apart by type alone.
 
     Raises:
+        UsageError: it is no graph.
         InvalidGraphError: two data flows go into one input slot.
     """
+    check_graph("fingerprint", graph)
     return canonical_forms(Batch.of([graph], attributes)).fingerprints[0]
 
 
@@ -47,6 +49,8 @@ def skeleton_fingerprint(model_or_path: ModelOrPath) -> str:
 
 def is_isomorphic(a: OperatorGraph, b: OperatorGraph, attributes: bool = True, *, budget: int = BUDGET) -> bool | None:
     """Whether two graphs are isomorphic; None when the search budget ran out before it was decided."""
+    for graph in (a, b):
+        check_graph("is_isomorphic", graph)
     batch = Batch.of([a, b], attributes)
     forms = canonical_forms(batch, budget)
     if all(forms.exact):

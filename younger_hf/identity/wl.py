@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 from numba import njit
 
-from younger_hf.graph import OperatorGraph
+from younger_hf.graph import OperatorGraph, check_graph
 from younger_hf.identity.colours import Ints
 
 ITERATIONS: Final = 3
@@ -34,7 +34,11 @@ def wl_hash(graph: OperatorGraph, attributes: bool = True) -> str:
 
     Returns:
         32 hexadecimal digits.
+
+    Raises:
+        UsageError: it is no graph.
     """
+    check_graph("wl_hash", graph)
     names, label = _number([operator.label if attributes else operator.type_label for operator in graph.operator])
     edges = np.unique(graph.edge_index[0] * graph.num_nodes + graph.edge_index[1])
     producer, consumer = np.divmod(edges, max(graph.num_nodes, 1))

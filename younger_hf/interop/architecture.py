@@ -20,8 +20,10 @@ from torch_geometric.data import Data
 
 from younger_hf.choices import check_choice
 from younger_hf.dataset import as_numbers, as_pairs
-from younger_hf.errors import UsageError, YoungerError
+from younger_hf.errors import YoungerError
 from younger_hf.graph import IntArray
+from younger_hf.interop.targets import Target, how_to_filter
+from younger_hf.labels import CLASS_COLUMNS
 from younger_hf.list_columns import flatten_pairs, flatten_rows
 from younger_hf.vocabulary import KINDS
 
@@ -36,8 +38,9 @@ class ArchitectureData(Data):  # type: ignore[misc]
         num_nodes: N.
         scope_index: int64 [2, K]: the nodes that stand in a control-flow body, and the owners of the bodies.
         boundary_mask: bool [N], of a subgraph's row: the nodes outside of the community.
-        y: [1], the target, if one was named: int64 or float32.
-        fingerprint: the row's key.
+        y: [1], the target, if one was named: int64 or float32; of several, a dictionary of such by column.
+        fingerprint: the row's key; not there for a graph that is no row.
+        name, family, task: of the row's representative model, "" where it is not known; of rows that have them.
         vocabulary: the id space of `x`, "operator" or "variant".
     """
 
@@ -70,7 +73,9 @@ class ColumnPlan:
     scope: str | None
     has_scope: str | None
     boundary: str | None
-    target: str | None
+    targets: tuple[Target, ...]
+    labels: tuple[str, ...]
+    is_single: bool
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -83,29 +88,30 @@ class ColumnPlan:
             self.scope,
             self.has_scope,
             self.boundary,
-            self.target,
+            *(target.column for target in self.targets),
+            *self.labels,
         )
         return tuple(dict.fromkeys(column for column in columns if column is not None))
 
     @classmethod
-    def of(cls, schema: pa.Schema, vocabulary: str, target: str | None) -> ColumnPlan:
+    def of(
+        cls, schema: pa.Schema, vocabulary: str, targets: tuple[Target, ...] = (), is_single: bool = True
+    ) -> ColumnPlan:
         """Find the columns in the schema of a config.
 
+        Args:
+            schema: of the rows.
+            vocabulary: the id space of `x`.
+            targets: what becomes `y`.
+            is_single: whether `y` is the one target, and no dictionary of targets.
+
         Raises:
-            UsageError: a column is missing or the target is no number.
+            UsageError: a column is missing.
         """
         check_choice("vocabulary", vocabulary, KINDS)
         names = schema.names
         for column in (f"node_{vocabulary}", "edge_index", "edge_slot"):
             check_choice("column", column, names)
-        if target is not None:
-            check_choice("column", target, names)
-            numbers = [field.name for field in schema if _is_number(field.type)]
-            if target not in numbers:
-                raise UsageError(
-                    f"column {target} cannot be a target, it is {schema.field(target).type}: "
-                    f"there is {', '.join(numbers)}"
-                )
 
         def present(*columns: str) -> str | None:
             return next((column for column in columns if column in names), None)
@@ -118,7 +124,9 @@ class ColumnPlan:
             scope,
             present("has_control_flow") if scope else None,
             present("boundary"),
-            target,
+            targets,
+            tuple(label for label in _LABELS if label in names and pa.types.is_string(schema.field(label).type)),
+            is_single,
         )
 
 
@@ -145,7 +153,9 @@ class Piece:
         self._boundary = _Lists(batch, plan.boundary) if plan.boundary else None
         if self._boundary is not None:
             self._boundary.check_positions(num_nodes)
-        self._target = _Numbers(batch, plan.target) if plan.target else None
+        self._targets = {target.column: _Numbers(batch.column(target.column), target) for target in plan.targets}
+        self._is_single = plan.is_single
+        self._labels = {label: batch.column(label) for label in plan.labels}
 
     def __len__(self) -> int:
         return self._num_rows
@@ -166,10 +176,13 @@ class Piece:
             mask = np.zeros(last - first, dtype=bool)
             mask[self._boundary[row]] = True
             fields["boundary_mask"] = torch.from_numpy(mask)
-        if self._target is not None:
-            fields["y"] = self._target[row]
+        if self._targets:
+            y = {column: numbers[row] for column, numbers in self._targets.items()}
+            fields["y"] = next(iter(y.values())) if self._is_single else y
         if self._keys is not None:
             fields["fingerprint"] = self._keys[row].as_py()
+        for label, column in self._labels.items():
+            fields[label] = column[row].as_py() or ""
         fields["vocabulary"] = self._vocabulary
         # Setting the fields one by one takes longer than everything above.
         data = copy.copy(_EMPTY)
@@ -194,18 +207,17 @@ class _Lists:
 
 
 class _Numbers:
-    """A column of numbers whose rows are tensors [1]."""
+    """A target whose rows are tensors [1]."""
 
-    def __init__(self, batch: pa.RecordBatch, name: str) -> None:
-        self._name = name
-        column = batch.column(name)
-        self._valid = column.is_valid().to_pylist() if column.null_count else None
-        kind = pa.float32() if pa.types.is_floating(column.type) else pa.int64()
-        self._values = from_dlpack(column.cast(kind).fill_null(0))
+    def __init__(self, column: pa.Array, target: Target) -> None:
+        numbers = target.encode(column)
+        self._target = target
+        self._valid = numbers.is_valid().to_pylist() if numbers.null_count else None
+        self._values = from_dlpack(numbers.fill_null(0))
 
     def __getitem__(self, row: int) -> torch.Tensor:
         if self._valid is not None and not self._valid[row]:
-            raise YoungerError(f"a row has no {self._name}: filter such rows out before to_pyg")
+            raise YoungerError(f"a row has no {self._target.column}: {how_to_filter(self._target)}")
         return self._values[row : row + 1].clone()
 
 
@@ -246,17 +258,15 @@ def row_to_batch(row: Mapping[str, Any]) -> pa.RecordBatch:
         elif name in ("edge_index", "edge_slot"):
             columns[name] = pa.array([list(as_pairs(value, name))], pa.list_(_ROW, 2))
         elif value is None:
-            columns[name] = pa.array([None], pa.int64())
+            columns[name] = pa.array([None], pa.string() if name in _TEXTS else pa.int64())
         elif isinstance(value, (str, bool, int, float, np.generic, torch.Tensor)):
             columns[name] = pa.array([value.item() if hasattr(value, "item") else value])
     return pa.RecordBatch.from_pydict(columns)
 
 
-def _is_number(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))
-
-
 _POINTS_ASTRAY: Final = "column {name} has a row that points to a node it does not have"
+_LABELS: Final = ("name", "family", "task")
+_TEXTS: Final = frozenset({*_LABELS, *CLASS_COLUMNS})
 _EMPTY: Final = ArchitectureData()
 _NO_SCOPE: Final = torch.empty((2, 0), dtype=torch.int64)
 _ROW: Final = pa.list_(pa.int64())

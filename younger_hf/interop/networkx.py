@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from younger_hf.dataset import check_row, to_graph
-from younger_hf.errors import MissingExtraError
+from younger_hf.errors import MissingExtraError, UsageError
 from younger_hf.graph import GraphMetadata, IntArray, InvalidGraphError, Operator, OperatorGraph
 from younger_hf.vocabulary import Vocabulary
 
@@ -86,8 +86,11 @@ def from_networkx(graph: nx.MultiDiGraph[Any]) -> OperatorGraph:
         sorted by consumer and input slot.
 
     Raises:
+        UsageError: it is no graph of networkx.
         InvalidGraphError: the graph has a cycle, or an attribute is missing.
     """
+    if not isinstance(graph, nx.Graph):
+        raise UsageError(f"from_networkx takes a graph of networkx, not {type(graph).__name__}")
     if not graph.is_directed():
         raise InvalidGraphError("the NetworkX graph is undirected, and data flows have a direction")
     position: dict[Hashable, int] = {node: number for number, node in enumerate(graph)}

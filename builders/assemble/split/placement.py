@@ -21,6 +21,7 @@ from builders.assemble.split.assignment import (
     size_deciles,
 )
 from builders.assemble.split.kept import keep_family_splits
+from builders.assemble.split.stratified import stratified_splits
 from younger_hf.schema import SPLITS
 
 Splits = Mapping[str, str]
@@ -39,6 +40,7 @@ class PlacedRow:
         decile: its size decile among the rows of its config.
         split: its family split, or unseen.
         paper_split: by the paper's scheme.
+        stratified_split: that by which every family of validation and test is in train too.
     """
 
     merged: Merged
@@ -48,6 +50,7 @@ class PlacedRow:
     decile: int = 0
     split: str = TRAIN
     paper_split: str | None = None
+    stratified_split: str = TRAIN
 
     @property
     def families(self) -> set[str]:
@@ -73,13 +76,19 @@ class Placement:
     conflicts: int
 
 
-def place_rows(type_graphs: Sequence[Merged], seed: int, published: Mapping[str, Splits] | None = None) -> Placement:
+def place_rows(
+    type_graphs: Sequence[Merged],
+    seed: int,
+    published: Mapping[str, Splits] | None = None,
+    stratified: Mapping[str, Splits] | None = None,
+) -> Placement:
     """Give every row its place.
 
     Args:
         type_graphs: the rows without attributes, as `builders.assemble.merge` makes them.
         seed: of the split by family.
         published: for each config the splits of the release before.
+        stratified: for each config its stratified splits.
     """
     graph_splits = (published or {}).get("graphs", {})
     type_splits = (published or {}).get("graphs-no-attributes", {})
@@ -102,8 +111,10 @@ def place_rows(type_graphs: Sequence[Merged], seed: int, published: Mapping[str,
     assigned = assign_groups(undecided, seed, decided)
     splits_of = Counter(group for group, _ in {(row.group, row.family_split) for row in types})
     return Placement(
-        graphs=_split(placed_graphs, assigned, graph_splits, attributes=True),
-        type_graphs=_split(_place(types), assigned, type_splits, attributes=False),
+        graphs=_split(placed_graphs, assigned, graph_splits, (stratified or {}).get("graphs", {}), attributes=True),
+        type_graphs=_split(
+            _place(types), assigned, type_splits, (stratified or {}).get("graphs-no-attributes", {}), attributes=False
+        ),
         skeletons=_place(skeletons),
         conflicts=sum(count > 1 for count in splits_of.values()),
     )
@@ -123,16 +134,19 @@ def _place(rows: Sequence[PlacedRow]) -> list[PlacedRow]:
 
 
 def _split(
-    rows: Sequence[PlacedRow], assigned: Mapping[str, str], published: Splits, attributes: bool
+    rows: Sequence[PlacedRow], assigned: Mapping[str, str], published: Splits, stratified: Splits, attributes: bool
 ) -> list[PlacedRow]:
     facts = [row.merged.representative.facts for row in rows]
     operators = [set(one.variants if attributes else one.types) for one in facts]
     sizes = [(one.num_nodes, one.num_edges, row.merged.key) for row, one in zip(rows, facts, strict=True)]
     by_family = [row.family_split or assigned[row.group] for row in rows]
     splits = set_apart_unseen(by_family, operators, [published.get(row.merged.key) for row in rows])
+    keys = [row.merged.key for row in rows]
+    strata = [row.merged.representative.prominent_model.family for row in rows]
+    by_stratum = stratified_splits(keys, strata, [stratified.get(key) for key in keys])
     return [
-        replace(row, family_split=family_split, split=split, paper_split=paper_split)
-        for row, family_split, split, paper_split in zip(
-            rows, by_family, splits, paper_splits(sizes, operators), strict=True
+        replace(row, family_split=family_split, split=split, paper_split=paper_split, stratified_split=stratified_split)
+        for row, family_split, split, paper_split, stratified_split in zip(
+            rows, by_family, splits, paper_splits(sizes, operators), by_stratum, strict=True
         )
     ]

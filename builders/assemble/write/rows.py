@@ -57,6 +57,7 @@ def graph_row(placed: PlacedRow, spool: Spool, vocabulary: Vocabulary) -> Row:
             for result in model.evaluations
         ],
         "paper_split": placed.paper_split,
+        "stratified_split": placed.stratified_split,
     }
 
 
@@ -74,6 +75,7 @@ def type_graph_row(placed: PlacedRow, spool: Spool, vocabulary: Vocabulary) -> R
         **columns,
         "fingerprints": [graph.key for graph in merged.parts],
         "paper_split": placed.paper_split,
+        "stratified_split": placed.stratified_split,
     }
 
 

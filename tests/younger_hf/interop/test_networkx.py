@@ -14,7 +14,7 @@ from support.strategies import operator_graphs
 from younger_hf import OperatorGraph, from_networkx, load, to_graph, to_networkx, to_pyg
 from younger_hf.errors import UsageError, YoungerError
 from younger_hf.graph import InvalidGraphError, Operator, make_graph
-from younger_hf.identity import fingerprint
+from younger_hf.identity import fingerprint, is_isomorphic, wl_hash
 
 
 @given(operator_graphs())
@@ -117,6 +117,20 @@ def test_what_is_no_row_is_said_with_what_to_call(release, graphs):
             to_networkx(wrong)
     with pytest.raises(UsageError, match="to_graph takes a row of a release, not str: from_onnx"):
         to_graph("model.onnx")
+
+
+def test_what_is_no_graph_is_said_with_what_makes_one(release, graphs):
+    row = load("graphs", "train", release)[0]
+    graph = graphs["light_resnet50"]
+    for call, wrong in (
+        (fingerprint, row),
+        (wl_hash, "model.onnx"),
+        (lambda other: is_isomorphic(graph, other), to_networkx(graph)),
+    ):
+        with pytest.raises(UsageError, match="to_graph makes one of a row, from_onnx of an ONNX file"):
+            call(wrong)
+    with pytest.raises(UsageError, match="from_networkx takes a graph of networkx, not dict"):
+        from_networkx(row)
 
 
 def test_opsets_of_another_kind_are_named(graphs):
