@@ -33,7 +33,8 @@ def built(directory: Path, names: Iterable[str] | Mapping[str, str], previous: s
 def record(ledger: Ledger, names: Iterable[str] | Mapping[str, str]) -> None:
     """Enter zoo models and their conversions."""
     for model_id, name in (names if isinstance(names, Mapping) else {name: name for name in names}).items():
-        model = ModelRef("onnx-package", model_id, "1", library="onnx", family=name.rstrip("0123456789"))
+        family = name.rstrip("0123456789")
+        model = ModelRef("onnx-package", model_id, "1", library="onnx", family=family, task="image-classification")
         skeleton = strip(LIGHT / f"light_{name}.onnx").SerializeToString(deterministic=True)
         ledger.record([model])
         ledger.finish(model, Conversion(Outcome.OK, exporter="onnx", skeleton=skeleton))

@@ -12,15 +12,21 @@ from typing import Any, Final
 
 import datasets
 import numpy as np
-import torch
 
 from younger_hf.choices import check_choice
 from younger_hf.dataset import load
-from younger_hf.interop.pyg import ArchitectureDataset, Transform
-from younger_hf.interop.targets import Names
+from younger_hf.errors import MissingExtraError
 from younger_hf.labels import check_classes_are_shared
 from younger_hf.local_copy import fetch_release
 from younger_hf.schema import DEFAULT_CONFIG, SPLITS
+
+try:
+    import torch
+except ImportError as error:
+    raise MissingExtraError(error.name or "torch", "pyg") from error
+
+from younger_hf.interop.pyg import ArchitectureDataset, Transform
+from younger_hf.interop.targets import Names
 
 _INDEX_NAMES: Final = {"train": "train", "validation": "valid", "test": "test", "unseen": "unseen"}
 """The splits as OGB has them."""
