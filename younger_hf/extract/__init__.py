@@ -8,6 +8,7 @@ The rooms, in the order in which a model passes through them:
     walk, rules, wire          the same field by field: over what is large, and to say where bytes make no sense
     clear                      the values that no skeleton keeps, taken out of a ModelProto
     flatten, order             ModelProto -> FlatModel (flat_model): functions inlined, names resolved, bodies linked
+    node_operators             FlatModel -> the operator of each of its nodes
     operators, operator_rules  NodeProto <-> Operator: attributes completed, stripped, canonical; the tables
     attribute_values           the value of one attribute <-> canonical JSON
     constants                  which tensors are structure and keep their values

@@ -9,7 +9,7 @@ from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
 
 from younger_hf.extract.attribute_values import attribute_type, single_element
 from younger_hf.extract.constants import tensor_roles
-from younger_hf.extract.flatten import flatten
+from younger_hf.extract.flatten import flatten_wiring
 from younger_hf.extract.operators import normal_domain
 
 _PAYLOAD_FIELDS: Final = (
@@ -23,6 +23,9 @@ _PAYLOAD_FIELDS: Final = (
     "external_data",
     "data_location",
 )
+_WITHOUT_TENSORS: Final = frozenset(
+    getattr(AttributeProto, name) for name in "FLOAT INT STRING FLOATS INTS STRINGS TYPE_PROTO TYPE_PROTOS".split()
+)
 
 
 def clear_values(model: ModelProto, name: str = "the model") -> None:
@@ -34,7 +37,7 @@ def clear_values(model: ModelProto, name: str = "the model") -> None:
         InvalidModelError: the model is not sound, see `flatten`.
     """
     del model.training_info[:]
-    flat = flatten(model, name)
+    flat = flatten_wiring(model, name)
     roles = tensor_roles(flat)
     kept = roles.constants - roles.withheld
     # A function may be called more than once: its Constant is several values, and stays if one of them is kept.
@@ -77,6 +80,8 @@ def _clear_attributes(nodes: Iterable[NodeProto]) -> None:
     """Clear the tensor attributes of every node but Constant, in bodies too."""
     for node in nodes:
         for attribute in node.attribute:
+            if attribute.type in _WITHOUT_TENSORS:
+                continue
             kind = attribute_type(attribute)
             if kind in ("GRAPH", "GRAPHS"):
                 for graph in [attribute.g] if kind == "GRAPH" else attribute.graphs:

@@ -80,8 +80,8 @@ def tensor_roles(flat: FlatModel) -> TensorRoles:
     tensors = flat.tensor
     for node in reversed(flat.nodes):
         slots, result = _NO_SLOTS, _DATA
-        if node.operator.domain == DEFAULT_DOMAIN:
-            op_type = node.operator.op_type
+        if node.domain == DEFAULT_DOMAIN:
+            op_type = node.op_type
             slots = shape_inputs(op_type, node.opset)
             if op_type == "Gather" and sizes.intersection(node.inputs[:1]):
                 slots = _INDEX_SLOT  # which axis of a shape is meant is structure, whatever its length is used for
@@ -144,10 +144,8 @@ def _sizes(flat: FlatModel) -> set[int]:
     """The values that are shapes: what Shape gives, and slices, casts and joins of it."""
     sizes: set[int] = set()
     for node in flat.nodes:
-        operator = node.operator
-        if operator.domain == DEFAULT_DOMAIN and (
-            operator.op_type == "Shape"
-            or (operator.op_type in SHAPE_PRESERVING and sizes.intersection(node.inputs[:1]))
+        if node.domain == DEFAULT_DOMAIN and (
+            node.op_type == "Shape" or (node.op_type in SHAPE_PRESERVING and sizes.intersection(node.inputs[:1]))
         ):
             sizes.update(value for value in node.outputs if value != EMPTY)
     return sizes

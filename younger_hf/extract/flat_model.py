@@ -17,6 +17,7 @@ from onnx import AttributeProto, NodeProto, TensorProto, ValueInfoProto
 from younger_hf.graph import Operator
 
 EMPTY: Final = -1
+NOT_READ: Final = Operator("", "NotRead")
 
 _LONGEST_INNER_NAME: Final = 256
 
@@ -60,7 +61,8 @@ class FlatNode:
     """A node after inlining.
 
     Attributes:
-        operator: what it computes.
+        domain: that of its operator, normalised.
+        op_type: its operator's name, as the file has it.
         opset: the version of its domain that the model, or the function it comes from, imports.
         inputs: values, EMPTY for an optional input that is left out; none of those at the end.
         outputs: values, EMPTY for an optional output that is left out.
@@ -68,9 +70,11 @@ class FlatNode:
         frame: where it stands.
         bodies: its subgraph attributes, by attribute name.
         index: its position in topological order.
+        operator: what it computes, once `read_operators` has been over the model.
     """
 
-    operator: Operator
+    domain: str
+    op_type: str
     opset: int
     inputs: list[int]
     outputs: list[int]
@@ -78,6 +82,7 @@ class FlatNode:
     frame: Frame
     bodies: list[Body]
     index: int = -1
+    operator: Operator = NOT_READ
 
     @property
     def name(self) -> str:

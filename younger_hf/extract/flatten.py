@@ -1,9 +1,11 @@
-"""From a ModelProto to a `FlatModel`: functions inlined, names resolved to values, bodies linked to their owners."""
+"""From a ModelProto to a `FlatModel`: functions inlined, names resolved to values, bodies linked to their owners.
+
+`flatten` reads the operators of the nodes as well; `flatten_wiring`, for those who need none, does not.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Iterable
 from typing import Final
 
 from onnx import (
@@ -14,20 +16,34 @@ from onnx import (
     NodeProto,
     OperatorSetIdProto,
     TensorProto,
-    ValueInfoProto,
 )
 
 from younger_hf.extract.attribute_values import attribute_type, constant_tensor
 from younger_hf.extract.errors import InvalidModelError
 from younger_hf.extract.flat_model import EMPTY, Body, FlatModel, FlatNode, Frame, FunctionKey, ValueKind
-from younger_hf.extract.operator_rules import SHAPE_PRESERVING, WEIGHT_INPUT
-from younger_hf.extract.operators import DEFAULT_DOMAIN, canonical_operator, normal_domain
+from younger_hf.extract.node_operators import bound_attributes, read_operators
+from younger_hf.extract.operators import DEFAULT_DOMAIN, normal_domain
 from younger_hf.extract.order import topological_order
-from younger_hf.graph import MAX_NODES, MAX_SLOT, Operator
+from younger_hf.graph import MAX_NODES, MAX_SLOT
 
 
 def flatten(model: ModelProto, name: str = "the model") -> FlatModel:
-    """Read a model's structure.
+    """Read a model's structure: its nodes with their operators, and the values between them.
+
+    Args:
+        model: with or without its weights; tensor payloads are not looked at.
+        name: what to call the model in an error.
+
+    Raises:
+        InvalidModelError: as `flatten_wiring`.
+    """
+    flat = flatten_wiring(model, name)
+    read_operators(flat)
+    return flat
+
+
+def flatten_wiring(model: ModelProto, name: str = "the model") -> FlatModel:
+    """Read a model's structure without the operators of its nodes.
 
     Args:
         model: with or without its weights; tensor payloads are not looked at.
@@ -81,8 +97,6 @@ class _Flattener:
         self.tensor: dict[int, TensorProto] = {}
         self.constant_node: dict[int, NodeProto] = {}
         self.called: set[FunctionKey] = set()
-        self.shapes: dict[int, list[int]] = {}
-        self.unsized: list[tuple[FlatNode, str, Sequence[AttributeProto]]] = []
 
     def run(self) -> FlatModel:
         self._refuse_too_large()
@@ -90,7 +104,6 @@ class _Flattener:
         main = self._graph(self.model.graph, None, frame, "")
         if self.alias:
             self._settle(main)
-        self._size_kernels()
         return FlatModel(
             self.name,
             main,
@@ -142,9 +155,6 @@ class _Flattener:
         true_inputs = [proto for proto in graph.input if proto.name not in tensors]
         for proto in true_inputs:
             value = self._value(ValueKind.INPUT if outer is None else ValueKind.FORMAL)
-            shape = _static_shape(proto)
-            if shape is not None:
-                self.shapes[value] = shape
             self._define(names, proto.name, value)
             inputs.append(value)
         nodes = self._nodes(graph.node, names, frame)
@@ -152,37 +162,45 @@ class _Flattener:
         return Body(attribute, inputs, outputs, names.tensors, nodes, true_inputs, graph.output)
 
     def _nodes(self, protos: Iterable[NodeProto], names: _Names, frame: Frame) -> list[FlatNode]:
-        """Two passes, so that a node may use what a later one makes: files are not always sorted."""
-        pending: list[tuple[NodeProto, FlatNode | list[int], str, str]] = []
+        """The nodes of a graph or function, in file order; a call's are where the call stands."""
+        own, opsets = names.own, frame.opsets
+        nodes: list[FlatNode] = []
+        calls: list[tuple[int, NodeProto, FunctionKey, list[int]]] = []
+        # What has to wait until all values have a name: files are not always sorted.
+        unresolved: list[FlatNode] = []
+        with_bodies: list[FlatNode] = []
         for proto in protos:
-            op_type = proto.op_type
-            domain = normal_domain(proto.domain)
+            op_type, domain = proto.op_type, proto.domain
+            if domain:
+                domain = normal_domain(domain)
             if op_type == "Constant" and domain == DEFAULT_DOMAIN:
                 self._constant(proto, names, frame)
                 continue
-            outputs: list[int] = []
-            if self.functions and (domain, op_type, proto.overload) in self.functions:
-                for name in proto.output:
-                    value = self._value(ValueKind.UNKNOWN) if name else EMPTY
-                    if name:
-                        self._define(names, name, value)
-                    outputs.append(value)
-                pending.append((proto, outputs, domain, op_type))
+            if self.functions and (key := (domain, op_type, proto.overload)) in self.functions:
+                calls.append((len(nodes), proto, key, self._call_outputs(proto, names)))
                 continue
-            node = FlatNode(_NOT_READ, frame.opsets.get(domain, 1), [], outputs, proto, frame, [])
-            self._make(node, proto.output[:], names.own)
-            pending.append((proto, node, domain, op_type))
-        nodes: list[FlatNode] = []
-        for proto, target, domain, op_type in pending:
-            inputs = self._lookup_all(names, proto.input[:])
-            if isinstance(target, FlatNode):
-                self._finish(proto, target, domain, op_type, inputs, names)
-                nodes.append(target)
-            else:
-                self.called.add((domain, op_type, proto.overload))
-                function = self.functions[domain, op_type, proto.overload]
-                nodes.extend(self._call(function, proto, inputs, target, names, frame))
-        return nodes
+            node = FlatNode(domain, op_type, opsets.get(domain, 1), [], [], proto, frame, [])
+            nodes.append(node)
+            self._make(node, proto.output[:], own)
+            try:
+                node.inputs = [own[name] for name in proto.input[:]]
+            except KeyError:
+                unresolved.append(node)
+            for attribute in proto.attribute if frame.bound is None else bound_attributes(proto, frame):
+                if attribute.type not in _NO_GRAPH:
+                    with_bodies.append(node)
+                    break
+        for node in unresolved:
+            node.inputs = [self._lookup(names, name) if name else EMPTY for name in node.proto.input]
+        for node in nodes:
+            inputs = node.inputs
+            while inputs and inputs[-1] == EMPTY:
+                inputs.pop()
+            if len(inputs) > MAX_SLOT + 1 or len(node.outputs) > MAX_SLOT + 1:
+                raise self._too_many_slots(node)
+        for node in with_bodies:
+            self._bodies(node, names)
+        return self._with_calls(nodes, calls, names, frame) if calls else nodes
 
     def _make(self, node: FlatNode, outputs: list[str], own: dict[str, int]) -> None:
         """Give a node its outputs."""
@@ -200,58 +218,47 @@ class _Flattener:
             self.slot.append(slot)
             value += 1
 
+    def _call_outputs(self, proto: NodeProto, names: _Names) -> list[int]:
+        outputs = []
+        for name in proto.output:
+            value = self._value(ValueKind.UNKNOWN) if name else EMPTY
+            self._define(names, name, value)
+            outputs.append(value)
+        return outputs
+
+    def _with_calls(
+        self,
+        nodes: list[FlatNode],
+        calls: list[tuple[int, NodeProto, FunctionKey, list[int]]],
+        names: _Names,
+        frame: Frame,
+    ) -> list[FlatNode]:
+        """Put what functions consist of in the places of their calls."""
+        inlined: list[FlatNode] = []
+        start = 0
+        for end, proto, key, outputs in calls:
+            inputs = [self._lookup(names, name) if name else EMPTY for name in proto.input]
+            self.called.add(key)
+            inlined += nodes[start:end]
+            inlined += self._call(self.functions[key], proto, inputs, outputs, names, frame)
+            start = end
+        return inlined + nodes[start:]
+
     def _lookup(self, names: _Names, name: str) -> int:
         value = names.get(name) if name else None
         if value is None:
             raise self._error(f"nothing makes the value {name!r}, which is used")
         return value
 
-    def _lookup_all(self, names: _Names, wanted: list[str]) -> list[int]:
-        own = names.own
-        try:
-            return [own[name] for name in wanted]
-        except KeyError:  # what is outside, or nowhere
-            return [self._lookup(names, name) if name else EMPTY for name in wanted]
-
-    def _finish(
-        self, proto: NodeProto, node: FlatNode, domain: str, op_type: str, inputs: list[int], names: _Names
-    ) -> None:
-        while inputs and inputs[-1] == EMPTY:
-            inputs.pop()
-        node.inputs = inputs
-        attributes = _bind(proto.attribute, node.frame)
-        described_by = WEIGHT_INPUT.get(op_type) if domain == DEFAULT_DOMAIN else None
-        content: list[bytes] = []
-        for attribute in attributes:
-            if attribute.type not in _NO_GRAPH and attribute_type(attribute) in ("GRAPH", "GRAPHS"):
-                self._bodies(node, op_type, domain, attributes, names)
-                break
-            content.append(attribute.SerializeToString())
-        if described_by and all(attribute.name != described_by[0] for attribute in attributes):
-            self.unsized.append((node, op_type, attributes))
-        elif node.bodies or sum(map(len, content)) > _LONGEST_KNOWN:
-            node.operator = canonical_operator(domain, op_type, node.opset, attributes, _no_shape)
-        else:
-            node.operator = _known_operator(domain, op_type, node.opset, *content)
-        slots = len(inputs) + sum(len(body.outputs) for body in node.bodies) if node.bodies else len(inputs)
-        if slots > MAX_SLOT + 1 or len(node.outputs) > MAX_SLOT + 1:
-            raise self._error(f"a {op_type} node has more than {MAX_SLOT + 1} input or output slots")
-
-    def _bodies(
-        self,
-        node: FlatNode,
-        op_type: str,
-        domain: str,
-        attributes: Iterable[AttributeProto],
-        names: _Names,
-    ) -> None:
+    def _bodies(self, node: FlatNode, names: _Names) -> None:
         """Read the bodies, in attribute-name order, and link their formal inputs to what the owner hands in."""
         first_formal, shift = 0, None
-        if domain == DEFAULT_DOMAIN:
-            if op_type == "Loop":  # the iteration number and the condition come from the loop itself
+        if node.domain == DEFAULT_DOMAIN:
+            if node.op_type == "Loop":  # the iteration number and the condition come from the loop itself
                 first_formal, shift = 2, 0
-            elif op_type in ("Scan", "SequenceMap"):  # Scan 8 takes sequence_lens before its states
-                shift = 1 if op_type == "Scan" and node.opset < 9 else 0
+            elif node.op_type in ("Scan", "SequenceMap"):  # Scan 8 takes sequence_lens before its states
+                shift = 1 if node.op_type == "Scan" and node.opset < 9 else 0
+        attributes = bound_attributes(node.proto, node.frame)
         graphs = [attribute for attribute in attributes if attribute_type(attribute) in ("GRAPH", "GRAPHS")]
         for attribute in sorted(graphs, key=lambda a: a.name):
             for graph in [attribute.g] if attribute_type(attribute) == "GRAPH" else attribute.graphs:
@@ -262,12 +269,17 @@ class _Flattener:
                         body.inputs[first_formal:], node.inputs[first_formal + shift :], strict=False
                     ):
                         self.source[formal] = value
+        if len(node.inputs) + sum(len(body.outputs) for body in node.bodies) > MAX_SLOT + 1:
+            raise self._too_many_slots(node)
+
+    def _too_many_slots(self, node: FlatNode) -> InvalidModelError:
+        return self._error(f"a {node.op_type} node has more than {MAX_SLOT + 1} input or output slots")
 
     def _constant(self, proto: NodeProto, names: _Names, frame: Frame) -> None:
         if len(proto.output) != 1 or not proto.output[0]:
             raise self._error("a Constant must have one output")
         value = self._value(ValueKind.TENSOR)
-        self.tensor[value] = constant_tensor(_bind(proto.attribute, frame))
+        self.tensor[value] = constant_tensor(bound_attributes(proto, frame))
         self.constant_node[value] = proto
         names.tensors.append(value)
         self._define(names, proto.output[0], value)
@@ -283,7 +295,7 @@ class _Flattener:
     ) -> list[FlatNode]:
         """The nodes of a function's body, in the caller's place."""
         bound = {attribute.name: attribute for attribute in function.attribute_proto}
-        bound |= {attribute.name: attribute for attribute in _bind(proto.attribute, frame)}
+        bound |= {attribute.name: attribute for attribute in bound_attributes(proto, frame)}
         names = _Names(None, caller.tensors)
         for position, formal in enumerate(function.input):
             if formal:
@@ -317,30 +329,6 @@ class _Flattener:
             value = self.alias[value]
         raise self._error("a function call takes its own output as its input")
 
-    def _shape(self, value: int) -> Sequence[int] | None:
-        """The shape of the parameter behind a value, through operators that leave shapes alone."""
-        for _ in range(len(self.kind)):
-            while value in self.source:
-                value = self.source[value]
-            if value == EMPTY or self.kind[value] == ValueKind.FORMAL:
-                return None
-            if value in self.tensor:
-                return list(self.tensor[value].dims)
-            node = self.producer[value]
-            if node is None or node.operator.op_type not in SHAPE_PRESERVING or not node.inputs:
-                return self.shapes.get(value)
-            value = node.inputs[0]
-        return None
-
-    def _size_kernels(self) -> None:
-        """Read the operators whose attributes a weight's shape completes: now every value is settled."""
-        for node, op_type, attributes in self.unsized:
-
-            def shape(slot: int, node: FlatNode = node) -> Sequence[int] | None:
-                return self._shape(node.inputs[slot]) if slot < len(node.inputs) else None
-
-            node.operator = canonical_operator(DEFAULT_DOMAIN, op_type, node.opset, attributes, shape)
-
     def _refuse_too_large(self) -> None:
         """Count what inlining will make before making it: few bytes of functions can call up many nodes."""
         sizes: dict[FunctionKey, int] = {}
@@ -370,8 +358,6 @@ class _Flattener:
             raise self._error(f"it has {total} nodes, and at most {MAX_NODES} are allowed")
 
 
-_NOT_READ: Final = Operator("", "NotRead")
-_LONGEST_KNOWN: Final = 1 << 10  # bytes of attributes, so that what is kept of models is bounded
 _NO_GRAPH: Final = frozenset(AttributeProto.AttributeType.values()) - {
     AttributeProto.UNDEFINED,
     AttributeProto.GRAPH,
@@ -379,40 +365,5 @@ _NO_GRAPH: Final = frozenset(AttributeProto.AttributeType.values()) - {
 }
 
 
-def _no_shape(_: int) -> None:
-    return None
-
-
-# Most nodes are like one that was seen before, in this model or in another.
-@lru_cache(1 << 14)
-def _known_operator(domain: str, op_type: str, opset: int, *attributes: bytes) -> Operator:
-    return canonical_operator(domain, op_type, opset, map(AttributeProto.FromString, attributes), _no_shape)
-
-
 def _opsets(imports: Iterable[OperatorSetIdProto]) -> dict[str, int]:
     return {normal_domain(entry.domain): entry.version for entry in imports}
-
-
-def _bind(attributes: Sequence[AttributeProto], frame: Frame) -> Sequence[AttributeProto]:
-    """Attributes with references to those of the function call replaced; a reference to nothing is left out."""
-    bound = frame.bound
-    if bound is None:
-        return attributes
-    result = []
-    for attribute in attributes:
-        if not attribute.ref_attr_name:
-            result.append(attribute)
-        elif attribute.ref_attr_name in bound:
-            copy = AttributeProto()
-            copy.CopyFrom(bound[attribute.ref_attr_name])
-            copy.name = attribute.name
-            result.append(copy)
-    return result
-
-
-def _static_shape(proto: ValueInfoProto) -> list[int] | None:
-    """The shape of a graph input if every dimension is a number."""
-    if not proto.type.tensor_type.HasField("shape"):
-        return None
-    dims = proto.type.tensor_type.shape.dim
-    return [dim.dim_value for dim in dims] if all(dim.HasField("dim_value") for dim in dims) else None

@@ -26,9 +26,9 @@ def topological_order(
     nodes = list(_walk(main.nodes))
     for index, node in enumerate(nodes):
         node.index = index
-    before = [_needs(node, producer, source) for node in nodes]
-    if all(not needs or max(needs) < index for index, needs in enumerate(before)):
+    if _is_sorted(nodes, producer, source):
         return nodes
+    before = [_needs(node, producer, source) for node in nodes]
     after: list[list[int]] = [[] for _ in nodes]
     waiting = [len(needs) for needs in before]
     for index, needs in enumerate(before):
@@ -46,7 +46,7 @@ def topological_order(
                 heappush(ready, consumer)
     if len(order) < len(nodes):
         stuck = next(node for node, count in zip(nodes, waiting, strict=True) if count)
-        raise InvalidModelError(name, None, f"its graph has a cycle, through a {stuck.operator.op_type} node")
+        raise InvalidModelError(name, None, f"its graph has a cycle, through a {stuck.op_type} node")
     return order
 
 
@@ -55,6 +55,20 @@ def _walk(nodes: Iterable[FlatNode]) -> Iterator[FlatNode]:
         for body in node.bodies:
             yield from _walk(body.nodes)
         yield node
+
+
+def _is_sorted(nodes: Sequence[FlatNode], producer: Sequence[FlatNode | None], source: dict[int, int]) -> bool:
+    """Whether every producer stands before its consumers; the nodes of bodies stand before their owners anyway."""
+    for index, node in enumerate(nodes):
+        values = node.inputs
+        for body in node.bodies:
+            values = values + body.outputs
+        for value in values:
+            while value in source:
+                value = source[value]
+            if value != EMPTY and (made_by := producer[value]) is not None and made_by.index >= index:
+                return False
+    return True
 
 
 def _needs(node: FlatNode, producer: Sequence[FlatNode | None], source: dict[int, int]) -> list[int]:
