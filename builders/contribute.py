@@ -247,7 +247,11 @@ def prepare(model: ModelRef, *, timeout: float, memory_limit: int) -> tuple[Cont
         raise YoungerError(f"the skeleton of {model.id} {found}: it is not contributed; please report this")
     facts = measure(skeleton).facts
     contribution = Contribution(
-        contributed(model), architecture.exporter, facts.graph.fingerprint, facts.skeleton.fingerprint, skeleton
+        contributed(model),
+        architecture.tools[0].exporter,
+        facts.graph.fingerprint,
+        facts.skeleton.fingerprint,
+        skeleton,
     )
     try:
         contribution.to_parquet()

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from hashlib import blake2b
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -125,43 +124,18 @@ def contribution_path(skeleton_fingerprint: str, model_id: str, revision: str, c
     return f"{FOLDER}/{skeleton_fingerprint}-{named}.parquet"
 
 
-def published_contributions(release: Release) -> dict[str, Callable[[], Contribution]]:
-    """The contributions that a release has taken in.
-
-    Returns:
-        By the path that each has in a repository, what reads it out of the release. Library and family are those of
-        the model only where it represents its row, since the release has them nowhere else.
-    """
-    found: dict[str, Callable[[], Contribution]] = {}
-    columns = ["fingerprint", "skeleton_fingerprint", "models"]
-    for _, part in release.row_groups("skeletons", columns) if "skeletons" in release.configs else ():
-        for graph, skeleton, models in zip(*(part.column(name).to_pylist() for name in columns), strict=True):
-            for model in models:
-                if model["source"] == SOURCE:
-                    revision, component = model["revision"] or "", model["component"] or ""
-                    path = contribution_path(_without_suffix(skeleton), model["id"], revision, component)
-                    found[path] = partial(_read_published, release, graph, skeleton, model)
-    return found
-
-
-def _read_published(release: Release, graph: str, skeleton: str, model: Mapping[str, Any]) -> Contribution:
-    rows = release.find("skeletons", graph, ["skeleton_fingerprint", "exporter", "onnx"])
-    row = next(one for one in rows if one["skeleton_fingerprint"] == skeleton)
-    (shown,) = release.find("graphs", graph, ["source", "name", "library", "family"])
-    named = shown if (shown["source"], shown["name"]) == (SOURCE, model["id"]) else {}
-    provenance: dict[str, Any] = {name: {**named, **model}.get(name) or "" for name in _PROVENANCE}
-    return Contribution(
-        ModelRef(SOURCE, origin="contributed", **provenance),
-        row["exporter"],
-        _without_suffix(graph),
-        _without_suffix(skeleton),
-        row["onnx"],
+def published_contributions(release: Release) -> frozenset[str]:
+    """The paths, in a repository, of the contributions that a release has taken in."""
+    columns = ["skeleton_fingerprint", "models"]
+    parts = release.row_groups("skeletons", columns) if "skeletons" in release.configs else ()
+    return frozenset(
+        # The key of a row has a suffix where it is not exact.
+        contribution_path(key.partition("-")[0], model["id"], model["revision"] or "", model["component"] or "")
+        for _, part in parts
+        for key, models in zip(*(part.column(name).to_pylist() for name in columns), strict=True)
+        for model in models
+        if model["source"] == SOURCE
     )
-
-
-def _without_suffix(key: str) -> str:
-    """The fingerprint in the key of a row, which has a suffix where it is not exact."""
-    return key.partition("-")[0]
 
 
 def read_contribution(file: Path) -> Contribution:

@@ -26,7 +26,9 @@ from builders.crawl import list_pages
 from builders.executor import Cancelled, Executor, Resources
 from builders.executor.local import LocalExecutor
 from builders.ledger import Ledger, Progress
+from builders.restore import restore
 from younger_hf.errors import YoungerError
+from younger_hf.release import open_release
 
 if TYPE_CHECKING:
     from builders.assemble import ReleaseReport
@@ -235,6 +237,8 @@ def build(
     check_place(release)
     read_removals(previous, release)
     with Ledger(work) as ledger:
+        if previous is not None:
+            restore(ledger, open_release(previous), jobs=jobs)
         gather = partial(
             collect,
             ledger,

@@ -24,7 +24,7 @@ from younger_hf.text import plain, table
 from younger_hf.vocabulary import KINDS, Vocabulary
 
 # Config `operators` is compared as a vocabulary.
-_COMPARED: Final = tuple(config for config in CONFIGS if config != "operators")
+_COMPARED: Final = tuple(name for name, config in SCHEMA.items() if len(config.key) == 1)
 _MOST_SHOWN: Final = 10
 _Codes: TypeAlias = NDArray[np.int64]
 

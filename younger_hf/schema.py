@@ -80,16 +80,15 @@ _MODELS: Final = [
         "tags": _STRINGS,
     }
 ]
-_EVALUATIONS: Final = [
-    {
-        "model": _STRING,
-        "task": _STRING,
-        "dataset": _STRING,
-        "split": _STRING,
-        "metric": _STRING,
-        "value": Value("float64"),
-    }
-]
+_EVALUATION: Final = {
+    "task": _STRING,
+    "dataset": _STRING,
+    "split": _STRING,
+    "metric": _STRING,
+    "value": Value("float64"),
+}
+_EVALUATIONS: Final = [{"model": _STRING, **_EVALUATION}]
+_EVALUATIONS_OF_MODEL: Final = [_EVALUATION]
 
 _FINGERPRINT: Final = Column(
     _STRING, "identity of the graph with attributes: equal exactly where graphs are isomorphic; the key of `graphs`"
@@ -252,6 +251,50 @@ SCHEMA: Final[Mapping[str, Config]] = {
             "exporter": _EXPORTER,
             "models": Column(_MODELS, f"every model with this skeleton: {_OF_A_MODEL}"),
             "onnx": Column(Value("binary"), "the skeleton, a weightless ONNX model"),
+            "modules": Column(
+                _STRING,
+                "the module tree as JSON: `modules`, each with its path, its class and the position of its parent, and "
+                "`node`, for each node of the extracted skeleton the position of its module, or -1; null if unknown",
+            ),
+        },
+    ),
+    "conversions": Config(
+        "a model that a source lists, with an attempt to convert it",
+        ("source", "id", "revision", "component", "export_key", "attempt"),
+        {
+            "source": Column(_STRING, "of a conversion: where the model is from"),
+            "id": Column(_STRING, "of a conversion: the model's name there"),
+            "revision": Column(_STRING, "the commit, or the version of the package that the model is from"),
+            "component": Column(_STRING, "the part of the model that was converted; null for the whole"),
+            "export_key": Column(
+                _STRING, "models with one key are guaranteed to give the same graph, and share their conversions"
+            ),
+            "attempt": Column(
+                _INTEGER, "the attempt's place among those in the model's name, from 1; null if there was none"
+            ),
+            "outcome": Column(_STRING, "how the attempt ended: `ok`, `unsupported`, `timeout`, …; null without one"),
+            "message": Column(_STRING, "what went wrong"),
+            "exporter": Column(_STRING, "of a conversion: what was tried"),
+            "versions": Column(_STRING, "the packages that took part and their versions, as JSON"),
+            "asked_opset": Column(_INTEGER, "the opset that was asked for; 0 leaves it to the exporter"),
+            "opset": Column(_INTEGER, "of a conversion: the opset of what came out, 0 where nothing did"),
+            "seconds": Column(Value("float64"), "wall-clock time of the attempt"),
+            "peak_memory": Column(_INTEGER, "bytes of resident memory that the attempt took at most"),
+            "bytes_fetched": Column(_INTEGER, "bytes that came over the network for it"),
+            "skeleton_fingerprint": Column(_STRING, "of a conversion: the row of `skeletons` that it gave"),
+            "library": Column(_STRING, "the library that the model is made with"),
+            "task": Column(_STRING, "of a conversion: what the model is for, in the words of its source"),
+            "family": Column(_STRING, "of a conversion: the family of the model, in the words of its source"),
+            "license": Column(_STRING, "of a conversion: identifier of the licence of the model"),
+            "origin": Column(_STRING, "of a conversion: how its source has the model"),
+            "retrieved": Column(_STRING, "the day on which a hub listed the model"),
+            "downloads": Column(_INTEGER, "of the model, as its hub counts them"),
+            "likes": Column(_INTEGER, "of the model, as its hub counts them"),
+            "size": Column(_INTEGER, "bytes of the published file or repository"),
+            "gated": Column(_BOOL, "whether the files are only given to those who ask"),
+            "refused": Column(_STRING, "why the model is not converted, where its source can tell"),
+            "tags": Column(_STRINGS, "the hub's tags"),
+            "evaluations": Column(_EVALUATIONS_OF_MODEL, "the results that the model's publisher reports, unverified"),
         },
     ),
 }

@@ -8,7 +8,7 @@ between.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
@@ -38,7 +38,7 @@ from younger_hf.text import plain
 from younger_hf.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
-    from builders.ledger import Ledger
+    from builders.ledger import Architecture, Ledger, Tool
     from builders.model_ref import ModelRef
 
 _log = logging.getLogger(__name__)
@@ -76,7 +76,13 @@ def assemble(
         graphs = [row.merged for row in placement.graphs]
         operators = operator_rows((graph.representative.facts.variants for graph in graphs), before.vocabulary)
         vocabulary = Vocabulary.from_rows(operators)
-        written = write_configs(directory, placement, operators, vocabulary, spool, previous=before, jobs=jobs)
+        written = write_configs(
+            *(directory, placement, operators, vocabulary, spool),
+            entries=ledger.entries(removals.cover),
+            previous=before,
+            jobs=jobs,
+        )
+        collected = count_collected(ledger, graphs, removals)
         report = ReleaseReport(
             output=output,
             rows={
@@ -84,10 +90,9 @@ def assemble(
                 for config, splits in written.files.items()
             },
             models=len({model for one in measured for model in one.models}),
-            collected=count_collected(ledger, graphs, removals),
-            architectures=len(measured),
+            collected=collected,
             skeletons=len(placement.skeletons),
-            duplicates=len(measured) - len(graphs),
+            duplicates=collected.conversions - len(graphs),
             wl_collisions=count_wl_collisions(graphs),
             searched=sum(graph.representative.facts.num_searched > 0 for graph in graphs),
             undecided=count_undecided(graphs),
@@ -107,14 +112,14 @@ def assemble(
 
 def _measure_all(ledger: Ledger, spool: Path, jobs: int, removals: Removals) -> list[Measured]:
     """The first pass: what is small is kept, the graphs go to the spool."""
-    origins: list[tuple[str, Mapping[str, str], tuple[ModelRef, ...]]] = []
+    origins: list[tuple[str, dict[ModelRef, Tool]]] = []
 
-    def skeletons() -> Iterator[bytes]:
+    def skeletons() -> Iterator[tuple[bytes, bytes]]:
         for architecture in ledger.architectures():
-            models = tuple(model for model in _public(architecture.models) if not removals.cover(model.id))
+            models = _public(architecture, removals)
             if models:
-                origins.append((architecture.exporter, architecture.versions, models))
-                yield architecture.skeleton
+                origins.append((architecture.skeleton_hash, models))
+                yield architecture.skeleton, architecture.modules or b""
 
     measured: list[Measured] = []
     with write_spool(spool) as write:
@@ -122,18 +127,19 @@ def _measure_all(ledger: Ledger, spool: Path, jobs: int, removals: Removals) -> 
         done = 0
         try:
             for done, result in enumerate(results, start=1):
-                exporter, versions, models = origins[done - 1]
+                digest, models = origins[done - 1]
                 if isinstance(result, str):
-                    named = f"{models[0].source} {plain(models[0].id, 200)}"
+                    first = next(iter(models))
+                    named = f"{first.source} {plain(first.id, 200)}"
                     _log.warning("%s is left out: its skeleton cannot be measured: %s", named, plain(result, 300))
                     continue
                 # Labels come from other processes, each time as new strings.
                 variants = {intern(label): count for label, count in result.facts.variants.items()}
                 facts = replace(result.facts, variants=variants)
-                measured.append(Measured(len(measured), exporter, models, facts, versions))
+                measured.append(Measured(len(measured), digest, models, facts))
                 write(result)
         except BrokenProcessPool as error:
-            model = origins[done][2][0]
+            model = next(iter(origins[done][1]))
             raise YoungerError(
                 f"a process that measures skeletons died, at or soon after that of {model.source} {model.id}: {error}"
             ) from error
@@ -146,10 +152,11 @@ def _measure_all(ledger: Ledger, spool: Path, jobs: int, removals: Removals) -> 
     return measured
 
 
-def _measure(skeleton: bytes) -> Packed | str:
+def _measure(made: tuple[bytes, bytes]) -> Packed | str:
     """What is measured of a skeleton; or why it cannot be, whatever is wrong with it, so that the others go on."""
+    skeleton, modules = made
     try:
-        return measure_packed(skeleton)
+        return measure_packed(skeleton, modules)
     except Exception as error:
         return str(error) if isinstance(error, YoungerError) else f"{type(error).__name__}: {error}"
 
@@ -161,9 +168,14 @@ def _draw_figures(release: Path) -> None:
         (release / "figures" / name).write_bytes(figure)
 
 
-def _public(models: Iterable[ModelRef]) -> tuple[ModelRef, ...]:
-    """The models without what says where their files are, so that no path can show, not even in an order."""
-    bare = {replace(model, location="", stamp="") for model in models}
-    return tuple(
-        sorted(bare, key=lambda model: (model.source, model.id, model.revision, model.component, model.to_json()))
-    )
+def _public(architecture: Architecture, removals: Removals) -> dict[ModelRef, Tool]:
+    """The models that stay and what made each, without what says where their files are: no path shows in an order."""
+    bare = {
+        replace(model, location="", stamp=""): tool
+        for model, tool in zip(architecture.models, architecture.tools, strict=True)
+        if not removals.cover(model.id)
+    }
+    return {
+        model: bare[model]
+        for model in sorted(bare, key=lambda one: (one.source, one.id, one.revision, one.component, one.to_json()))
+    }

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
+from builders.ledger import Tool
 from builders.measure.facts import Facts, Identity
 from builders.model_ref import ModelRef
 
@@ -21,23 +22,26 @@ class Measured:
     """An architecture of the ledger, measured.
 
     Attributes:
-        number: its place in the ledger's order, by which its graph is found again.
-        exporter: what made the ONNX.
-        models: the models that it stands for, at least one.
+        number: its place in the ledger's order, by which its graph and its module tree are found again.
+        skeleton_hash: by which the ledger has its skeleton.
+        models: the models that it stands for, at least one, each with what made its ONNX.
         facts: what was measured on it.
-        versions: the packages that made the ONNX, and their versions.
     """
 
     number: int
-    exporter: str
-    models: tuple[ModelRef, ...]
+    skeleton_hash: str
+    models: Mapping[ModelRef, Tool]
     facts: Facts
-    versions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def prominent_model(self) -> ModelRef:
         """The model with most downloads, then by (source, id, revision, component); contributed ones after others."""
         return min(self.models, key=_prominence)
+
+    @property
+    def exporter(self) -> str:
+        """What made the ONNX of the most prominent model."""
+        return self.models[self.prominent_model].exporter
 
 
 @dataclass(frozen=True)

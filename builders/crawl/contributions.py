@@ -5,9 +5,8 @@ folder `contributions` is one model. What is in a pull request that nobody has m
 models named as their files name them. A file that is no contribution is a model that says why it is refused. Only the
 provenance is read here; what the skeleton is, is seen where it is converted: in a child process with limits.
 
-The files are gone from their repository once a release has them. They are kept in the directory that the query names,
-and where that is a new one, the contributions of the release itself are made files again: no source lists them
-elsewhere.
+The files are gone from their repository once a release has them, from which a new ledger takes them over like every
+other model. They are kept in the directory that the query names.
 """
 
 from __future__ import annotations
@@ -51,24 +50,11 @@ def pages(query: Query) -> Iterator[Page]:
         raise UsageError(f"{query.source} needs a release, {query.source}:ORG/NAME, and a ledger to keep its files")
     kept = query.directory
     release = open_release(query.selection)
-    files = {**_published(release, kept), **_waiting(release, FOLDER)}
+    files = _waiting(release, FOLDER)
     yield Page(tuple(_model(query.source, name, *files[name], kept) for name in sorted(files)))
 
 
 SOURCE: Final = Source(pages, "ORG/NAME or DIRECTORY", converter="contribution")
-
-
-def _published(release: Release, kept: Path) -> _Found:
-    """Those that the release has, as they were or as it has them."""
-    from builders.contribution import Contribution, published_contributions
-
-    def read(file: Path, restore: Callable[[], Contribution]) -> bytes:
-        return file.read_bytes() if file.exists() else restore().to_parquet()
-
-    return {
-        (name := PurePosixPath(path).name): (0, partial(read, kept / name, restore))
-        for path, restore in published_contributions(release).items()
-    }
 
 
 def _waiting(release: Release, folder: str) -> _Found:

@@ -10,17 +10,23 @@ from __future__ import annotations
 import dataclasses
 import json
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from itertools import groupby
-from typing import Final, Literal
+from operator import itemgetter
+from typing import Any, Final, Literal
 
 from builders.convert import Conversion, Outcome, Request
 from builders.export_key import export_key
 from builders.ledger.file import LedgerError, LedgerFile
-from builders.ledger.records import Architecture, Attempt, Crawl, Ending, ModelEnding, Progress
+from builders.ledger.records import Architecture, Attempt, Crawl, Ending, Entry, ModelEnding, Progress, Tool
 from builders.model_ref import ModelRef
 
+_ATTEMPT: Final = (
+    "source, id, revision, component, exporter, asked_opset, opset, message, seconds, bytes_fetched, peak_memory, "
+    "versions, outcome, skeleton, modules"
+)
+_TRIED: Final = "SELECT 1 FROM attempts WHERE (export_key, asked_opset) = (?, ?)"
 _CONVERTED: Final = "SELECT attempt, id FROM results WHERE outcome = 'ok'"
 
 
@@ -207,14 +213,18 @@ class Ledger(LedgerFile):
         )
         for digest, group in groupby(rows, key=lambda row: row[0]):
             members = list(group)
-            models = {_key(model)[:4]: model for model in (ModelRef.from_json(m[4]) for m in reversed(members))}
+            models = {
+                _key(model)[:4]: (model, Tool(exporter, json.loads(versions)))
+                for _, exporter, versions, _, record in reversed(members)
+                if (model := ModelRef.from_json(record))
+            }
+            made = [models[key] for key in sorted(models)]
             yield Architecture(
                 digest,
                 self._content(digest),
-                members[0][1],
-                json.loads(members[0][2]),
                 next((self._content(member[3]) for member in members if member[3]), None),
-                tuple(models[key] for key in sorted(models)),
+                tuple(model for model, _ in made),
+                tuple(tool for _, tool in made),
             )
 
     def attempts(self) -> Iterator[Attempt]:
@@ -226,12 +236,107 @@ class Ledger(LedgerFile):
         return list(self._attempts(f"{by} DESC,", most))
 
     def _attempts(self, order: str, most: int = -1) -> Iterator[Attempt]:
-        sql = (
-            "SELECT source, id, revision, component, exporter, asked_opset, opset, message, seconds, bytes_fetched, "
-            "peak_memory, versions, outcome FROM attempts JOIN models ON model = tried "
+        sql = f"SELECT {_ATTEMPT} FROM attempts JOIN models ON model = tried ORDER BY {order} attempt LIMIT ?"  # noqa: S608
+        for row in self._rows(sql, (most,)):
+            yield _attempt(row)
+
+    def entries(self, left_out: Callable[[str], bool] = lambda _: False) -> Iterator[Entry]:
+        """All that is known of models and attempts, sorted by source, id, revision and component.
+
+        Every attempt whose result some model stands on is there once, in the name of the model that was tried, or,
+        where that one is left out or has changed, of the first that has its export key. The order of attempts with one
+        export key is that in which they were made.
+
+        Args:
+            left_out: whether nothing is to be said of the model with this id.
+        """
+        orphans: dict[str, list[Attempt]] = {}
+        for key, stale, *row in self._rows(
+            f"SELECT attempts.export_key, attempts.export_key <> models.export_key, {_ATTEMPT} "  # noqa: S608
+            "FROM attempts JOIN models ON model = tried ORDER BY attempt"
+        ):
+            if stale or left_out(row[1]):
+                orphans.setdefault(key, []).append(_attempt(row))
+        rows = self._rows(
+            f"SELECT model, record, models.export_key, attempt, {_ATTEMPT} FROM models LEFT JOIN attempts "  # noqa: S608
+            "ON tried = model AND attempts.export_key = models.export_key "
+            "ORDER BY source, id, revision, component, models.export_key, model, attempt"
         )
-        for *facts, versions, outcome in self._rows(f"{sql} ORDER BY {order} attempt LIMIT ?", (most,)):
-            yield Attempt(*(*facts, json.loads(versions), Outcome(outcome)))
+        for _, group in groupby(rows, key=itemgetter(0)):
+            members = list(group)
+            record, key = members[0][1:3]
+            model = dataclasses.replace(ModelRef.from_json(record), location="", stamp="")
+            if left_out(model.id):
+                continue
+            attempts = [_attempt(row[4:]) for row in members if row[3] is not None] + orphans.pop(key, [])
+            yield from (Entry(model, key, attempt) for attempt in attempts)
+            if not attempts:
+                yield Entry(model, key)
+
+    def has_attempts(self, export_key: str, opset: int) -> bool:
+        """Whether a model with this export key was tried for this opset."""
+        return next(iter(self._rows(_TRIED, (export_key, opset))), None) is not None
+
+    def keep(self, contents: Iterable[bytes]) -> list[str]:
+        """Keep skeletons or module trees, which `restore` then refers to by the hashes that this gives."""
+        with self._transaction():
+            return [self._store(content) for content in contents]
+
+    def restore(self, entries: Iterable[Entry]) -> None:
+        """Enter models and attempts that another ledger had; all or nothing. What is on record already stays.
+
+        Args:
+            entries: as `entries` gave them; what their attempts made is kept here already.
+        """
+        with self._transaction():
+            entered: set[tuple[str, int]] = set()
+            for entry in entries:
+                number = self._restore_model(entry)
+                if (attempt := entry.attempt) is None:
+                    continue
+                named = entry.export_key, attempt.asked_opset
+                if named in entered or not self._connection.execute(_TRIED, named).fetchone():
+                    entered.add(named)
+                    self._restore_attempt(number, entry.export_key, attempt)
+
+    def _restore_model(self, entry: Entry) -> int:
+        """Enter a model under the export key that it had, unless it is there under that; gives its number."""
+        model = entry.model
+        named = (model.source, model.id, model.revision, model.component)
+        known = "SELECT model FROM models WHERE (source, id, revision, component, export_key) = (?, ?, ?, ?, ?)"
+        if row := self._connection.execute(known, (*named, entry.export_key)).fetchone():
+            return int(row[0])
+        # Files of one name in different places are several models, and their places are not told.
+        taken = "SELECT 1 FROM models WHERE (source, id, revision, component, location) = (?, ?, ?, ?, '')"
+        place = entry.export_key if self._connection.execute(taken, named).fetchone() else ""
+        (number,) = self._connection.execute(
+            "INSERT INTO models (source, id, revision, component, location, export_key, config, record) "
+            "VALUES (?, ?, ?, ?, ?, ?, NULL, ?) RETURNING model",
+            (*named, place, entry.export_key, dataclasses.replace(model, config="", location=place).to_json()),
+        ).fetchone()
+        return int(number)
+
+    def _restore_attempt(self, number: int, export_key: str, attempt: Attempt) -> None:
+        values = {
+            "export_key": export_key,
+            "asked_opset": attempt.asked_opset,
+            "tried": number,
+            "exporter": attempt.exporter,
+            "versions": json.dumps(dict(attempt.versions), sort_keys=True),
+            "opset": attempt.opset,
+            "outcome": attempt.outcome.value,
+            "message": attempt.message,
+            "log": "",
+            "seconds": attempt.seconds,
+            "peak_memory": attempt.peak_memory,
+            "bytes_fetched": attempt.bytes_fetched,
+            "isolated": 1,
+            "skeleton": attempt.skeleton_hash,
+            "modules": attempt.modules_hash,
+            "started": "",
+        }
+        columns, places = ", ".join(values), ", ".join(f":{name}" for name in values)
+        self._connection.execute(f"INSERT INTO attempts ({columns}) VALUES ({places})", values)  # noqa: S608
 
     def crawls(self) -> list[Crawl]:
         """Every crawl, sorted by its specification."""
@@ -273,6 +378,12 @@ class Ledger(LedgerFile):
     def conversions(self) -> list[tuple[int, str]]:
         """For every model that was converted, the number of the conversion that it stands on, and its id."""
         return [(attempt, model_id) for attempt, model_id in self._rows(_CONVERTED)]
+
+
+def _attempt(row: Sequence[Any]) -> Attempt:
+    """What the columns `_ATTEMPT` say."""
+    *facts, versions, outcome, skeleton, modules = row
+    return Attempt(*(*facts, json.loads(versions), Outcome(outcome), skeleton, modules))
 
 
 def _key(model: ModelRef) -> tuple[str, str, str, str, str]:

@@ -10,24 +10,30 @@ from builders.model_ref import ModelRef
 
 
 @dataclass(frozen=True)
+class Tool:
+    """What made a skeleton: the exporter, and the packages that took part with their versions."""
+
+    exporter: str
+    versions: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Architecture:
     """One skeleton, and every model that turned out to be it.
 
     Attributes:
         skeleton_hash: 128-bit BLAKE2b of `skeleton`, hex.
         skeleton: the weightless ModelProto, serialised.
-        exporter: what made it, for the first of the models; contributed ones come after all others.
-        versions: the packages that took part in that, and their versions.
-        modules: the module tree of the first of the models that has one, serialised.
+        modules: the module tree of the first of the models that has one, serialised; contributed ones come last.
         models: sorted by (source, id, revision, component), each once.
+        tools: what made it, for each of the models.
     """
 
     skeleton_hash: str
     skeleton: bytes
-    exporter: str
-    versions: Mapping[str, str]
     modules: bytes | None
     models: tuple[ModelRef, ...]
+    tools: tuple[Tool, ...]
 
 
 @dataclass(frozen=True)
@@ -95,6 +101,8 @@ class Attempt:
         peak_memory: resident bytes.
         versions: the packages that took part, and their versions.
         outcome: how it ended.
+        skeleton_hash: 128-bit BLAKE2b of the skeleton that it gave, hex; None where it gave none.
+        modules_hash: the same of the module tree.
     """
 
     source: str
@@ -110,6 +118,23 @@ class Attempt:
     peak_memory: int
     versions: Mapping[str, str]
     outcome: Outcome
+    skeleton_hash: str | None = None
+    modules_hash: str | None = None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model on record, with one of the attempts that stand under its name.
+
+    Attributes:
+        model: as its source lists it.
+        export_key: models with the same one share their conversions.
+        attempt: None if no attempt was made in the name of this model.
+    """
+
+    model: ModelRef
+    export_key: str
+    attempt: Attempt | None = None
 
 
 @dataclass(frozen=True)

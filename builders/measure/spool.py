@@ -1,8 +1,8 @@
 """What was measured, set aside on disk between the two passes of assembly, so that memory does not grow with a release.
 
-In go measurements, one after the other, numbered from 0; out come graphs, pictures and skeletons by number, in any
-order. A measurement is two records of an Arrow file: the graph with its picture, the graph without attributes with
-the skeleton.
+In go measurements, one after the other, numbered from 0; out come graphs, pictures, skeletons and module trees by
+number, in any order. A measurement is two records of an Arrow file: the graph with its picture, the graph without
+attributes with the skeleton and its module tree.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ _SCHEMA: Final = pa.schema(
         "output_slot": _INTEGERS,
         "input_slot": _INTEGERS,
         "attachment": pa.large_binary(),
+        "modules": pa.large_binary(),
     }
 )
 
@@ -47,14 +48,18 @@ class Packed:
     records: tuple[pa.RecordBatch, pa.RecordBatch]
 
 
-def measure_packed(skeleton: bytes) -> Packed:
+def measure_packed(skeleton: bytes, modules: bytes = b"") -> Packed:
     """Measure a skeleton and pack what was measured.
+
+    Args:
+        skeleton: a serialised weightless ModelProto.
+        modules: the module tree of its nodes, serialised; empty where there is none.
 
     Raises:
         InvalidModelError: it is no skeleton.
     """
     found = measure(skeleton)
-    return Packed(found.facts, (_pack(found.graph, found.preview), _pack(found.type_graph, found.skeleton)))
+    return Packed(found.facts, (_pack(found.graph, found.preview), _pack(found.type_graph, found.skeleton, modules)))
 
 
 @contextmanager
@@ -100,11 +105,15 @@ class Spool:
         """The skeleton that was measured, stripped again and serialised."""
         return bytes(self._record(number, attributes=False)["attachment"][0].as_py())
 
+    def modules(self, number: int) -> bytes:
+        """The module tree of the skeleton's nodes, serialised; empty where there is none."""
+        return bytes(self._record(number, attributes=False)["modules"][0].as_py())
+
     def _record(self, number: int, attributes: bool) -> pa.RecordBatch:
         return self._reader.get_batch(2 * number if attributes else 2 * number + 1)
 
 
-def _pack(graph: OperatorGraph, attachment: bytes) -> pa.RecordBatch:
+def _pack(graph: OperatorGraph, attachment: bytes, modules: bytes = b"") -> pa.RecordBatch:
     labels = sorted({operator.label for operator in graph.operator})
     position = {Operator.from_label(label): number for number, label in enumerate(labels)}
     columns = {
@@ -120,6 +129,7 @@ def _pack(graph: OperatorGraph, attachment: bytes) -> pa.RecordBatch:
             pa.array([labels], _SCHEMA.field("labels").type),
             *(pa.array([column.astype(np.int32)], _INTEGERS) for column in columns.values()),
             pa.array([attachment], pa.large_binary()),
+            pa.array([modules], pa.large_binary()),
         ],
         schema=_SCHEMA,
     )

@@ -146,4 +146,4 @@ def _is_same(file: Path, remote: CommittedFile, progress: Any) -> bool:
 
 def taken_in(directory: Path) -> frozenset[str]:
     """The paths of the contributions that a release holds, as a repository may still have them."""
-    return frozenset(published_contributions(open_release(directory)))
+    return published_contributions(open_release(directory))

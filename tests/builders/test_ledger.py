@@ -14,7 +14,7 @@ from contextlib import closing
 import pytest
 
 from builders.convert import Conversion, Outcome, Request
-from builders.ledger import Ledger, LedgerError, Progress
+from builders.ledger import Ledger, LedgerError, Progress, Tool
 from builders.model_ref import ModelRef
 
 RESNET = ModelRef("torchvision", "resnet18", "0.29", family="resnet", tags=("a",))
@@ -49,7 +49,7 @@ def test_a_finished_attempt_is_there_after_reopening(tmp_path):
         assert ledger.result(RESNET) is Outcome.OK
         (architecture,) = ledger.architectures()
     assert architecture.skeleton == b"skeleton"
-    assert architecture.exporter == "torch"
+    assert architecture.tools[0].exporter == "torch"
     assert architecture.models == (RESNET,)
 
 
@@ -64,7 +64,7 @@ def test_one_skeleton_gathers_its_models_whatever_the_order_of_attempts(tmp_path
     assert seen[0] == seen[1]
     (architecture,) = seen[0]
     assert architecture.models == (FILE, RESNET, VIT)
-    assert architecture.exporter == "onnx"
+    assert architecture.tools[0].exporter == "onnx"
 
 
 def test_architectures_are_ordered_by_the_hash_of_their_skeleton(ledger):
@@ -84,7 +84,8 @@ def test_a_contribution_says_nothing_of_what_another_source_has(ledger):
         ledger.record([model])
         ledger.finish(model, Conversion(Outcome.OK, exporter=source, skeleton=b"s", modules=source.encode()))
     (architecture,) = ledger.architectures()
-    assert (architecture.exporter, architecture.modules) == ("torchvision", b"torchvision")
+    assert [tool.exporter for tool in architecture.tools] == ["contributions", "torchvision"]
+    assert architecture.modules == b"torchvision"
     assert [model.source for model in architecture.models] == ["contributions", "torchvision"]
 
 
@@ -288,7 +289,7 @@ def test_several_attempts_land_together_and_the_success_counts(ledger):
     ledger.finish(RESNET, bad(Outcome.UNSUPPORTED), good(exporter="optimum"))
     assert ledger.result(RESNET) is Outcome.OK
     (architecture,) = ledger.architectures()
-    assert (architecture.exporter, architecture.versions) == ("optimum", {"torch": "2"})
+    assert architecture.tools[0] == Tool("optimum", {"torch": "2"})
     assert [attempt.outcome for attempt in ledger.attempts()] == [Outcome.UNSUPPORTED, Outcome.OK]
 
 

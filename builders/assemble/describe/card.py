@@ -200,7 +200,8 @@ def _tools() -> list[dict[str, str]]:
 
 def _exporters(graphs: Iterable[Merged]) -> list[dict[str, str]]:
     """The packages that took part in the conversions; one that came in several versions is there with each."""
-    used = {tool for row in graphs for one in row.members for tool in one.versions.items()}
+    tools = (tool for row in graphs for one in row.members for tool in one.models.values())
+    used = {package for tool in tools for package in tool.versions.items()}
     return [{"name": package, "version": found} for package, found in sorted(used)]
 
 
@@ -229,11 +230,11 @@ def _tables(graphs: Sequence[Merged]) -> list[dict[str, Any]]:
     nodes: Counter[str] = Counter()
     for row in graphs:
         nodes.update(row.representative.facts.types)
-    exporters = Counter(one.exporter for row in graphs for one in row.members)
+    exporters = Counter(tool.exporter for row in graphs for one in row.members for tool in one.models.values())
     return [
         _table("source", "models", Counter(model.source for model in models), 30),
         _table("origin", "models", Counter(model.origin for model in models), 10),
-        _table("exporter", "conversions", exporters, 30),
+        _table("exporter", "models", exporters, 30),
         _table("licence of the model", "models", Counter(model.license or "not stated" for model in models), 30),
         _table("task", "models", Counter(model.task or "not stated" for model in models), 40),
         _table("family", "models", Counter(model.family or "not known" for model in models), 40),

@@ -20,9 +20,8 @@ class ReleaseReport:
         rows: the number of rows of each split of each config.
         models: the models with a skeleton.
         collected: how far the models of each source came.
-        architectures: distinct conversions: skeletons that differ as bytes.
         skeletons: unique skeletons.
-        duplicates: conversions whose graph is exactly that of another one.
+        duplicates: conversions whose graph another one had given.
         wl_collisions: pairs of rows of `graphs` with the same `wl_hash` that are not isomorphic.
         searched: rows of `graphs` that colours alone did not put in canonical order.
         undecided: pairs of rows of `graphs` of which the search budget left open whether they are isomorphic.
@@ -36,7 +35,6 @@ class ReleaseReport:
     rows: Mapping[str, Mapping[str, int]]
     models: int
     collected: Collected
-    architectures: int
     skeletons: int
     duplicates: int
     wl_collisions: int

@@ -22,6 +22,8 @@ from builders.assemble.subgraphs.found import SubgraphCounts, subgraphs_of
 from builders.assemble.write.parquet import SplitFiles, write_split
 from builders.assemble.write.rows import graph_row, skeleton_row, subgraph_row, type_graph_row
 from builders.assemble.write.sample import SAMPLE_BYTES, Candidate, choose_sample
+from builders.ledger import Entry
+from builders.ledger.published import to_rows
 from builders.measure.spool import Spool
 from younger_hf.schema import SPLITS, features
 from younger_hf.vocabulary import Vocabulary
@@ -31,6 +33,7 @@ Row = dict[str, Any]
 _Placed = TypeVar("_Placed")
 
 _OPERATORS_PER_GROUP: Final = 10_000
+_CONVERSIONS_PER_GROUP: Final = 10_000
 # What a model adds to the size of a row, where a node or an edge is one.
 _MODEL_SIZE: Final = 20
 
@@ -57,6 +60,7 @@ def write_configs(
     vocabulary: Vocabulary,
     spool_path: Path,
     *,
+    entries: Iterable[Entry],
     previous: Previous,
     jobs: int = 1,
 ) -> Written:
@@ -67,7 +71,8 @@ def write_configs(
         placement: the rows and their places.
         operators: the rows of config `operators`.
         vocabulary: what they say.
-        spool_path: the file that graphs, pictures and skeletons are in.
+        spool_path: the file that graphs, pictures, skeletons and module trees are in.
+        entries: what the ledger knows of models and attempts.
         previous: what must not change.
         jobs: processes to cut graphs in.
 
@@ -128,6 +133,8 @@ def write_configs(
 
     write("operators", TRAIN, operators, rows_per_group=_OPERATORS_PER_GROUP)
     write("skeletons", TRAIN, map(skeleton, _progress(placement.skeletons, "skeletons")))
+    keys = {one.skeleton_hash: row.merged.key for row in placement.skeletons for one in row.merged.members}
+    write("conversions", TRAIN, to_rows(entries, keys), rows_per_group=_CONVERSIONS_PER_GROUP)
     return Written(files, subgraphs, leaks)
 
 

@@ -91,6 +91,7 @@ def skeleton_row(placed: PlacedRow, spool: Spool) -> Row:
         "exporter": architecture.exporter,
         "models": _models(merged),
         "onnx": spool.skeleton(architecture.number),
+        "modules": spool.modules(architecture.number).decode() or None,
     }
 
 

@@ -9,8 +9,10 @@ Each step is a child of its own. An exporter that needs files of a hub has first
 together.
 
 The driver's half: this module, `child` (one process) and `templates` (what they are forked from), `leftovers` (what
-they leave). The other half: `template`, then `sandbox` (`view`, `refused_calls`), `worker` and `check` in what it
-forks. Between them `answer`.
+they leave). The other half: `template`, then `sandbox` (`view`, `refused_calls`), `worker`, `check` and `restored` in
+what it forks. Between them `answer`.
+
+`restore` has a child look at skeletons that a release has, before a ledger takes them in.
 """
 
 from __future__ import annotations
@@ -19,25 +21,28 @@ import selectors
 import signal
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from io import RawIOBase
 from pathlib import Path
 from typing import Any, Final
 
 from builders.convert import Conversion, Exporter, Outcome, Request
-from builders.convert.isolation.answer import Answer, AnswerReader
+from builders.convert.isolation.answer import Answer, AnswerReader, Parts, pack, unpack
 from builders.convert.isolation.child import Child
 from builders.convert.isolation.leftovers import discard, fill
 from builders.convert.isolation.templates import Templates
 from builders.convert.isolation.view import home_of_module
+from builders.model_ref import ModelRef
 
 _LOOK_EVERY: Final = 0.1  # seconds between two looks at the child's memory
 _MAX_LOG: Final = 4096  # bytes, the last of what the children printed
 _CHUNK: Final = 1 << 20  # bytes
 _FETCHED: Final = "files"  # the directory below the home that fetch fills
 _CHECK: Final = "builders.convert.isolation.check"
+_RESTORED: Final = "builders.convert.isolation.restored"
 _EXPORTERS: Final = {"torch", "torchscript"}  # what may have made a skeleton where a publisher's code was run
 _ORPHANED: Final = Answer(Outcome.CRASHED, "the process that it was forked from died")
 
@@ -103,6 +108,44 @@ def convert(
         discard(home)
 
 
+def restore(
+    published: Sequence[Parts],
+    *,
+    limits: Limits | None = None,
+    scratch: Path | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
+    templates: Templates,
+) -> list[Parts]:
+    """Look at skeletons that a release has, in a child process; one that ends it is found by looking at each alone.
+
+    Args:
+        published: skeletons with their module trees.
+        limits: what the child may use.
+        scratch: where its home directory is made.
+        cancelled: asked many times a second; once true, the child is killed.
+        templates: where it comes from.
+
+    Returns:
+        For each: the two as this younger-hf would have made them, or nothing and why it is refused.
+    """
+    home = Path(tempfile.mkdtemp(prefix="restore-", dir=scratch)).resolve()
+    nobody = Request(ModelRef("release", "skeletons"), files=home / _FETCHED)
+    try:
+        nobody.files.mkdir()
+        attempt = _Attempt(nobody, Exporter("release", _RESTORED, ()), limits or Limits(), cancelled, templates, False)
+        answer = attempt.look_at(pack(published))
+    finally:
+        discard(home)
+    with suppress(ValueError):
+        found = unpack(answer.skeleton) if answer.outcome is Outcome.OK else []
+        if len(found) == len(published):
+            return found
+    if len(published) == 1 or cancelled():
+        return [(b"", (answer.message or "what was found of it cannot be read").encode())] * len(published)
+    alone = partial(restore, limits=limits, scratch=scratch, cancelled=cancelled, templates=templates)
+    return [found for one in published for found in alone([one])]
+
+
 class _Attempt:
     """One conversion under way."""
 
@@ -154,6 +197,10 @@ class _Attempt:
             "" if good else self._log.decode(errors="replace"),
             self._isolated,
         )
+
+    def look_at(self, published: bytes) -> Answer:
+        """What is found of packed skeletons."""
+        return self._step("restore", _RESTORED, Answer(Outcome.OK, skeleton=published))
 
     def _checked(self, answer: Answer) -> Answer:
         """An answer of `export` as far as it can be believed."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +21,12 @@ _MAX_TEXT: Final = 500  # characters
 _MAX_COUNT: Final = 1 << 53  # what any number stays below
 
 
+Parts = tuple[bytes, bytes]
+"""A skeleton and its module tree, which is empty where there is none; or nothing and why it is refused."""
+
+_LENGTHS: Final = struct.Struct(">QQ")
+
+
 @dataclass(frozen=True)
 class Answer:
     """How one step of a conversion ended, as the child tells it.
@@ -30,7 +37,7 @@ class Answer:
         exporter: what made the ONNX.
         opset: the version of the default domain.
         bytes_fetched: bytes that came over the network.
-        skeleton: the weightless ModelProto, serialised.
+        skeleton: the weightless ModelProto, serialised; of `restore` many, packed with their module trees.
         modules: the module tree of its nodes, serialised; empty where the exporter knows none.
         peak_memory: largest resident memory of the child itself, bytes.
     """
@@ -113,6 +120,30 @@ class AnswerReader:
             return _MARK, 0, 0, 0
         mark, header, skeleton, modules = _FRAME.unpack_from(self._data)
         return mark, header, skeleton, modules
+
+
+def pack(items: Iterable[Parts]) -> bytes:
+    """Pairs of bytes as one."""
+    return b"".join(_LENGTHS.pack(len(first), len(second)) + first + second for first, second in items)
+
+
+def unpack(data: bytes) -> list[Parts]:
+    """The pairs that `pack` made one of.
+
+    Raises:
+        ValueError: it did not.
+    """
+    items, place = [], 0
+    while place < len(data):
+        if len(data) - place < _LENGTHS.size:
+            raise ValueError("this is no list of pairs")
+        first, second = _LENGTHS.unpack_from(data, place)
+        middle = place + _LENGTHS.size + first
+        place = middle + second
+        if place > len(data):
+            raise ValueError("this is no list of pairs")
+        items.append((data[middle - first : middle], data[middle:place]))
+    return items
 
 
 def _text(value: object) -> str:

@@ -1,7 +1,7 @@
 """The child's work, one step of a conversion: a request goes in, an `Answer` comes out, a frame on the channel.
 
-A request names the model, the opset, the exporter's module, the step (`fetch`, `export` or `check`) and the directory
-that fetch leaves to export. Libraries print to stdout, so the answer has a descriptor of its own.
+A request names the model, the opset, the exporter's module, the step (`fetch`, `export`, `check` or `restore`) and the
+directory that fetch leaves to export. Libraries print to stdout, so the answer has a descriptor of its own.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def work(request: Mapping[str, Any], payload: bytes, channel: int, walls: Walls)
 
     Args:
         request: what to do.
-        payload: what a check is to look at, skeleton and module tree.
+        payload: what is to be looked at: a skeleton and its module tree, or many packed.
         channel: a descriptor to write the answer to.
         walls: what is around this process.
     """
@@ -69,6 +69,10 @@ def _answer(request: Mapping[str, Any], payload: bytes, walls: Walls) -> Answer:
 
             skeleton = payload[: request["skeleton"]]
             return check(skeleton, payload[len(skeleton) :], published_code=request["published_code"])
+        if request["step"] == "restore":
+            from builders.convert.isolation.restored import restore
+
+            return restore(payload)
         wanted = Request(ModelRef.from_json(request["model"]), request["opset"], Path(request["files"]))
         if request["step"] == "fetch":
             return Answer(Outcome.OK, bytes_fetched=import_module(request["module"]).fetch(wanted))

@@ -180,8 +180,8 @@ def test_the_report_counts_what_is_there(release: tuple[Path, ReleaseReport], at
     younger, report = release
     converted = [(model, done) for model, done in attempts if done.skeleton]
     assert report.models == len(converted)
-    assert report.architectures == len({done.skeleton for _, done in converted}) == report.skeletons
-    assert report.duplicates == 1
+    assert report.skeletons == len({done.skeleton for _, done in converted})
+    assert report.duplicates == 2
     assert report.undecided == 0
     rows = every_row(younger, "graphs")
     alike = Counter(row["wl_hash"] for row in rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from builders.assemble.merge import Measured, Merged, count_undecided, count_wl_collisions, merge
+from builders.ledger import Tool
 from builders.measure.facts import Facts, Identity
 from builders.model_ref import ModelRef
 
@@ -29,7 +30,7 @@ def measured(
         variants={"Add{}": 2},
         num_searched=0,
     )
-    return Measured(number, "onnx", models or (ModelRef("zoo", f"m{number}"),), facts)
+    return Measured(number, "", dict.fromkeys(models or (ModelRef("zoo", f"m{number}"),), Tool("onnx", {})), facts)
 
 
 def graphs(*architectures: Measured) -> list[Merged]:
