@@ -451,7 +451,7 @@ def test_a_contribution_names_no_row_that_a_source_names(with_contributions):
     claims = replace(contribution("squeezenet", id="aaa/mine", family="mine"), exporter="mine")
     release = with_contributions(claims, contribution("vgg19", id="squeezenet"))
     rows = {row["name"]: row for row in every_row(release, "graphs")}
-    assert set(rows) == set(ZOO)
+    assert set(rows) == {*ZOO, "bvlc_alexnet"}
     squeezenet = rows["squeezenet"]
     assert (squeezenet["source"], squeezenet["origin"], squeezenet["family"], squeezenet["exporter"]) == (
         *("onnx-package", "published", "squeezenet", "onnx"),
@@ -466,7 +466,7 @@ def test_a_contribution_names_no_row_that_a_source_names(with_contributions):
 def test_removals_hold_for_contributions_and_no_path_shows(with_contributions, tmp_path):
     release = with_contributions(contribution(), contribution("zfnet512", id="bob/zfnet"), removals="ada/*\n")
     names = {row["name"] for row in every_row(release, "graphs")}
-    assert names == {*ZOO, "bob/zfnet"}
+    assert names == {*ZOO, "bvlc_alexnet", "bob/zfnet"}
     assert taken_in(release) == {contribution("zfnet512", id="bob/zfnet").path}
     everything = b"".join(path.read_bytes() for path in release.rglob("*") if path.is_file())
     assert str(tmp_path).encode() not in everything
