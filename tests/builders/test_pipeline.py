@@ -13,6 +13,7 @@ from pathlib import Path
 import onnx
 import pytest
 from onnx import TensorProto, helper
+from support.releases import lasting
 
 from builders.convert import CONVERTERS, Conversion, Converter, Exporter, Outcome, Request
 from builders.crawl import SOURCES, Page, Source
@@ -62,10 +63,6 @@ def finished(work):
     with suppress(LedgerError), Ledger(work, read_only=True) as ledger:
         return len(list(ledger.architectures()))
     return 0
-
-
-def files_of(directory):
-    return {str(file.relative_to(directory)): file.read_bytes() for file in directory.rglob("*") if file.is_file()}
 
 
 def save_model(path, op_type="Relu"):
@@ -285,7 +282,7 @@ def test_a_build_killed_again_and_again_gives_the_release_of_an_undisturbed_one(
         driver = start(tmp_path / place)
         _, errors = driver.communicate()
         assert driver.returncode == 0, errors
-    assert files_of(tmp_path / "killed" / "younger") == files_of(tmp_path / "undisturbed" / "younger") != {}
+    assert lasting(tmp_path / "killed" / "younger") == lasting(tmp_path / "undisturbed" / "younger") != {}
 
 
 def test_an_interrupt_ends_the_children_and_keeps_what_is_finished(tmp_path):

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from support.ledgers import conversion, fill
 from support.light import LIGHT
+from support.releases import files
 
 from builders.assemble import assemble
 from builders.convert import Conversion, Outcome
@@ -21,10 +22,6 @@ from builders.pipeline import build
 from builders.restore import restore
 from younger_hf.release import open_release
 from younger_hf.schema import SCHEMA
-
-
-def files_of(directory):
-    return {str(file.relative_to(directory)): file.read_bytes() for file in directory.rglob("*") if file.is_file()}
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +86,7 @@ def test_an_empty_ledger_takes_a_release_over_and_gives_the_same_bytes(made, tmp
         assert [entry.export_key for entry in ledger.entries()] == [entry.export_key for entry in entries]
         assert not (ledger.work / "restore").exists()
         assemble(ledger, tmp_path / "younger")
-    assert files_of(tmp_path / "younger") == files_of(younger)
+    assert files(tmp_path / "younger") == files(younger)
 
 
 def test_a_build_upon_a_release_converts_only_what_is_missing(made, tmp_path):
@@ -122,7 +119,7 @@ def test_a_failure_is_tried_again_when_asked(made, tmp_path):
 def rewritten(younger, tmp_path, config, change):
     """A copy of the release in which a config has other rows."""
     copy = tmp_path / "forged"
-    for name, content in files_of(younger).items():
+    for name, content in files(younger).items():
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         (copy / name).write_bytes(content)
     file = copy / config / "train-00000-of-00001.parquet"

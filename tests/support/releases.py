@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -29,3 +31,25 @@ def table(release: Path, config: str) -> dict[str, list[Row]]:
 def every_row(release: Path, config: str) -> list[Row]:
     """The rows of all splits of a config."""
     return [row for rows in table(release, config).values() for row in rows]
+
+
+def lasting(release: Path) -> dict[str, object]:
+    """The content of every file but for the time and memory that conversions took, which two builds never share.
+
+    Of the card and of croissant.json it is all but the sizes and hashes of the files that hold these.
+    """
+    content: dict[str, object] = dict(files(release))
+    for path in sorted((release / "conversions").glob("*.parquet")):
+        name = str(path.relative_to(release))
+        content[name] = pq.read_table(path).drop_columns(["seconds", "peak_memory"]).to_pylist()
+    card = (release / "README.md").read_text()
+    of_conversions = re.compile(r"(- config_name: conversions\n)(.*?)(?=\n- config_name|\n---)", re.DOTALL)
+    measured = re.compile(r"content [0-9a-f]+|download_size: \d+")
+    content["README.md"] = of_conversions.sub(lambda found: found[1] + measured.sub("", found[2]), card)
+    croissant = json.loads((release / "croissant.json").read_text())
+    del croissant["version"]
+    for file in croissant["distribution"]:
+        if file.get("contentUrl", "").startswith("conversions/"):
+            del file["sha256"], file["contentSize"]
+    content["croissant.json"] = croissant
+    return content
