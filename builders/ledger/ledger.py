@@ -247,6 +247,8 @@ class Ledger(LedgerFile):
         where that one is left out or has changed, of the first that has its export key. The order of attempts with one
         export key is that in which they were made.
 
+        No place of a file is told, not even by a key.
+
         Args:
             left_out: whether nothing is to be said of the model with this id.
         """
@@ -260,18 +262,20 @@ class Ledger(LedgerFile):
         rows = self._rows(
             f"SELECT model, record, models.export_key, attempt, {_ATTEMPT} FROM models LEFT JOIN attempts "  # noqa: S608
             "ON tried = model AND attempts.export_key = models.export_key "
-            "ORDER BY source, id, revision, component, models.export_key, model, attempt"
+            "ORDER BY source, id, revision, component, location, model, attempt"
         )
         for _, group in groupby(rows, key=itemgetter(0)):
             members = list(group)
             record, key = members[0][1:3]
-            model = dataclasses.replace(ModelRef.from_json(record), location="", stamp="")
-            if left_out(model.id):
+            listed = ModelRef.from_json(record)
+            if left_out(listed.id):
                 continue
+            model = dataclasses.replace(listed, location="", stamp="")
+            told = key if listed == model else export_key(model)  # a key of where a file lies is not told
             attempts = [_attempt(row[4:]) for row in members if row[3] is not None] + orphans.pop(key, [])
-            yield from (Entry(model, key, attempt) for attempt in attempts)
+            yield from (Entry(model, told, attempt) for attempt in attempts)
             if not attempts:
-                yield Entry(model, key)
+                yield Entry(model, told)
 
     def has_attempts(self, export_key: str, opset: int) -> bool:
         """Whether a model with this export key was tried for this opset."""
@@ -291,28 +295,26 @@ class Ledger(LedgerFile):
         with self._transaction():
             entered: set[tuple[str, int]] = set()
             for entry in entries:
-                number = self._restore_model(entry)
-                if (attempt := entry.attempt) is None:
+                number, attempt = self._restore_model(entry), entry.attempt
+                if number is None or attempt is None:
                     continue
                 named = entry.export_key, attempt.asked_opset
                 if named in entered or not self._connection.execute(_TRIED, named).fetchone():
                     entered.add(named)
                     self._restore_attempt(number, entry.export_key, attempt)
 
-    def _restore_model(self, entry: Entry) -> int:
-        """Enter a model under the export key that it had, unless it is there under that; gives its number."""
+    def _restore_model(self, entry: Entry) -> int | None:
+        """Enter a model under the export key that it had; its number, None if it is here with another key."""
         model = entry.model
-        named = (model.source, model.id, model.revision, model.component)
-        known = "SELECT model FROM models WHERE (source, id, revision, component, export_key) = (?, ?, ?, ?, ?)"
-        if row := self._connection.execute(known, (*named, entry.export_key)).fetchone():
-            return int(row[0])
-        # Files of one name in different places are several models, and their places are not told.
-        taken = "SELECT 1 FROM models WHERE (source, id, revision, component, location) = (?, ?, ?, ?, '')"
-        place = entry.export_key if self._connection.execute(taken, named).fetchone() else ""
+        named = model.source, model.id, model.revision, model.component
+        known = "SELECT model, export_key FROM models WHERE (source, id, revision, component) = (?, ?, ?, ?)"
+        rows = self._connection.execute(known, named).fetchall()
+        if rows:
+            return next((int(number) for number, key in rows if key == entry.export_key), None)
         (number,) = self._connection.execute(
             "INSERT INTO models (source, id, revision, component, location, export_key, config, record) "
-            "VALUES (?, ?, ?, ?, ?, ?, NULL, ?) RETURNING model",
-            (*named, place, entry.export_key, dataclasses.replace(model, config="", location=place).to_json()),
+            "VALUES (?, ?, ?, ?, '', ?, NULL, ?) RETURNING model",
+            (*named, entry.export_key, dataclasses.replace(model, config="").to_json()),
         ).fetchone()
         return int(number)
 

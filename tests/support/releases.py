@@ -34,9 +34,9 @@ def every_row(release: Path, config: str) -> list[Row]:
 
 
 def lasting(release: Path) -> dict[str, object]:
-    """The content of every file but for the time and memory that conversions took, which two builds never share.
+    """The content of every file but for what differs from build to build: the time and memory that conversions took.
 
-    Of the card and of croissant.json it is all but the sizes and hashes of the files that hold these.
+    Of the card and of croissant.json it is all but the sizes, hashes and row counts of the files that hold these.
     """
     content: dict[str, object] = dict(files(release))
     for path in sorted((release / "conversions").glob("*.parquet")):
@@ -44,8 +44,9 @@ def lasting(release: Path) -> dict[str, object]:
         content[name] = pq.read_table(path).drop_columns(["seconds", "peak_memory"]).to_pylist()
     card = (release / "README.md").read_text()
     of_conversions = re.compile(r"(- config_name: conversions\n)(.*?)(?=\n- config_name|\n---)", re.DOTALL)
-    measured = re.compile(r"content [0-9a-f]+|download_size: \d+")
-    content["README.md"] = of_conversions.sub(lambda found: found[1] + measured.sub("", found[2]), card)
+    measured = re.compile(r"content [0-9a-f]+|\d+")
+    card = of_conversions.sub(lambda found: found[1] + measured.sub("", found[2]), card)
+    content["README.md"] = re.sub(r"^\| `conversions` \|.*", "", card, flags=re.MULTILINE)
     croissant = json.loads((release / "croissant.json").read_text())
     del croissant["version"]
     for file in croissant["distribution"]:

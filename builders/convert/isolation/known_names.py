@@ -53,7 +53,7 @@ def _may_be_class(kind: str) -> bool:
     library, *names = kind.split(".")
     if _NUMBER.fullmatch(kind):
         return True
-    if library not in _LIBRARIES or not names or not all(map(_NAME.fullmatch, names)):
+    if library not in LIBRARIES or not names or not all(map(_NAME.fullmatch, names)):
         return False
     return find_spec(library) is None or _is_class(kind)
 
