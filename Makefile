@@ -5,6 +5,7 @@
 # make compat what loads a release or talks to the Hub, with every generation of datasets and huggingface_hub
 # make wheel  what pip installs, with each extra alone
 # make docs   the pages of docs/ and the API reference, as a site in site/
+# make release the release younger/, built on: what of all registries is not in it yet is converted, for many hours
 # make hostile what a hostile model tries, and how each try ends
 # make bench  every claim of speed, each against its named peer
 
@@ -23,7 +24,7 @@ TORCHVISION := \
     retinanet_resnet50_fpn shufflenet_v2_x1_0 squeezenet1_0 ssdlite320_mobilenet_v3_large swin_t vgg11_bn vit_b_16 \
     wide_resnet50_2
 
-.PHONY: demo test ci check compat wheel hostile docs bench install clean
+.PHONY: demo release test ci check compat wheel hostile docs bench install clean
 
 install: $(VENV)/installed
 
@@ -40,6 +41,13 @@ demo: install
 	cd demo && $(BIN)/younger-hf build --jobs $(JOBS) --work work --output younger \
 	    --source onnx-package --source torchvision:$(subst $(empty) $(empty),$(comma),$(strip $(TORCHVISION))) --source keras:MobileNetV2
 	cd demo && $(BIN)/python ../examples/first_steps.py
+
+# Sources that need no network, the composed ones last. Interrupt it at any time; run again, it goes on.
+SOURCES := onnx-package torchvision timm pytorchcv transformers diffusers keras open-clip litgpt pretrainedmodels \
+    segmentation-models-pytorch
+release: install
+	$(BIN)/younger-hf build --jobs $(JOBS) --work work --output younger $(if $(wildcard younger/README.md),--previous younger) \
+	    $(addprefix --source ,$(SOURCES))
 
 check: install
 	$(BIN)/ruff check .

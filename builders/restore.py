@@ -26,6 +26,7 @@ from builders.executor import Cancelled, Executor, Resources
 from builders.executor.local import LocalExecutor
 from builders.ledger import Entry, Ledger
 from builders.ledger.published import InvalidRowError, from_row
+from younger_hf.errors import ReleaseError
 from younger_hf.release import Release
 from younger_hf.schema import SCHEMA
 from younger_hf.text import plain
@@ -56,7 +57,7 @@ def restore(ledger: Ledger, release: Release, *, jobs: int = 1) -> int:
     """
     if CONVERSIONS not in release.configs or SKELETONS not in release.configs:
         return 0
-    entries = list(_entries(release))
+    entries = list(read_entries(release))
     wanted = {
         key
         for entry, key in entries
@@ -77,8 +78,14 @@ def restore(ledger: Ledger, release: Release, *, jobs: int = 1) -> int:
     return len(kept)
 
 
-def _entries(release: Release) -> Iterator[tuple[Entry, str | None]]:
-    """What config `conversions` says, with the key of the skeleton that each attempt gave."""
+def read_entries(release: Release) -> Iterator[tuple[Entry, str | None]]:
+    """What config `conversions` of a release says, with the key of the skeleton that each attempt gave.
+
+    Raises:
+        ReleaseError: there is no such config, a file is missing or damaged, or the Hub cannot be reached.
+    """
+    if CONVERSIONS not in release.configs:
+        raise ReleaseError(f"{release.name} has no config {CONVERSIONS}: it does not say what was tried for it")
     for _, part in release.row_groups(CONVERSIONS, list(SCHEMA[CONVERSIONS].columns)):
         for row in part.to_pylist():
             try:

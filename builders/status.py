@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from builders.ledger import Attempt, Crawl, Ending, Ledger
+from builders.restore import read_entries
+from younger_hf.release import Release
 from younger_hf.text import plain, table
 
 _EXTREMES: Final = 5
@@ -45,7 +48,8 @@ class Status:
             for ending in self.endings
         ]
         head = ("source", "outcome", "models", "conversions", "seconds", "fetched MiB", "peak MiB")
-        parts = [table(("crawl", "models", "finished"), crawls), table(head, endings, text_columns=2)]
+        parts = [table(("crawl", "models", "finished"), crawls)] if crawls else []
+        parts.append(table(head, endings, text_columns=2))
         for name, attempts in (("slowest", self.slowest), ("largest", self.largest)):
             rows = [
                 (
@@ -67,6 +71,17 @@ def summarize(ledger: Ledger) -> Status:
         slowest=tuple(ledger.largest_attempts("seconds", _EXTREMES)),
         largest=tuple(ledger.largest_attempts("peak_memory", _EXTREMES)),
     )
+
+
+def summarize_release(release: Release) -> Status:
+    """What the ledger of a release held, as far as its config `conversions` says.
+
+    Raises:
+        ReleaseError: the release has no such config, or it cannot be read.
+    """
+    with TemporaryDirectory(prefix="younger-status-") as directory, Ledger(directory) as ledger:
+        ledger.restore(entry for entry, _ in read_entries(release))
+        return summarize(ledger)
 
 
 def _seconds(value: float) -> str:

@@ -20,6 +20,8 @@ from builders.ledger.published import InvalidRowError, from_row, to_rows, withou
 from builders.model_ref import Evaluation, ModelRef
 from builders.pipeline import build
 from builders.restore import restore
+from builders.status import summarize_release
+from younger_hf.errors import ReleaseError
 from younger_hf.release import open_release
 from younger_hf.schema import SCHEMA
 
@@ -202,3 +204,25 @@ def test_rows_and_entries_are_inverses(made):
 )
 def test_a_message_names_no_place(message, shown):
     assert without_places(message) == shown
+
+
+def test_how_a_release_was_made_is_told_as_of_a_ledger(made):
+    status = summarize_release(open_release(made[0]))
+    endings = [(ending.source, ending.outcome, ending.models, ending.conversions) for ending in status.endings]
+    assert endings == [
+        ("huggingface", "ok", 2, 1),
+        ("zoo", "ok", 2, 2),
+        ("zoo", "timeout", 1, 1),
+        ("zoo", "untried", 1, 0),
+    ]
+    assert status.slowest[0].seconds == 60.123
+    assert str(status).startswith("source       outcome")
+
+
+def test_a_release_that_does_not_say_how_it_was_made_is_refused(made, tmp_path):
+    release = open_release(made[0])
+    configs = {name: splits for name, splits in release.configs.items() if name != "conversions"}
+    with pytest.raises(ReleaseError, match="has no config conversions"):
+        summarize_release(replace(release, configs=configs))
+    with Ledger(tmp_path / "work") as ledger:
+        assert restore(ledger, replace(release, configs=configs)) == 0

@@ -70,4 +70,4 @@ def test_names_from_a_hub_do_nothing_to_a_terminal(ledger):
 
 
 def test_an_empty_ledger_has_empty_tables(ledger):
-    assert str(summarize(ledger)).startswith("crawl  models  finished\n\nsource")
+    assert str(summarize(ledger)).startswith("source  outcome")

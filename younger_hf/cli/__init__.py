@@ -120,15 +120,28 @@ def build(
 
 @app.command()
 def status(
-    work: Annotated[Path, typer.Option(help="Directory of the ledger; a build may be running there.")],
+    release: Annotated[
+        str | None, typer.Argument(help="A release directory or Hub repository: how it was made.")
+    ] = None,
+    work: Annotated[Path | None, typer.Option(help="Directory of a ledger; a build may be running there.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show the progress of a build: models and outcomes by source, the slowest and the largest."""
-    from builders.ledger import Ledger
-    from builders.status import summarize
+    """Show how far a build has come, or how a release was made.
 
-    with Ledger(work, read_only=True) as ledger:
-        summary = summarize(ledger)
+    Models and outcomes by source, the slowest and the largest.
+    """
+    if (release is None) == (work is None):
+        raise UsageError("status takes a release, or the ledger of a build: --work DIRECTORY")
+    from builders.ledger import Ledger
+    from builders.status import summarize, summarize_release
+
+    if work is None:
+        from younger_hf.release import open_release
+
+        summary = summarize_release(open_release(str(release)))
+    else:
+        with Ledger(work, read_only=True) as ledger:
+            summary = summarize(ledger)
     typer.echo(summary.to_json() if as_json else str(summary))
 
 
