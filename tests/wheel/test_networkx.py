@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import networkx as nx
 import numpy as np
 
@@ -15,6 +17,8 @@ def test_a_row_is_a_graph_of_networkx_and_comes_back(release, tmp_path):
     assert isinstance(graph, nx.MultiDiGraph)
     assert (len(graph), graph.number_of_edges()) == (row["num_nodes"], row["num_edges"])
     assert nx.is_directed_acyclic_graph(graph)
+    nx.write_gexf(graph, tmp_path / "graph.gexf")
+    json.dumps(nx.node_link_data(graph))
     nx.write_graphml(graph, tmp_path / "graph.graphml")
     back = younger_hf.from_networkx(nx.read_graphml(tmp_path / "graph.graphml"))
     assert back.operator == younger_hf.to_graph(row, vocabulary).operator

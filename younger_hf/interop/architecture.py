@@ -155,7 +155,8 @@ class Piece:
             self._boundary.check_positions(num_nodes)
         self._targets = {target.column: _Numbers(batch.column(target.column), target) for target in plan.targets}
         self._is_single = plan.is_single
-        self._labels = {label: batch.column(label) for label in plan.labels}
+        # Texts of a whole piece come several times faster than one by one.
+        self._labels = {label: batch.column(label).to_pylist() for label in plan.labels}
 
     def __len__(self) -> int:
         return self._num_rows
@@ -182,7 +183,7 @@ class Piece:
         if self._keys is not None:
             fields["fingerprint"] = self._keys[row].as_py()
         for label, column in self._labels.items():
-            fields[label] = column[row].as_py() or ""
+            fields[label] = column[row] or ""
         fields["vocabulary"] = self._vocabulary
         # Setting the fields one by one takes longer than everything above.
         data = copy.copy(_EMPTY)
