@@ -1,4 +1,4 @@
-"""A name that a user gave, held against the names that there are: the nearest ones go into the error."""
+"""Validation of a name that a user gave: the error suggests close matches."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What others may add by name: a table of what is built in, and the entry points of installed packages beside it.
+"""Extensions by name: a table of the built-in ones, and the entry points of installed packages.
 
-A name stands for an object, or for the place of one, `package.module:attribute`, which is imported when it is asked
-for. A package adds one by an entry point, without a fork:
+A name stands for an object, or for its place `package.module:attribute`, which is imported on first use. A package
+adds one by an entry point, without a fork:
 
     [project.entry-points."younger_hf.sources"]
     atlas = "younger_atlas:SOURCE"

@@ -1,7 +1,7 @@
 """Settings that a dataclass declares once: what its command line, its files and its checks read.
 
-In goes a field with its help, limits and choices; out come values that have been held against them. A subclass that
-changes a default alone keeps what the field was declared with.
+In goes a field with its help, limits and choices; out come validated values. A subclass that changes
+a default alone keeps the rest of the declaration.
 """
 
 from __future__ import annotations

@@ -29,15 +29,15 @@ def evaluate(
     split: Annotated[str | None, typer.Option(help="train, validation, test or unseen. [default: test]")] = None,
     release: Annotated[
         str | None,
-        typer.Option(help="Of a file: hold its labels against it. Of a run: another than it was trained on."),
+        typer.Option(help="For a file: the release to check its labels against. For a run: another than its own."),
     ] = None,
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Print the row of the paper's tables that a run earns, or that a file of predictions shows.
+    """Score a run, or a file of predictions, and print the row that it gives in the paper's tables.
 
-    Of a run, predictions-SPLIT.parquet and evaluation-SPLIT.json are written beside it. A leaderboard entry is that
-    Parquet file: with --release, this command refuses labels that are not the release's, and rows that are left out.
+    For a run, this writes predictions-SPLIT.parquet and evaluation-SPLIT.json into its directory. The Parquet file is
+    a leaderboard entry: with --release, it is refused if its labels are not the release's, or if rows are missing.
     """
     if what.is_dir():
         from younger_hf.recipes.run import Run
@@ -58,7 +58,7 @@ def evaluate(
         notes = [
             f"the labels are those of {release}, and none is left out"
             if release
-            else f"the labels are what {what} says: hold them against a release with --release"
+            else f"the labels are what {what} says: check them against a release with --release"
         ]
     of = predictions.of
     row = {
@@ -82,10 +82,10 @@ def embed(
     run: Annotated[Path, typer.Argument(help="A run's directory.")],
     level: Annotated[str, typer.Option(help="node (the operators), subgraph or graph.")],
     output: Annotated[Path, typer.Option(help="Directory for LEVEL-embeddings.parquet and .png.")],
-    release: Annotated[str | None, typer.Option(help="Another release than the run was trained on.")] = None,
+    release: Annotated[str | None, typer.Option(help="Another release than the run's own.")] = None,
     device: Device = "auto",
 ) -> None:
-    """Write what a run has learned as vectors, and draw them by t-SNE as the paper does."""
+    """Write the embeddings that a run has learned, and draw them by t-SNE as in the paper."""
     from younger_hf.recipes.embed_release import write_embeddings
     from younger_hf.recipes.run import Run
 
@@ -98,16 +98,16 @@ def suggest(
     model: Annotated[Path, typer.Argument(help="An ONNX file; its weights are not read.")],
     run: Annotated[Path, typer.Option(help="A run's directory.")],
     node: Annotated[
-        str | None, typer.Option(help="The place to fill: a node's name, or its position. For a run of operator.")
+        str | None, typer.Option(help="The node to fill, by its name or position. For a run of operator.")
     ] = None,
     edge: Annotated[
         tuple[str, str] | None,
         typer.Option(help="Two nodes: is there a data flow from the first to the second? For a run of dataflow."),
     ] = None,
-    top: Annotated[int, typer.Option(min=1, help="How many operators are listed.")] = 10,
+    top: Annotated[int, typer.Option(min=1, help="How many operators to list.")] = 10,
     as_json: AsJson = False,
 ) -> None:
-    """Say which operators are likeliest in a place of a model, or how likely a data flow between two nodes is."""
+    """Suggest operators for a node of a model, or give the probability of a data flow between two nodes."""
     from younger_hf.recipes.run import Run
     from younger_hf.recipes.suggest import edge_facts, place_facts
 

@@ -123,7 +123,7 @@ def _fill(run: Run) -> None:
     except KeyboardInterrupt:
         if (run.directory / "config.json").is_file():
             command = f"younger-hf train {run.config.recipe} --run {run.directory} --resume"
-            typer.echo(f"go on with: {command}", err=True)
+            typer.echo(f"resume with: {command}", err=True)
         raise
     best = run.best()
     scores = "  ".join(f"{name} {best[name]:.4f}" for name in run.config.task.metrics)

@@ -1,8 +1,8 @@
-"""`Recipe`: how one trains for a task, and the table of those that there are.
+"""`Recipe`: how to train for a task, and the table of all recipes.
 
-A built-in recipe is one file and a line in `RECIPES`. Other packages add theirs by entry points of the group
-`younger_hf.recipes`, and `younger-hf train NAME` finds them. A recipe's module is imported for its `--help`, so PyTorch
-is imported inside its functions.
+A built-in recipe is one file and a line in `RECIPES`; other packages add theirs by entry points of the group
+`younger_hf.recipes`. `younger-hf train NAME` finds both. The module of a recipe is imported for its `--help`, so it
+imports PyTorch inside its functions.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from younger_hf.tasks.task import TASKS, Task
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one trains for a task.
+    """How to train for a task.
 
     Attributes:
         summary: what `younger-hf train --help` says of it.
@@ -44,7 +44,7 @@ class Recipe:
 
     @property
     def name(self) -> str:
-        """By which it is trained: `younger-hf train NAME`."""
+        """Its name on the command line: `younger-hf train NAME`."""
         return self.config.recipe
 
     @property
@@ -54,19 +54,22 @@ class Recipe:
 
 
 RECIPES: Final[Extensions[Recipe]] = Extensions(
-    "recipe",
-    "younger_hf.recipes",
-    Recipe,
-    {"dataflow": "younger_hf.recipes.dataflow:RECIPE", "operator": "younger_hf.recipes.operator:RECIPE"},
+    kind="recipe",
+    group="younger_hf.recipes",
+    type=Recipe,
+    built_in={
+        "dataflow": "younger_hf.recipes.dataflow:RECIPE",
+        "operator": "younger_hf.recipes.operator:RECIPE",
+    },
 )
 """All recipes by name; `find_recipe` gives one."""
 
 
 def find_recipe(name: str) -> Recipe:
-    """The recipe of a name.
+    """Look up a recipe.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is no recipe of this name; the message suggests close matches.
         ExtensionError: an installed package adds it, and it cannot be used.
     """
     recipe = RECIPES.find(name)

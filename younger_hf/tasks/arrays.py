@@ -1,4 +1,4 @@
-"""Arrays that a user hands in, held against what a task expects of them."""
+"""Validation of the arrays that a user passes to an `Evaluator`."""
 
 from __future__ import annotations
 

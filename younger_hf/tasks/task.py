@@ -78,9 +78,12 @@ class Task:
 
 
 TASKS: Final[Extensions[Task]] = Extensions(
-    "task",
-    "younger_hf.tasks",
-    Task,
-    {"dataflow": "younger_hf.tasks.dataflow:TASK", "operator": "younger_hf.tasks.operator:TASK"},
+    kind="task",
+    group="younger_hf.tasks",
+    type=Task,
+    built_in={
+        "dataflow": "younger_hf.tasks.dataflow:TASK",
+        "operator": "younger_hf.tasks.operator:TASK",
+    },
 )
 """All tasks by name; `TASKS.find(name)` gives one."""

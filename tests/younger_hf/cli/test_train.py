@@ -95,7 +95,7 @@ def test_ctrl_c_leaves_a_run_that_can_be_resumed(train, monkeypatch):
         patch.setattr(torch.optim.Adam, "step", press)
         told = train("dataflow", "--model", "gcn", "--run", "mine", *QUICK)
     assert told.code == 130
-    assert "go on with: younger-hf train dataflow --run mine --resume\n" in told.err
+    assert "resume with: younger-hf train dataflow --run mine --resume\n" in told.err
     assert Run.open(Path("mine")).position.step == 4
     told = train("dataflow", "--run", "mine", "--resume", on=None)
     assert told.code == 0

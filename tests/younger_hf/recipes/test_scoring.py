@@ -76,7 +76,7 @@ def test_the_command_prints_the_row_and_writes_the_same_files_each_time(trained,
     assert list(facts) == ["model", "of", "labels", "metrics"]
     assert facts["metrics"] == Evaluator.score(run / "predictions-test.parquet")
     assert (facts["of"]["held_out"], facts["of"]["seed"]) == (0.2, 12345)
-    assert "hold them against a release with --release" in done.stderr
+    assert "check them against a release with --release" in done.stderr
 
 
 def test_a_file_that_lies_is_refused_by_the_command(trained, release, tmp_path):
