@@ -33,6 +33,7 @@ class ModelRef:
         library: what the model is written in, by which its exporter is chosen.
         task: the Hub's name of the task, "" if unknown.
         family: the architecture family (a registry's module, a configuration's model type), "" if unknown.
+        backbones: what its configuration says that it is built upon, in the same words as `family`.
         license: the license identifier of the published model, "" if unknown.
         tags: the hub's tags.
         downloads: downloads as the hub counts them, or None.
@@ -69,6 +70,7 @@ class ModelRef:
     location: str = ""
     stamp: str = ""
     refused: str = ""
+    backbones: tuple[str, ...] = ()
 
     @property
     def has_remote_files(self) -> bool:
@@ -86,5 +88,6 @@ class ModelRef:
         """The reference that `to_json` wrote."""
         fields = json.loads(text)
         fields["tags"] = tuple(fields["tags"])
+        fields["backbones"] = tuple(fields.get("backbones", ()))  # older ledgers do not have it
         fields["evaluations"] = tuple(Evaluation(**result) for result in fields["evaluations"])
         return cls(**fields)

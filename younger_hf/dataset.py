@@ -41,6 +41,7 @@ def load(
     hub: Names = None,
     task: Names = None,
     family: Names = None,
+    backbone: Names = None,
     origin: Names = None,
     license: Names = None,  # noqa: A002 - the name of the column
     min_nodes: SupportsIndex | None = None,
@@ -74,12 +75,13 @@ def load(
         revision: the repository's branch, tag or commit.
         streaming: read rows on demand, without storing them. Otherwise `datasets` caches the rows, separately for
             each combination of filters by column.
-        split_scheme: "family", where no model family is in two splits; "stratified", where every family of validation
-            and test is in train too (column `stratified_split`), which is for learning families; or "paper", the
-            scheme of the paper (column `paper_split`), whose splits share families by chance.
+        split_scheme: "family", where no model family or backbone is in two splits; "stratified", where every family of
+            validation and test is in train too (column `stratified_split`), which is for learning families; or
+            "paper", the scheme of the paper (column `paper_split`), whose splits share families by chance.
         hub: where the model comes from (column `source`): "torchvision", "huggingface", …
         task: the task of the model: "image-classification", …
-        family: the architecture family: "resnet", …
+        family: the architecture family, in any source's spelling: "resnet", "MobileNet_V2", …
+        backbone: the family of the model that it is built upon, as "resnet" of detectors; as for `family`.
         origin: "published", "published-configuration", "registry", "default-configuration", "composed" or
             "contributed".
         license: the licence identifier of the model: "apache-2.0", …
@@ -101,7 +103,14 @@ def load(
     check_choice("split scheme", split_scheme, SPLIT_SCHEMES)
     release = open_release(source, revision)
     release.splits(config)
-    names = {"hub": hub, "task": task, "family": family, "origin": origin, "license": license}
+    names = {
+        "hub": hub,
+        "task": task,
+        "family": family,
+        "backbone": backbone,
+        "origin": origin,
+        "license": license,
+    }
     conditions = column_conditions(release, config, names, min_nodes, max_nodes)
     some, every = operator_ids(release, config, operators), operator_ids(release, config, all_operators)
     if split_scheme == "family":

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from younger_hf.choices import check_choice
 from younger_hf.errors import UsageError
+from younger_hf.families import family_of
 from younger_hf.list_columns import flatten_rows
 from younger_hf.release import Condition, Release
 from younger_hf.schema import MASK, UNKNOWN
@@ -26,7 +27,14 @@ from younger_hf.vocabulary import Vocabulary
 Names = str | Collection[str] | None
 """The names of which a row has to have one; None for any row."""
 
-COLUMNS: Final = {"hub": "source", "task": "task", "family": "family", "origin": "origin", "license": "license"}
+COLUMNS: Final = {
+    "hub": "source",
+    "task": "task",
+    "family": "family",
+    "backbone": "backbone",
+    "origin": "origin",
+    "license": "license",
+}
 """The filters by name, and the column that each looks at."""
 
 _SIZE: Final = "num_nodes"
@@ -57,7 +65,10 @@ def column_conditions(
         ReleaseError: a file is missing or damaged.
     """
     wanted = {filter_: _as_names(filter_, one) for filter_, one in names.items() if one is not None}
-    conditions: list[Condition] = [(COLUMNS[filter_], "in", some) for filter_, some in wanted.items()]
+    conditions: list[Condition] = [
+        (COLUMNS[filter_], "in", sorted({one for name in some for one in _spellings(filter_, name)}))
+        for filter_, some in wanted.items()
+    ]
     for comparison, bound in ((">=", min_nodes), ("<=", max_nodes)):
         if bound is not None:
             conditions.append((_SIZE, comparison, _as_number(bound)))
@@ -163,8 +174,17 @@ def _check_names(release: Release, config: str, wanted: Mapping[str, list[str]])
     for _, table in release.row_groups(config, [COLUMNS[filter_] for filter_ in wanted]):
         for filter_ in wanted:
             seen[filter_].update(table[COLUMNS[filter_]].unique().drop_null().to_pylist())
-        if all(seen[filter_].issuperset(names) for filter_, names in wanted.items()):
+        if not any(_missing(seen, filter_, names) for filter_, names in wanted.items()):
             return
     for filter_, names in wanted.items():
-        for name in names:
+        for name in _missing(seen, filter_, names):
             check_choice(filter_, name, sorted(seen[filter_]))
+
+
+def _spellings(filter_: str, name: str) -> tuple[str, ...]:
+    """What a column may have for a name: families are in one spelling there, whatever their source calls them."""
+    return (name, family_of(name)) if filter_ in ("family", "backbone") else (name,)
+
+
+def _missing(seen: Mapping[str, set[str]], filter_: str, names: Sequence[str]) -> list[str]:
+    return [name for name in names if seen[filter_].isdisjoint(_spellings(filter_, name))]

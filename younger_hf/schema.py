@@ -126,7 +126,10 @@ _SCALARS: Final = {
         "`default-configuration`, `composed` (parts that a library combines, and nobody published), `contributed`",
     ),
     "task": Column(_STRING, "what the representative model is for, in the words of its source"),
-    "family": Column(_STRING, "the family of architectures that it belongs to, in the words of its source"),
+    "family": Column(_STRING, "the family of architectures that it belongs to, in one spelling for all sources"),
+    "backbone": Column(
+        _STRING, "the family of the model that it is built upon, or several joined by `+`; null where there is none"
+    ),
     "library": Column(_STRING, "the library that it is made with"),
     "license": Column(_STRING, "identifier of the licence of the representative model"),
     "exporter": _EXPORTER,

@@ -16,6 +16,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final, Literal
 
+from builders.backbones import backbones_in
 from builders.convert import Conversion, Outcome, Request
 from builders.export_key import export_key
 from builders.ledger.file import LedgerError, LedgerFile
@@ -96,6 +97,8 @@ class Ledger(LedgerFile):
             ).fetchone()
         ):
             model = dataclasses.replace(model, config=zlib.decompress(row[0]).decode())
+        if model.config and not model.backbones:
+            model = dataclasses.replace(model, backbones=backbones_in(model.config))
         (number,) = self._connection.execute(
             "INSERT INTO models (source, id, revision, component, location, export_key, config, record) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE "

@@ -199,7 +199,7 @@ def test_a_misspelt_name_gets_the_nearest_ones(large_release):
         },
         "no task 'x': there is image-classification, image-segmentation$": {"task": "x"},
         "no hub 'hugingface': did you mean huggingface": {"hub": "hugingface"},
-        "no family 'ResNet': did you mean resnet": {"family": "ResNet", "task": "image-classification"},
+        "no family 'ResNett': did you mean resnet": {"family": "ResNett", "task": "image-classification"},
         "no license 'apache-2': did you mean apache-2.0": {"license": "apache-2"},
         "no origin 'publish': did you mean published": {"origin": "publish"},
         "no operator 'softmax': did you mean Softmax": {"operators": "softmax"},
@@ -208,6 +208,12 @@ def test_a_misspelt_name_gets_the_nearest_ones(large_release):
     }.items():
         with pytest.raises(UsageError, match=arguments):
             load("graphs", "train", large_release, **message)
+
+
+def test_a_family_is_found_in_the_spelling_of_any_source(large_release):
+    wanted = load("graphs", "train", large_release, family="resnet")["fingerprint"]
+    assert wanted
+    assert load("graphs", "train", large_release, family="ResNet_v2")["fingerprint"] == wanted
 
 
 def test_a_name_is_known_where_another_split_has_it(release):

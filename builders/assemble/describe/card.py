@@ -23,6 +23,7 @@ from builders.assemble.describe.croissant import CITATION
 from builders.assemble.describe.report import ReleaseReport
 from builders.assemble.merge import Merged
 from builders.assemble.split.assignment import PAPER_SEED
+from builders.assemble.split.families import model_backbones, model_family
 from builders.assemble.write.configs import Files
 from builders.assemble.write.features import card_features
 from builders.assemble.write.parquet import SplitFiles
@@ -231,15 +232,17 @@ def _tables(graphs: Sequence[Merged]) -> list[dict[str, Any]]:
     for row in graphs:
         nodes.update(row.representative.facts.types)
     exporters = Counter(tool.exporter for row in graphs for one in row.members for tool in one.models.values())
-    return [
+    tables = [
         _table("source", "models", Counter(model.source for model in models), 30),
         _table("origin", "models", Counter(model.origin for model in models), 10),
         _table("exporter", "models", exporters, 30),
         _table("licence of the model", "models", Counter(model.license or "not stated" for model in models), 30),
         _table("task", "models", Counter(model.task or "not stated" for model in models), 40),
-        _table("family", "models", Counter(model.family or "not known" for model in models), 40),
+        _table("family", "models", Counter(model_family(model) or "not known" for model in models), 40),
+        _table("backbone", "models", Counter(one for model in models for one in model_backbones(model)), 30),
         _table("operator", "nodes", nodes, 30),
     ]
+    return [table for table in tables if table["counts"]]
 
 
 def _table(title: str, unit: str, counts: Mapping[str, int], most: int) -> dict[str, Any]:

@@ -99,8 +99,8 @@ _RAI: Final[Json] = {
     ],
     "rai:dataLimitations": [
         "A graph has no parameter values and no training data: it says nothing of a model's quality.",
-        "Families are as the sources state them; architectures of different families can be alike, so that a split by "
-        "family is no proof that nothing similar was seen.",
+        "Families are as the sources state them, in one spelling; architectures of different families can be alike, "
+        "so that a split by family is no proof that nothing similar was seen.",
         "The split of the paper, kept for comparison, has graphs of one family on both sides.",
         "Reported evaluations are the publishers' own and are not verified.",
     ],

@@ -5,7 +5,6 @@ In go families, sizes and operators of the rows of a config; out comes a split n
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from hashlib import blake2b
@@ -13,7 +12,6 @@ from typing import Final
 
 import numpy as np
 
-from builders.model_ref import ModelRef
 from younger_hf.graph import IntArray
 from younger_hf.schema import SPLITS
 
@@ -23,12 +21,6 @@ SHARES: Final = {TRAIN: 0.8, VALIDATION: 0.1, TEST: 0.1}
 PAPER_SEED: Final = 1234
 _PAPER_BINS: Final = 10
 _PAPER_FEW_ROWS: Final = 100
-
-
-def family_name(model: ModelRef) -> str:
-    """The family of a model in one spelling for all libraries; a model without one is its own family."""
-    family = re.sub(r"[^a-z0-9]", "", model.family.casefold())
-    return f"family {family}" if family else f"model {model.source} {model.id}"
 
 
 def join_families(rows: Iterable[Collection[str]]) -> dict[str, str]:

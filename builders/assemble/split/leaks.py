@@ -61,13 +61,18 @@ def share_with_train(
 
 
 def graph_leaks(graphs: Sequence[PlacedRow], type_graphs: Sequence[PlacedRow]) -> list[Leak]:
-    """The leaks of `graphs` and `graphs-no-attributes`."""
+    """The leaks of `graphs` and `graphs-no-attributes`; of near-duplicates where any are known."""
     families, type_families = ([row.families for row in rows] for rows in (graphs, type_graphs))
-    kinds = [
+    kinds: list[tuple[str, str, Sequence[PlacedRow], Sequence[Collection[Hashable]]]] = [
         ("graphs", "the same graph without attributes", graphs, [{row.parent} for row in graphs]),
-        ("graphs", "a model of the same family", graphs, families),
-        ("graphs-no-attributes", "a model of the same family", type_graphs, type_families),
+        ("graphs", "a model of the same family or backbone", graphs, families),
+        ("graphs-no-attributes", "a model of the same family or backbone", type_graphs, type_families),
     ]
+    if any(row.near for row in type_graphs):
+        kinds += [
+            ("graphs", "a near-duplicate", graphs, [row.near for row in graphs]),
+            ("graphs-no-attributes", "a near-duplicate", type_graphs, [row.near for row in type_graphs]),
+        ]
     return [
         Leak(
             config,

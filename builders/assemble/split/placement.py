@@ -1,25 +1,25 @@
 """The place of every row: where it stands in its config, and in which split.
 
-In go merged architectures and the splits of the release before; out come the rows of each config in the order of
-(size decile, key), with their splits.
+In go merged architectures, the splits of the release before and pairs of near-duplicates; out come the rows of each
+config in the order of (size decile, key), with their splits.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from builders.assemble.merge import Merged
 from builders.assemble.split.assignment import (
     TRAIN,
     assign_groups,
-    family_name,
     join_families,
     paper_splits,
     set_apart_unseen,
     size_deciles,
 )
+from builders.assemble.split.families import model_family, split_families
 from builders.assemble.split.kept import keep_family_splits
 from builders.assemble.split.stratified import stratified_splits
 from younger_hf.schema import SPLITS
@@ -41,6 +41,7 @@ class PlacedRow:
         split: its family split, or unseen.
         paper_split: by the paper's scheme.
         stratified_split: that by which every family of validation and test is in train too.
+        near: the pairs of near-duplicates that it, or what it stands for or is part of, is in.
     """
 
     merged: Merged
@@ -51,11 +52,12 @@ class PlacedRow:
     split: str = TRAIN
     paper_split: str | None = None
     stratified_split: str = TRAIN
+    near: frozenset[str] = frozenset()
 
     @property
     def families(self) -> set[str]:
-        """The families of its models."""
-        return {family_name(model) for model, _ in self.merged.models}
+        """The families of its models and of their backbones."""
+        return _families(self.merged)
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ def place_rows(
     seed: int,
     published: Mapping[str, Splits] | None = None,
     stratified: Mapping[str, Splits] | None = None,
+    near_duplicates: Iterable[tuple[str, str]] = (),
 ) -> Placement:
     """Give every row its place.
 
@@ -89,16 +92,20 @@ def place_rows(
         seed: of the split by family.
         published: for each config the splits of the release before.
         stratified: for each config its stratified splits.
+        near_duplicates: pairs of rows of `graphs`, by fingerprint, that are to be in one split though they may be of
+            different families; those of which no row is here are passed over.
     """
     graph_splits = (published or {}).get("graphs", {})
     type_splits = (published or {}).get("graphs-no-attributes", {})
-    families = [{family_name(model) for model, _ in row.models} for row in type_graphs]
+    near = _near(type_graphs, near_duplicates)
+    # A pair that must not be parted is like a family of two.
+    families = [_families(row) | pairs for row, pairs in zip(type_graphs, near, strict=True)]
     group_of = join_families(families)
     # Rows that are alike without attributes are in one family split: it is decided for them together.
     kept = keep_family_splits(families, [_published(row, type_splits, graph_splits) for row in type_graphs])
     types = [
-        PlacedRow(row, "", group_of[min(names)], split or "")
-        for row, names, split in zip(type_graphs, families, kept, strict=True)
+        PlacedRow(row, "", group_of[min(names)], split or "", near=frozenset(pairs))
+        for row, names, split, pairs in zip(type_graphs, families, kept, near, strict=True)
     ]
     graphs = [replace(row, merged=graph, parent=row.merged.key) for row in types for graph in row.merged.parts]
     skeletons = [replace(row, merged=part, parent=row.merged.key) for row in graphs for part in row.merged.parts]
@@ -118,6 +125,22 @@ def place_rows(
         skeletons=_place(skeletons),
         conflicts=sum(count > 1 for count in splits_of.values()),
     )
+
+
+def _families(row: Merged) -> set[str]:
+    return set().union(*(split_families(model) for model, _ in row.models))
+
+
+def _near(type_graphs: Sequence[Merged], near_duplicates: Iterable[tuple[str, str]]) -> list[set[str]]:
+    """For each row without attributes the names of the pairs that it is one of, if the other is another row."""
+    place = {graph.key: number for number, row in enumerate(type_graphs) for graph in row.parts}
+    near: list[set[str]] = [set() for _ in type_graphs]
+    for pair in near_duplicates:
+        places = {place[key] for key in pair if key in place}
+        if len(places) == 2:
+            for number in places:
+                near[number].add(f"near {' '.join(sorted(pair))}")
+    return near
 
 
 def _published(row: Merged, type_splits: Splits, graph_splits: Splits) -> str | None:
@@ -142,7 +165,7 @@ def _split(
     by_family = [row.family_split or assigned[row.group] for row in rows]
     splits = set_apart_unseen(by_family, operators, [published.get(row.merged.key) for row in rows])
     keys = [row.merged.key for row in rows]
-    strata = [row.merged.representative.prominent_model.family for row in rows]
+    strata = [model_family(row.merged.representative.prominent_model) for row in rows]
     by_stratum = stratified_splits(keys, strata, [stratified.get(key) for key in keys])
     return [
         replace(row, family_split=family_split, split=split, paper_split=paper_split, stratified_split=stratified_split)

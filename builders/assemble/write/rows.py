@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from builders.assemble.merge import Merged
+from builders.assemble.split.families import model_backbones, model_family
 from builders.assemble.split.placement import PlacedRow
 from builders.assemble.subgraphs.found import FoundSubgraphs
 from builders.assemble.subgraphs.placement import PlacedSubgraph
@@ -134,7 +135,8 @@ def _scalars(merged: Merged, num_skeletons: int) -> Row:
         "source": model.source,
         "origin": model.origin,
         "task": model.task or None,
-        "family": model.family or None,
+        "family": model_family(model) or None,
+        "backbone": "+".join(model_backbones(model)) or None,
         "library": model.library or None,
         "license": model.license or None,
         "exporter": architecture.exporter,

@@ -11,13 +11,11 @@ from hypothesis import strategies as st
 
 from builders.assemble.split.assignment import (
     assign_groups,
-    family_name,
     join_families,
     paper_splits,
     set_apart_unseen,
     size_deciles,
 )
-from builders.model_ref import ModelRef
 
 PAPER_TEST_ROWS_OF_150 = [5, 28, 38, 48, 71, 75, 93, 118, 126, 138]
 
@@ -42,16 +40,6 @@ def test_groups_do_not_depend_on_the_order_of_rows(rows: list[set[str]], random:
     shuffled = list(rows)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     assert join_families(rows) == join_families(shuffled)
-
-
-def test_one_family_has_one_name_in_all_libraries() -> None:
-    names = {family_name(ModelRef("s", "m", family=family)) for family in ("ResNet", "resnet", "res-net", "Res_Net")}
-    assert len(names) == 1
-
-
-def test_a_model_without_a_family_is_a_family_by_itself() -> None:
-    assert family_name(ModelRef("hub", "a/x")) != family_name(ModelRef("hub", "a/y"))
-    assert family_name(ModelRef("hub", "a/x", "1")) == family_name(ModelRef("hub", "a/x", "2"))
 
 
 def test_a_split_is_eight_to_one_to_one_in_rows() -> None:
