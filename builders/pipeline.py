@@ -208,6 +208,7 @@ def build(
     seed: int = 1234,
     previous: str | Path | None = None,
     allow_unisolated_code: bool = False,
+    allow_removals: bool = False,
 ) -> ReleaseReport:
     """Collect into the ledger of the directory `work`, and make a release of all that it holds.
 
@@ -224,10 +225,12 @@ def build(
         seed: of the splits.
         previous: the release before, as for `assemble`; contributions that wait there are taken in.
         allow_unisolated_code: as for `collect`.
+        allow_removals: as for `assemble`.
 
     Raises:
         UsageError: a source or a model that does not exist, or something at `output` that is no release.
-        ReleaseError: there is no release `previous`, or a line of a `removals.txt` makes no sense.
+        ReleaseError: there is no release `previous`, rows of it would be lost, or a line of a `removals.txt` makes no
+            sense.
         YoungerError: nothing could be converted, or the output cannot be written. An earlier release stays as it was.
     """
     from builders.assemble import assemble, check_place
@@ -256,4 +259,4 @@ def build(
             more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
             reason = next((f"{model.id}: {message or outcome}{more}" for model, outcome, message in failures), "")
             raise YoungerError(f"no model could be converted: {reason or 'no source is given'}")
-        return assemble(ledger, release, jobs=jobs, seed=seed, previous=previous)
+        return assemble(ledger, release, jobs=jobs, seed=seed, previous=previous, allow_removals=allow_removals)

@@ -84,6 +84,14 @@ class Removals:
         """The first of some models that is to be left out."""
         return next(filter(self.cover, model_ids), None)
 
+    def unmatched(self, model_ids: Iterable[str]) -> frozenset[str]:
+        """The entries that none of some models is meant by."""
+        found: set[str] = set()
+        for model_id in map(str.casefold, model_ids):
+            owner, slash, _ = model_id.partition("/")
+            found |= {model_id, f"{owner}{slash}*"}
+        return self.entries - found
+
     def to_bytes(self) -> bytes:
         """The content of the file."""
         return "".join(f"{line}\n" for line in self.lines).encode()

@@ -7,7 +7,7 @@ Of the rows, which are read a row group at a time, only keys, splits and digests
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -26,6 +26,10 @@ from younger_hf.vocabulary import KINDS, Vocabulary
 # Config `operators` is compared as a vocabulary.
 _COMPARED: Final = tuple(name for name, config in SCHEMA.items() if len(config.key) == 1)
 _MOST_SHOWN: Final = 10
+
+OF_THE_KEY: Final = ("node_operator", "node_variant", "node_scope", "edge_index", "edge_slot", "boundary", "onnx")
+"""The large columns, which are the same wherever the key and the vocabulary are."""
+
 _Codes: TypeAlias = NDArray[np.int64]
 
 
@@ -102,6 +106,15 @@ class ReleaseDiff:
         }
         return "; ".join(f"{config} {' '.join(of)}" for config, of in changes.items() if of) or "no row came or went"
 
+    def changes(self) -> str:
+        """How many rows of each config were added, changed and removed, as a table."""
+        head = ["config", "added", "changed", "removed"]
+        rows = [
+            [config, *(f"{len(keys):,}" for keys in (one.added, one.changed or (), one.removed))]
+            for config, one in self.configs.items()
+        ]
+        return f"{self.old} -> {self.new}\n{table(head, rows)}"
+
     def __str__(self) -> str:
         parts = [f"{self.old} -> {self.new}"]
         parts += [_shout(kind, one) for kind, one in self.vocabulary.items() if one.broken]
@@ -153,7 +166,9 @@ class ReleaseDiff:
         return json.dumps({**facts, "configs": configs, "vocabulary": vocabulary, **models}, indent=2)
 
 
-def compare_releases(old: Release, new: Release, *, contents: bool = True) -> ReleaseDiff:
+def compare_releases(
+    old: Release, new: Release, *, contents: bool = True, without: Collection[str] = ()
+) -> ReleaseDiff:
     """Compare two releases.
 
     Args:
@@ -161,13 +176,14 @@ def compare_releases(old: Release, new: Release, *, contents: bool = True) -> Re
         new: the release after.
         contents: whether rows of the same key are compared too, and models; from the Hub, that fetches every column.
             Without it only keys are fetched.
+        without: columns that are not compared; `OF_THE_KEY` spares most of the reading.
 
     Raises:
         ReleaseError: a file is missing or damaged, or the Hub cannot be reached.
     """
     configs = [config for config in CONFIGS if config in old.configs or config in new.configs]
     progress = tqdm([config for config in configs if config in _COMPARED], desc="compare", unit="config", disable=None)
-    compared = {config: _compare_rows(old, new, config, contents) for config in progress}
+    compared = {config: _compare_rows(old, new, config, contents, without) for config in progress}
     before, after = (_models(release) if contents else None for release in (old, new))
     return ReleaseDiff(
         old=_name(old),
@@ -202,9 +218,10 @@ class _Rows:
     digest: Digests
 
 
-def _compare_rows(old: Release, new: Release, config: str, contents: bool) -> ConfigDiff:
+def _compare_rows(old: Release, new: Release, config: str, contents: bool, without: Collection[str]) -> ConfigDiff:
     schemas = [release.schema(config) if config in release.configs else pa.schema([]) for release in (old, new)]
-    shared = [name for name in schemas[0].names if name in schemas[1].names] if contents else []
+    both = [name for name in schemas[0].names if name in schemas[1].names and name not in without]
+    shared = both if contents else []
     splits = list(dict.fromkeys(split for release in (old, new) for split in release.configs.get(config, ())))
     before, after = (_rows(release, config, shared, splits) for release in (old, new))
     there = pc.index_in(after.key, before.key)

@@ -8,7 +8,7 @@ between.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
@@ -29,10 +29,13 @@ from builders.assemble.write.configs import write_configs
 from builders.assemble.write.operator_rows import operator_rows
 from builders.assemble.write.swap import staged
 from builders.executor.ordered_map import ordered_map
+from builders.lost_rows import check_lost_rows
 from builders.measure.spool import Packed, measure_packed, write_spool
 from builders.removals import REMOVALS, Removals
 from younger_hf.errors import YoungerError
 from younger_hf.plots.figures import draw_all
+from younger_hf.release import open_release
+from younger_hf.release_diff import OF_THE_KEY, compare_releases
 from younger_hf.statistics import count_release
 from younger_hf.text import plain
 from younger_hf.vocabulary import Vocabulary
@@ -45,7 +48,14 @@ _log = logging.getLogger(__name__)
 
 
 def assemble(
-    ledger: Ledger, output: Path, *, jobs: int = 1, seed: int = 1234, previous: str | Path | None = None
+    ledger: Ledger,
+    output: Path,
+    *,
+    jobs: int = 1,
+    seed: int = 1234,
+    previous: str | Path | None = None,
+    near_duplicates: Iterable[tuple[str, str]] = (),
+    allow_removals: bool = False,
 ) -> ReleaseReport:
     """Turn a ledger into a release.
 
@@ -60,10 +70,12 @@ def assemble(
         previous: the release before, a directory (`output` itself, perhaps) or the id of a Hub dataset repository:
             ids of operators and splits of rows stay as they are there, and the models in its `removals.txt` are left
             out, as are those in that of the release at `output`.
+        near_duplicates: pairs of fingerprints of `graphs` that are to be in one split.
+        allow_removals: whether rows of the release before may be missing though no removal asked for that.
 
     Raises:
         UsageError: there is something at `output` that is no release.
-        ReleaseError: there is no release `previous`, or it cannot be read.
+        ReleaseError: there is no release `previous`, it cannot be read, or rows of it would be lost.
         YoungerError: nothing was converted, or the release cannot be written; an earlier one is untouched.
     """
     before = read_previous(previous)
@@ -72,8 +84,11 @@ def assemble(
         spool = scratch / "graphs.arrow"
         directory = scratch / "release"
         measured = _measure_all(ledger, spool, jobs, removals)
-        placement = place_rows(merge(measured), seed, before.splits, before.stratified)
+        placement = place_rows(merge(measured), seed, before.splits, before.stratified, near_duplicates)
         graphs = [row.merged for row in placement.graphs]
+        if previous is not None and not allow_removals:
+            lost = before.split_of("graphs").keys() - {graph.key for graph in graphs}
+            check_lost_rows(open_release(previous), lost, removals)
         operators = operator_rows((graph.representative.facts.variants for graph in graphs), before.vocabulary)
         vocabulary = Vocabulary.from_rows(operators)
         written = write_configs(
@@ -99,6 +114,7 @@ def assemble(
             subgraphs=written.subgraphs,
             conflicts=placement.conflicts,
             leaks=[*graph_leaks(placement.graphs, placement.type_graphs), *written.leaks],
+            unmatched=sorted(removals.unmatched(model.id for model in ledger.model_endings())),
         )
         card = render_card(report, written.files, graphs, vocabulary)
         (directory / "README.md").write_text(card, encoding="utf-8")
@@ -107,6 +123,9 @@ def assemble(
         _draw_figures(directory)
         if removals.lines:
             (directory / REMOVALS).write_bytes(removals.to_bytes())
+        if previous is not None:
+            changes = compare_releases(open_release(previous), open_release(directory), without=OF_THE_KEY)
+            report = replace(report, changes=replace(changes, new=str(output)))
     return report
 
 

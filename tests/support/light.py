@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import onnx
 
@@ -16,17 +17,20 @@ from younger_hf.extract import strip
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 
 
-def built(directory: Path, names: Iterable[str] | Mapping[str, str], previous: str | Path | None = None) -> Path:
+def built(
+    directory: Path, names: Iterable[str] | Mapping[str, str], previous: str | Path | None = None, **options: Any
+) -> Path:
     """A release of zoo models, which are here without being converted by another process.
 
     Args:
         directory: where the release `younger` and its ledger are made.
         names: the models; with names of their own, these by id.
         previous: as for `assemble`.
+        options: of `assemble`.
     """
     with Ledger(directory / "work") as ledger:
         record(ledger, names)
-        assemble(ledger, directory / "younger", previous=previous)
+        assemble(ledger, directory / "younger", previous=previous, **options)
     return directory / "younger"
 
 

@@ -87,6 +87,9 @@ def build(
         bool,
         typer.Option("--allow-unisolated-code", help="Run pytorch-hub code even where this system cannot isolate it."),
     ] = False,
+    allow_removals: Annotated[
+        bool, typer.Option("--allow-removals", help="Allow rows of --previous to go that no removal asked for.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Seed of the splits.")] = 1234,
 ) -> None:
     """Crawl sources, convert what they list, and assemble a release from everything in the ledger."""
@@ -106,6 +109,7 @@ def build(
         seed=seed,
         previous=previous,
         allow_unisolated_code=allow_unisolated_code,
+        allow_removals=allow_removals,
     )
     typer.echo(report)
     with Ledger(work, read_only=True) as ledger:
@@ -197,11 +201,23 @@ def publish(
     tag: Annotated[str | None, typer.Option(help="Tag of the commit, e.g. v1.0.")] = None,
     create_pr: Annotated[bool, typer.Option("--create-pr", help="Open a pull request instead of committing.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, without changing it.")] = False,
+    allow_removals: Annotated[
+        bool, typer.Option("--allow-removals", help="Allow published rows to go that no removal asked for.")
+    ] = False,
 ) -> None:
     """Publish a release to the Hugging Face Hub in one commit, uploading only changed files."""
     from builders.publish import publish as run
 
-    done = run(directory, repo_id, private=private, tag=tag, create_pr=create_pr, dry_run=dry_run, show=typer.echo)
+    done = run(
+        directory,
+        repo_id,
+        private=private,
+        tag=tag,
+        create_pr=create_pr,
+        dry_run=dry_run,
+        allow_removals=allow_removals,
+        show=typer.echo,
+    )
     if done.commit:
         what = "nothing had changed" if done.plan.is_empty else "published"
         typer.echo(f"{what}: {done.url}, commit {done.commit}{f', tag {tag}' if tag else ''}")

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from builders.assemble.describe.collected import Collected
 from builders.assemble.split.leaks import Leak
 from builders.assemble.subgraphs.found import SubgraphCounts
+from younger_hf.release_diff import ReleaseDiff
+from younger_hf.text import plain
+
+_MOST_NAMED: Final = 10
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,8 @@ class ReleaseReport:
         conflicts: groups of families that are in several splits, since they were published there before a graph
             turned out to be of both; 0 where there was no release before.
         leaks: held-out rows with a relative in train.
+        changes: what is different from the release before; None where there was none.
+        unmatched: what `removals.txt` names and no model is.
     """
 
     output: Path
@@ -43,6 +50,8 @@ class ReleaseReport:
     subgraphs: Mapping[str, SubgraphCounts]
     conflicts: int
     leaks: Sequence[Leak]
+    changes: ReleaseDiff | None = None
+    unmatched: Sequence[str] = ()
 
     @property
     def conversions(self) -> int:
@@ -73,12 +82,20 @@ class ReleaseReport:
                     f"{leak.config}: {leak.by_family.count:,} of {leak.by_family.of:,} held-out rows have "
                     f"{leak.relation} in train, {leak.by_paper.count:,} of {leak.by_paper.of:,} in the paper's split"
                     for leak in self.leaks
+                    if leak.by_family.of or leak.by_paper.of
                 ),
                 *([f"{self.removed:,} models left out, as removals.txt asks"] if self.removed else []),
+                *([f"removals.txt names what no model here is: {_named(self.unmatched)}"] if self.unmatched else []),
                 *(
                     [f"{self.conflicts:,} groups of families are in several splits, as they were published"]
                     if self.conflicts
                     else []
                 ),
+                *([self.changes.changes()] if self.changes else []),
             )
         )
+
+
+def _named(entries: Sequence[str]) -> str:
+    more = f" and {len(entries) - _MOST_NAMED:,} more" if len(entries) > _MOST_NAMED else ""
+    return ", ".join(plain(entry, 100) for entry in entries[:_MOST_NAMED]) + more

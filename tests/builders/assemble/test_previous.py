@@ -90,7 +90,7 @@ def test_families_that_turn_out_to_share_a_graph_stay_where_they_were_and_are_re
         config: splits(two[0], config) for config in KEPT
     }
     assert report.conflicts == 1
-    leak = next(leak for leak in report.leaks if leak.relation == "a model of the same family")
+    leak = next(leak for leak in report.leaks if leak.relation == "a model of the same family or backbone")
     assert leak.by_family.count >= 1
     assert "1 groups of families are in several splits" in str(report)
 
@@ -111,6 +111,29 @@ def test_what_a_release_has_promised_is_read_from_it(release: tuple[Path, Releas
     assert {config: Counter(of_config.values()) for config, of_config in previous.splits.items()} == {
         config: Counter(release[1].rows[config]) for config in KEPT
     }
+
+
+def test_a_release_says_how_many_rows_it_adds_changes_and_removes(two: tuple[Path, Path, ReleaseReport]) -> None:
+    before, after = ({row["fingerprint"]: row for row in every_row(release, "graphs")} for release in two[:2])
+    columns = set(next(iter(before.values()))) - {"edge_index", "edge_slot", "node_operator", "node_variant"}
+    changed = [key for key, row in before.items() if any(row[name] != after[key][name] for name in columns)]
+    expected = ["graphs", str(len(after) - len(before)), str(len(changed)), "0"]
+    assert expected in [line.split() for line in str(two[2]).splitlines()]
+    assert f"{two[0]} -> {two[1]}" in str(two[2]).splitlines()
+
+
+def test_rows_are_not_lost_without_a_word(
+    two: tuple[Path, Path, ReleaseReport], attempts: list[Attempt], tmp_path: Path
+) -> None:
+    fewer = [one for one in attempts if one[0].id not in ("mobilenet_v2", "someone/mobilenet-tuned", "resnet34")]
+    with fill(tmp_path / "work", fewer) as ledger:
+        refused = "2 of the architectures in .* would be lost, such as resnet34, .* allow it with --allow-removals"
+        with pytest.raises(ReleaseError, match=refused):
+            assemble(ledger, tmp_path / "younger", previous=two[1])
+        assert not (tmp_path / "younger").exists()
+        report = assemble(ledger, tmp_path / "younger", previous=two[1], allow_removals=True)
+    assert report.changes is not None
+    assert len(report.changes.configs["graphs"].removed) == 2
 
 
 def test_without_a_release_before_nothing_is_promised() -> None:

@@ -86,6 +86,17 @@ def test_what_is_asked_of_a_release_holds_when_it_is_built_in_its_place(before: 
     assert (tmp_path / "younger" / "removals.txt").read_text() == ASKED
     assert (report.models, report.removed, report.conversions) == (2, 3, 2)
     assert "3 models left out, as removals.txt asks" in str(report)
+    assert report.unmatched == []
+
+
+def test_a_line_that_no_model_is_meant_by_is_named(before: Path, tmp_path: Path) -> None:
+    with Ledger(tmp_path / "work") as ledger:
+        record(ledger, MODELS)
+        shutil.copytree(before, tmp_path / "younger")
+        (tmp_path / "younger" / "removals.txt").write_text("someone/vgg\nsomone/*\nother/nothing\n")
+        report = assemble(ledger, tmp_path / "younger")
+    assert report.unmatched == ["other/nothing", "somone/*"]
+    assert "removals.txt names what no model here is: other/nothing, somone/*" in str(report)
 
 
 def test_the_command_says_which_line_makes_no_sense(before: Path, tmp_path: Path) -> None:

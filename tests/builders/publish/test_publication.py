@@ -104,6 +104,7 @@ def test_a_dry_run_says_what_would_change(served, second, published, monkeypatch
     assert done.exit_code == 0, done.output
     assert done.stdout.startswith(f"{NAME}, at {published.commit}: ")
     assert "change  graphs/train-00000-of-00001.parquet" in done.stdout
+    assert ["graphs", "1", "0", "0"] in [line.split() for line in done.stdout.splitlines()]
     assert not [exchange for exchange in served.log if exchange.request.startswith(("POST", "PUT"))]
     elsewhere = publish(second, "org/other", dry_run=True)
     assert (elsewhere.commit, elsewhere.plan.parent) == (None, None)
@@ -154,6 +155,22 @@ def test_what_makes_no_sense_is_refused(served, first, published):
         publish(first, "org/absent", create_pr=True)
     with pytest.raises(UsageError, match="has no namespace"):
         publish(first, "younger")
+
+
+def test_rows_that_would_be_lost_are_refused(served, first, published, tmp_path):
+    fewer = built(tmp_path / "fewer", ("resnet50", "squeezenet"), previous=NAME, allow_removals=True)
+    shown: list[str] = []
+    with pytest.raises(ReleaseError, match=rf"1 of the architectures in {NAME} would be lost, such as vgg19"):
+        publish(fewer, NAME, show=shown.append)
+    assert ["graphs", "0", "0", "1"] in [line.split() for line in "\n".join(shown).splitlines()]
+    assert (uploaded(served), there(served)) == (0, files(first))
+    publish(fewer, NAME, allow_removals=True)
+    assert there(served) == files(fewer)
+
+
+def test_rows_that_were_asked_to_be_removed_may_go(served, published, tmp_path):
+    served.repositories[NAME].commit({"removals.txt": b"vgg19\n"})
+    publish(built(tmp_path, ("resnet50", "squeezenet"), previous=NAME), NAME)
 
 
 def test_ids_that_change_their_meaning_are_refused(served, second, published, tmp_path):
