@@ -22,6 +22,7 @@ from huggingface_hub import CommitOperationAdd, HfApi
 
 from builders.contribution import Contribution, InvalidContributionError, contributed
 from builders.crawl import list_models
+from builders.hub_terms import check_license, check_task
 from builders.ledger import Ledger
 from builders.measure.facts import Facts, measure
 from builders.model_ref import ModelRef
@@ -193,6 +194,7 @@ def find_model(model: str, provenance: Provenance) -> ModelRef:
         UsageError: there is none, or several, or what must be said of it is not.
     """
     file = Path(model).expanduser()
+    provenance = replace(provenance, license=check_license(provenance.license), task=check_task(provenance.task))
     said = {name: value for name, value in vars(provenance).items() if value}
     if file.exists() or "/" not in model or model.endswith(".onnx"):
         if file.is_dir():

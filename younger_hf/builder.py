@@ -3,7 +3,7 @@
     from younger_hf.builder import Younger
 
     Younger(config_name="graphs", data_dir="younger").as_streaming_dataset("train")
-    Younger(config_name="graphs", repo_id="org/younger").download_and_prepare()
+    Younger(config_name="graphs", repo_id="organisation/younger").download_and_prepare()
 
 In goes where a release is; out come its configs and splits as its card lists them. Reading a release needs none of
 this: `datasets.load_dataset("younger", "graphs")` and `younger_hf.load` do.

@@ -71,7 +71,8 @@ def load(
         split: "train", "validation", "test" or "unseen"; with the family scheme also slices and unions as in
             `datasets`, such as "train[:10%]" or "train+test" (a percentage refers to the rows that pass the filters
             by column). None loads all splits, as a dictionary.
-        source: a release directory, or the id of a Hub dataset repository such as `org/younger`.
+        source: a release directory, or the id of a Hub dataset repository such as `org/younger`. The default is the
+            directory `younger`, or where there is none what the environment variable YOUNGER_RELEASE names.
         revision: the repository's branch, tag or commit.
         streaming: read rows on demand, without storing them. Otherwise `datasets` caches the rows, separately for
             each combination of filters by column.

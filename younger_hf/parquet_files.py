@@ -14,10 +14,8 @@ from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from huggingface_hub import HfFileSystem
 
 from younger_hf.errors import ReleaseError
-from younger_hf.unreachable import UNREACHABLE
 
 # What is fetched beyond each read: neighbouring columns are small, and a request costs more than their bytes.
 _READ_AHEAD: Final = 256 << 10
@@ -29,6 +27,8 @@ def list_on_hub(repo_id: str, revision: str | None, pattern: str) -> list[str]:
     Raises:
         ReleaseError: there is none, or the Hub cannot be reached.
     """
+    from huggingface_hub import HfFileSystem
+
     root = f"datasets/{repo_id}@{quote(revision, safe='')}" if revision else f"datasets/{repo_id}"
     with unreadable(f"{root}/{pattern}"):
         # Not the instance that others share: it remembers listings, and a release may have been pushed since.
@@ -78,10 +78,17 @@ def unreadable(file: Path | str) -> Iterator[None]:
     """What goes wrong in reading a file becomes a `ReleaseError` that names it."""
     try:
         yield
-    except (pa.ArrowException, *UNREACHABLE) as error:
+    except (pa.ArrowException, *_unreachable()) as error:
         cure = "fetch or build it again" if isinstance(file, Path) else "try again"
         state = "is damaged" if isinstance(file, Path) else "cannot be read from the Hub"
         raise ReleaseError(f"{file} {state} ({first_line(error)}): {cure}") from error
+
+
+def _unreachable() -> tuple[type[Exception], ...]:
+    """Asked for only when something is raised, so that a file on disk is read without the Hub's client."""
+    from younger_hf.unreachable import UNREACHABLE
+
+    return UNREACHABLE
 
 
 def first_line(error: BaseException) -> str:
@@ -97,6 +104,8 @@ def _open(file: Path | str) -> Iterator[pq.ParquetFile]:
         with pq.ParquetFile(file) as parquet:
             yield parquet
     else:
+        from huggingface_hub import HfFileSystem
+
         # Not the shared instance here either: a file that was published anew under its name has another size.
         with (
             HfFileSystem(skip_instance_cache=True).open(file, block_size=_READ_AHEAD, cache_type="readahead") as source,

@@ -2,10 +2,12 @@
 
 In goes a directory or the id of a Hub repository; out comes a `Release` whose card was read and checked, and
 from it a config as `datasets` loads it. What is then done with the rows is `younger_hf.dataset`'s business.
+`datasets` and the Hub's client are imported where they are used: a look into a directory needs neither.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,25 +17,23 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
-import datasets
 import pyarrow as pa
 import yaml
-from datasets.exceptions import DatasetGenerationError
-from huggingface_hub import errors as hub
-from huggingface_hub import hf_hub_download
-from huggingface_hub.utils import (  # type: ignore[attr-defined] # it names them without marking them as exported
-    are_progress_bars_disabled,
-    disable_progress_bars,
-    enable_progress_bars,
-)
 
 from younger_hf.choices import check_choice
+from younger_hf.conventions import SCHEMA_VERSION
 from younger_hf.errors import ReleaseError, UsageError
 from younger_hf.parquet_files import first_line, list_on_hub, read_parquet, read_row_groups, read_schema
-from younger_hf.schema import SCHEMA_VERSION
 
 SCHEMA_VERSION_KEY: Final = "younger_schema_version"
 CARD: Final = "README.md"
+
+SETTING: Final = "YOUNGER_RELEASE"
+"""The environment variable that says where the dataset is: a release directory, or the id of a Hub repository."""
+HUB_ID: Final = "organisation/younger"
+"""Stands for the id of the dataset on the Hub, here and in what is written about it, until the setting names one."""
+DEFAULT_SOURCE: Final = "younger"
+"""The release in the directory of this name, or where there is none the one that the setting names."""
 
 Condition = tuple[str, str, Any]
 """Column, comparison ("==", "<=", ">=", "in") and value: a filter as pyarrow takes it."""
@@ -121,6 +121,9 @@ class Release:
             UsageError: there is no such config or split.
             ReleaseError: a file is missing or damaged.
         """
+        import datasets
+        from datasets.exceptions import DatasetGenerationError
+
         names = self.splits(config)
         for part in split.split("+") if split else ():
             check_choice("split", part.partition("[")[0].strip(), [*names, "all"])
@@ -230,6 +233,8 @@ class Release:
         }
 
     def _load_dataset(self, config: str, **options: Any) -> Any:
+        import datasets
+
         return datasets.load_dataset(str(self.source), config, revision=self.revision, **options)
 
 
@@ -237,7 +242,8 @@ def open_release(source: str | Path, revision: str | None = None) -> Release:
     """Read and check the card of a release.
 
     Args:
-        source: a release directory, or the id of a Hub dataset repository such as `org/younger`.
+        source: a release directory, or the id of a Hub dataset repository such as `org/younger`. The default,
+            "younger", is the directory of that name, or where there is none what YOUNGER_RELEASE is set to.
         revision: the repository's branch, tag or commit.
 
     Raises:
@@ -258,13 +264,16 @@ def locate(source: str | Path) -> Path | str:
     Raises:
         ReleaseError: there is no such directory, and no repository can be named so.
     """
+    named = os.environ.get(SETTING, "")
+    if str(source) == DEFAULT_SOURCE and named and not Path(source).exists():
+        source = named
     path = Path(source).expanduser()
     if path.is_dir():
         return path
     if path.exists() or not _REPO_ID.fullmatch(str(source)):
         raise ReleaseError(
-            f"there is no release directory {source}: build one with `younger-hf build`, "
-            "or name a repository on the Hub as organisation/name"
+            f"there is no release directory {source}: say where it is with source=, a directory or the id of a dataset "
+            f"on the Hub such as {named or HUB_ID}; or set {SETTING} to that, or build one with `younger-hf build`"
         )
     return str(source)
 
@@ -283,6 +292,8 @@ def open_named(name: str) -> Release:
 
 def _as_dataset(builder: Any, split: str | None) -> Any:
     """The rows that a builder has prepared; what `datasets` refuses to load, a split without rows, is empty."""
+    import datasets
+
     sizes = {name: info.num_examples for name, info in builder.info.splits.items()}
     if split is None:
         return datasets.DatasetDict({name: _as_dataset(builder, name) for name in sizes})
@@ -334,6 +345,8 @@ def _read_card(card: Path) -> tuple[dict[str, dict[str, tuple[str, ...]]], dict[
 
 
 def _download_card(repo_id: str, revision: str | None) -> Path:
+    from huggingface_hub import hf_hub_download
+
     with reading_hub(repo_id, revision):
         return Path(hf_hub_download(repo_id, CARD, repo_type="dataset", revision=revision))
 
@@ -341,6 +354,8 @@ def _download_card(repo_id: str, revision: str | None) -> Path:
 @contextmanager
 def reading_hub(repo_id: str, revision: str | None) -> Iterator[None]:
     """What keeps a repository from being read becomes a `ReleaseError` that says so."""
+    from huggingface_hub import errors as hub
+
     try:
         yield
     except hub.GatedRepoError as error:
@@ -373,6 +388,13 @@ def _check_shards(files: list[Path]) -> None:
 @contextmanager
 def quiet_off_terminal() -> Iterator[None]:
     """Keep the bars of `datasets` and huggingface_hub to terminals."""
+    import datasets
+    from huggingface_hub.utils import (  # type: ignore[attr-defined] # it names them without marking them as exported
+        are_progress_bars_disabled,
+        disable_progress_bars,
+        enable_progress_bars,
+    )
+
     switches = [
         (disable, enable)
         for is_disabled, disable, enable in (

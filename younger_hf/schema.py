@@ -14,12 +14,11 @@ from typing import Any, Final
 
 from datasets import ClassLabel, Features, Image, Sequence, Value
 
-SCHEMA_VERSION: Final = 1
-
-SPLITS: Final = ("train", "validation", "test", "unseen")
-
-UNKNOWN: Final = "__UNK__"
-MASK: Final = "__MASK__"
+from younger_hf.conventions import DEFAULT_CONFIG as DEFAULT_CONFIG
+from younger_hf.conventions import MASK as MASK
+from younger_hf.conventions import SCHEMA_VERSION as SCHEMA_VERSION
+from younger_hf.conventions import SPLITS as SPLITS
+from younger_hf.conventions import UNKNOWN as UNKNOWN
 
 MOST_GRAPHS: Final = 100
 """How many of the graphs that a subgraph occurs in are named in its row."""
@@ -304,7 +303,6 @@ SCHEMA: Final[Mapping[str, Config]] = {
 """Every config by name, in the order in which a card lists them."""
 
 CONFIGS: Final = tuple(SCHEMA)
-DEFAULT_CONFIG: Final = "graphs"
 
 
 def features(config: str, operators: Names[str] = ()) -> Features:

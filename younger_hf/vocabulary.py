@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from younger_hf.choices import check_choice
+from younger_hf.conventions import MASK, UNKNOWN
 from younger_hf.errors import ReleaseError, YoungerError
 from younger_hf.graph import IntArray, Operator, OperatorGraph
-from younger_hf.schema import MASK, UNKNOWN
 
 if TYPE_CHECKING:
     import pyarrow as pa

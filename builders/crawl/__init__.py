@@ -7,6 +7,6 @@ registry is one page; a hub has many, and its crawl goes on from the cursor of t
 
 from builders.crawl.files import Files
 from builders.crawl.source import Page, Query, Source, registry
-from builders.crawl.sources import SOURCES, list_models, list_pages
+from builders.crawl.sources import SOURCES, check_spec, list_models, list_pages
 
-__all__ = ["SOURCES", "Files", "Page", "Query", "Source", "list_models", "list_pages", "registry"]
+__all__ = ["SOURCES", "Files", "Page", "Query", "Source", "check_spec", "list_models", "list_pages", "registry"]

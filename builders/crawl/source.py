@@ -61,12 +61,14 @@ class Source:
         selection: how what follows the colon is written, for people; "" where nothing may follow.
         files: how the models' files are had; None where they are on this machine, or made from a library.
         converter: what converts its models, whatever library they are of; "" leaves it to the library.
+        is_registry: whether its one page is made from what is installed, at once.
     """
 
     pages: Callable[[Query], Iterable[Page]]
     selection: str = "MODEL,MODEL"
     files: Files | None = None
     converter: str = ""
+    is_registry: bool = False
 
 
 def registry(models: Callable[[], Iterable[ModelRef]], *, converter: str = "") -> Source:
@@ -90,4 +92,4 @@ def registry(models: Callable[[], Iterable[ModelRef]], *, converter: str = "") -
         chosen = (model for name in query.terms for model in by_name[name])
         yield Page(tuple(dict.fromkeys(chosen)) if query.terms else listed)
 
-    return Source(pages, "MODEL,MODEL/COMPONENT", converter=converter)
+    return Source(pages, "MODEL,MODEL/COMPONENT", converter=converter, is_registry=True)

@@ -41,6 +41,18 @@ SOURCES: Final = Extensions[Source](
 )
 
 
+def check_spec(spec: str) -> None:
+    """Refuse a specification that makes no sense, as far as it shows without a network and without the frameworks.
+
+    Raises:
+        UsageError: there is no such source, or no such model in a registry.
+        MissingExtraError: the package whose registry is asked for is not installed.
+    """
+    name, source, selection = _parse(spec)
+    if source.is_registry and selection:
+        next(iter(source.pages(Query(name, selection))))
+
+
 def list_pages(
     spec: str,
     cursor: str = "",
@@ -60,10 +72,7 @@ def list_pages(
         MissingExtraError: the package whose registry is asked for is not installed.
         YoungerError: the hub does not answer.
     """
-    name, colon, selection = spec.partition(":")
-    source = SOURCES.find(name)
-    if colon and not selection.strip():
-        raise UsageError(f"the source {spec!r} names nothing after its colon: write {name}:{source.selection}")
+    name, source, selection = _parse(spec)
     yield from source.pages(Query(name, selection, cursor, has_config, directory))
 
 
@@ -74,3 +83,11 @@ def list_models(spec: str, limit: int | None = None) -> Iterator[ModelRef]:
         YoungerError: as `list_pages`.
     """
     return islice((model for page in list_pages(spec) for model in page.models), limit)
+
+
+def _parse(spec: str) -> tuple[str, Source, str]:
+    name, colon, selection = spec.partition(":")
+    source = SOURCES.find(name)
+    if colon and not selection.strip():
+        raise UsageError(f"the source {spec!r} names nothing after its colon: write {name}:{source.selection}")
+    return name, source, selection

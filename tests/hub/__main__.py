@@ -5,6 +5,7 @@ It prints the line that tells a shell, another one than its own, to talk to it.
 
 from __future__ import annotations
 
+import argparse
 import signal
 import sys
 import tempfile
@@ -14,6 +15,7 @@ from hub.server import hub
 
 USER, TOKEN = "me", "hf_me"
 
+argparse.ArgumentParser("python -m hub", description=__doc__).parse_args()
 signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background of a shell it would be ignored
 
 with hub() as served, tempfile.TemporaryDirectory(prefix="hub-") as home:

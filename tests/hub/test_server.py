@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -189,3 +192,11 @@ def test_a_hub_that_is_slow_is_waited_for_no_longer_than_one_wants(served):
     served.faults.add("GET *", Fault(stall=1.0))
     with pytest.raises(Exception, match=r"(?i)timed out"):
         get_session().get(f"{served.endpoint}/api/models/org/model", timeout=0.2)
+
+
+def test_the_help_of_the_hub_starts_no_server():
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    command = [sys.executable, "-m", "hub", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
+    assert (done.returncode, "export HF_ENDPOINT" in done.stdout) == (0, False)
+    assert done.stdout.startswith("usage: python -m hub")

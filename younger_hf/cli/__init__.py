@@ -6,14 +6,16 @@ without its extra.
 
 from __future__ import annotations
 
-import json
 import sys
+import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from younger_hf import __version__
 from younger_hf.choices import check_choice
+from younger_hf.cli.inspect import inspect
 from younger_hf.cli.runs import embed, evaluate, suggest
 from younger_hf.cli.train import train
 from younger_hf.errors import MissingExtraError, UsageError, YoungerError
@@ -24,22 +26,33 @@ if TYPE_CHECKING:
 
 _FAILURES_SHOWN = 20
 _LONGEST_FAILURE = 1000  # characters
-_LONGEST_LINE = 20_000
 _TRAINING_PACKAGES = ("torch", "torch_geometric", "safetensors")
 _INTERRUPTED = 130  # as shells have it: 128 and the signal's number
 
 app = typer.Typer(
     name="younger-hf",
-    help="Younger: a dataset of real neural-network architectures.",
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"younger-hf {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _options(debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False) -> None:
-    """Read by `main`, which sees it before any command runs."""
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Younger: a dataset of real neural-network architectures."""
 
 
 @app.command()
@@ -52,14 +65,19 @@ def crawl(
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Stop after this many models.")] = None,
 ) -> None:
-    """List the models of a source in the ledger, without fetching weights or converting."""
+    """List the models of a source in the ledger.
+
+    No weights are fetched, and nothing is converted.
+    """
+    name, _, selection = source.partition(":")
+    terms = ",".join([*([selection] if selection else []), *(filters or [])])
+    spec = f"{name}:{terms}" if terms or ":" in source else name
+    _check_source(spec)
     from builders.ledger import Ledger
     from builders.pipeline import crawl as run
 
-    name, _, selection = source.partition(":")
-    terms = ",".join([*([selection] if selection else []), *(filters or [])])
     with Ledger(work) as ledger:
-        listed = run(ledger, f"{name}:{terms}" if terms or ":" in source else name, limit=limit)
+        listed = run(ledger, spec, limit=limit)
     typer.echo(f"{listed:,} models of {source}; convert them with: younger-hf build --work {work}")
 
 
@@ -92,7 +110,10 @@ def build(
     ] = False,
     seed: Annotated[int, typer.Option(help="Seed of the splits.")] = 1234,
 ) -> None:
-    """Crawl sources, convert what they list, and assemble a release from everything in the ledger."""
+    """Crawl, convert, and assemble a release from the ledger."""
+    for spec in source or ():
+        _check_source(spec)
+    versions, outcomes = _opsets(opset), [_outcome(name) for name in retry or ()]
     from builders.ledger import Ledger
     from builders.pipeline import build as run
 
@@ -104,8 +125,8 @@ def build(
         limit=limit,
         timeout=timeout,
         memory_limit=int(memory * 2**30),
-        opsets=_opsets(opset),
-        retry=[_outcome(name) for name in retry or ()],
+        opsets=versions,
+        retry=outcomes,
         seed=seed,
         previous=previous,
         allow_unisolated_code=allow_unisolated_code,
@@ -150,32 +171,16 @@ def status(
 
 
 @app.command()
-def inspect(
-    model: Annotated[Path, typer.Argument(help="An ONNX file; its weights are not read.")],
-    release: Annotated[str | None, typer.Option(help="A release directory or Hub repository to search.")] = None,
-    embeddings: Annotated[
-        Path | None,
-        typer.Option(help="graph-embeddings.parquet from younger-hf embed; lists the nearest architectures."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Identify the architecture in an ONNX file, and look it up in a release."""
-    facts = _facts(model, release)
-    if embeddings is not None:
-        from younger_hf.recipes.embedding_files import nearest
-
-        facts["nearest"] = nearest(model, embeddings)
-    typer.echo(json.dumps(facts, indent=2) if as_json else _table(facts))
-
-
-@app.command()
 def stats(
     source: Annotated[str, typer.Argument(help="A release directory or Hub repository.")] = "younger",
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of the repository.")] = None,
     output: Annotated[Path | None, typer.Option(help="Directory for statistics.json and figures.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Summarise a release: sizes, operators, tasks, families, sources, licences."""
+    """Summarise a release.
+
+    Sizes, operators, tasks, families, sources, licences.
+    """
     from younger_hf.statistics import count_release
     from younger_hf.statistics_report import to_json, to_text, write
 
@@ -205,7 +210,10 @@ def publish(
         bool, typer.Option("--allow-removals", help="Allow published rows to go that no removal asked for.")
     ] = False,
 ) -> None:
-    """Publish a release to the Hugging Face Hub in one commit, uploading only changed files."""
+    """Publish a release to the Hugging Face Hub in one commit.
+
+    Only changed files are uploaded. What rows it adds, changes and removes is shown before.
+    """
     from builders.publish import publish as run
 
     done = run(
@@ -228,8 +236,10 @@ def contribute(
     model: Annotated[str, typer.Argument(help="An ONNX file, or a model on the Hugging Face Hub: ORG/NAME.")],
     repo_id: Annotated[str, typer.Option(help="ORG/NAME of the dataset repository to contribute to.")],
     name: Annotated[str, typer.Option("--id", help="Id of the model in a file: ORG/NAME.")] = "",
-    license_id: Annotated[str, typer.Option("--license", help="Its licence, if the source does not state one.")] = "",
-    task: Annotated[str, typer.Option(help="Its task, e.g. image-classification.")] = "",
+    license_id: Annotated[
+        str, typer.Option("--license", help="Its licence, if the source states none: the Hub's identifier or SPDX.")
+    ] = "",
+    task: Annotated[str, typer.Option(help="Its task as the Hub names it, e.g. image-classification.")] = "",
     family: Annotated[str, typer.Option(help="Its family of architectures, e.g. resnet.")] = "",
     component: Annotated[str, typer.Option(help="Which model of a repository that has several, e.g. unet.")] = "",
     dry_run: Annotated[
@@ -239,9 +249,15 @@ def contribute(
     timeout: Annotated[float, typer.Option(min=1, help="Time limit of the conversion, in seconds.")] = 600,
     memory: Annotated[float, typer.Option(min=0.1, help="Memory limit of the conversion, in GiB.")] = 8,
 ) -> None:
-    """Contribute a model to a dataset on the Hub: strip it here, show the result, open a pull request."""
+    """Contribute a model to a dataset on the Hub.
+
+    It is stripped here and the result shown; then a pull request is opened.
+    """
     if not (yes or dry_run or sys.stdin.isatty()):
         raise UsageError("no terminal to ask for confirmation: use --yes, or --dry-run to see what would be proposed")
+    from builders.hub_terms import check_license, check_task
+
+    license_id, task = check_license(license_id), check_task(task)
     from builders.contribute import Provenance
     from builders.contribute import contribute as run
 
@@ -268,7 +284,10 @@ def diff(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON with every key.")] = False,
     keys: Annotated[bool, typer.Option("--keys", help="Compare keys of rows only, not their contents.")] = False,
 ) -> None:
-    """Show what a release adds, removes and changes. Exits with 1 if an operator id changed its meaning."""
+    """Show what a release adds, removes and changes.
+
+    Exits with 1 if an operator id changed its meaning.
+    """
     from younger_hf.release import open_named
     from younger_hf.release_diff import compare_releases
 
@@ -276,6 +295,12 @@ def diff(
     typer.echo(found.to_json() if as_json else str(found))
     if found.is_broken:
         raise typer.Exit(1)
+
+
+def _check_source(spec: str) -> None:
+    from builders.crawl import check_spec
+
+    check_spec(spec)
 
 
 def _outcome(name: str) -> Outcome:
@@ -293,61 +318,18 @@ def _opsets(text: str) -> tuple[int, ...]:
     return opsets or (0,)
 
 
-def _facts(model: Path, release: str | None) -> dict[str, Any]:
-    from younger_hf.extract import extract
-    from younger_hf.identity import fingerprint, wl_hash
-
-    graph = extract(model)
-    facts: dict[str, Any] = {
-        "fingerprint": fingerprint(graph),
-        "type_fingerprint": fingerprint(graph, attributes=False),
-        "wl_hash": wl_hash(graph),
-        "num_nodes": graph.num_nodes,
-        "num_edges": graph.num_edges,
-        "num_parameters": graph.metadata.num_parameters,
-        "opset": graph.metadata.opset,
-        "operators": graph.operator_counts(),
-        "in_release": None,
-        "name": None,
-    }
-    if release is not None:
-        from younger_hf.release import open_release
-
-        rows = open_release(release).find("graphs", facts["fingerprint"], ["name"])
-        facts |= {"in_release": bool(rows), "name": rows[0]["name"] if rows else None}
-    return facts
-
-
-def _table(facts: dict[str, Any]) -> str:
-    found = {None: "", True: f"yes, as {facts['name']}", False: "no"}[facts["in_release"]]
-    operators = "  ".join(f"{name}×{count}" for name, count in facts["operators"].items())
-    lines = {
-        "fingerprint": facts["fingerprint"],
-        "type_fingerprint": facts["type_fingerprint"],
-        "wl_hash": facts["wl_hash"],
-        "nodes": f"{facts['num_nodes']:,}",
-        "edges": f"{facts['num_edges']:,}",
-        "parameters": f"{facts['num_parameters']:,}",
-        "opset": facts["opset"],
-        "operators": operators,
-        **({"in release": found} if found else {}),
-        **{
-            f"nearest {rank}": f"{each['name']} ({each['family'] or 'no family'}, {each['similarity']:.3f})"
-            for rank, each in enumerate(facts.get("nearest", ()), 1)
-        },
-    }
-    width = max(map(len, lines))
-    return "\n".join(escaped(f"{name:<{width}}  {value}", _LONGEST_LINE) for name, value in lines.items())
-
-
 app.add_typer(train)
-for _command in (evaluate, embed, suggest):
+for _command in (inspect, evaluate, embed, suggest):
     app.command()(_command)
 
 
 def main() -> None:
     """Run the command; a YoungerError becomes one sentence and its exit code, a traceback with --debug."""
     debug = "--debug" in sys.argv
+    if not (debug or sys.warnoptions):
+        # What libraries say to those who program with them.
+        for category in (FutureWarning, DeprecationWarning):
+            warnings.simplefilter("ignore", category)
     try:
         app()
     except YoungerError as error:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from younger_hf.choices import check_choice
 from younger_hf.errors import UsageError
+from younger_hf.given_paths import check_file
 from younger_hf.text import plain, table
 
 if TYPE_CHECKING:
@@ -34,11 +36,14 @@ def evaluate(
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Score a run, or a file of predictions, and print the row that it gives in the paper's tables.
+    """Score a run, or a file of predictions.
 
-    For a run, this writes predictions-SPLIT.parquet and evaluation-SPLIT.json into its directory. The Parquet file is
-    a leaderboard entry: with --release, it is refused if its labels are not the release's, or if rows are missing.
+    Prints the row that it gives in the paper's tables. For a run, this writes predictions-SPLIT.parquet and
+    evaluation-SPLIT.json into its directory. The Parquet file is a leaderboard entry: with --release, it is refused if
+    its labels are not the release's, or if rows are missing.
     """
+    if split is not None:
+        check_choice("split", split, ("train", "validation", "test", "unseen"))
     if what.is_dir():
         from younger_hf.recipes.run import Run
         from younger_hf.recipes.scoring import predict_split, write_evaluation
@@ -85,11 +90,16 @@ def embed(
     release: Annotated[str | None, typer.Option(help="Another release than the run's own.")] = None,
     device: Device = "auto",
 ) -> None:
-    """Write the embeddings that a run has learned, and draw them by t-SNE as in the paper."""
-    from younger_hf.recipes.embed_release import write_embeddings
+    """Write the embeddings that a run has learned.
+
+    They are drawn by t-SNE, as in the paper.
+    """
+    check_choice("level", level, ("node", "subgraph", "graph"))
     from younger_hf.recipes.run import Run
 
     opened = Run.open(run)
+    from younger_hf.recipes.embed_release import write_embeddings
+
     for file in write_embeddings(opened, level, output, _release_of(opened, release), device):
         typer.echo(f"wrote {file}")
 
@@ -107,20 +117,25 @@ def suggest(
     top: Annotated[int, typer.Option(min=1, help="How many operators to list.")] = 10,
     as_json: AsJson = False,
 ) -> None:
-    """Suggest operators for a node of a model, or give the probability of a data flow between two nodes."""
+    """Suggest operators for a node of a model.
+
+    Or, with --edge, give the probability of a data flow between two nodes.
+    """
+    if (node is None) == (edge is None):
+        raise UsageError("name one place with --node NAME, or two with --edge NAME NAME")
+    check_file(model)
     from younger_hf.recipes.run import Run
-    from younger_hf.recipes.suggest import edge_facts, place_facts
 
     opened = Run.open(run)
-    if node is not None and edge is None:
+    from younger_hf.recipes.suggest import edge_facts, place_facts
+
+    if node is not None:
         facts = place_facts(opened, model, node, top)
         text = _place_text(facts)
-    elif edge is not None and node is None:
+    elif edge is not None:
         facts = edge_facts(opened, model, *edge)
         there = "there is one" if facts["there"] else "there is none"
         text = f"{facts['producer']} -> {facts['consumer']}: {facts['probability']:.4f} ({there} in the model)"
-    else:
-        raise UsageError("name one place with --node NAME, or two with --edge NAME NAME")
     typer.echo(json.dumps(facts, indent=2) if as_json else text)
 
 

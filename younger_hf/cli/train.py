@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from younger_hf.errors import UsageError, YoungerError
+from younger_hf.given_paths import check_unused
 
 if TYPE_CHECKING:
     from younger_hf.recipes.config import RecipeConfig
@@ -110,6 +111,8 @@ def _train(recipe: str, flags: dict[str, Any], run: Path | None, config: Path | 
         raise UsageError("--resume continues a run: name it with --run DIRECTORY")
     # Of a class of one's own, its name.
     directory = run or Path("runs") / f"{recipe}-{str(given.get('model')).rpartition(':')[2]}"
+    if not resume:
+        check_unused(directory)
     _fill(_resumed(recipe, given, directory) if resume else _begun(config_of(recipe, given), directory))
 
 

@@ -25,7 +25,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from younger_hf.errors import UsageError, YoungerError
+from younger_hf.errors import YoungerError
+from younger_hf.given_paths import check_unused
 from younger_hf.graph import IntArray, OperatorGraph
 from younger_hf.recipes.config import RecipeConfig
 from younger_hf.recipes.recipe import Recipe, config_of, find_recipe
@@ -83,10 +84,7 @@ class Run:
         Raises:
             UsageError: something is there already.
         """
-        if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-            raise UsageError(
-                f"{directory} is there already: resume it with --run {directory} --resume, or name another"
-            )
+        check_unused(directory)
         return cls(directory, config, labels_of(vocabulary, config))
 
     @classmethod

@@ -83,6 +83,7 @@ def render_card(report: ReleaseReport, files: Files, graphs: Sequence[Merged], v
         legend=_legend(),
         preview_size=PREVIEW_SIZE,
         paper_seed=PAPER_SEED,
+        share=lambda share: _Trusted(f"{share.count} of {share.of}" if share.of else "–"),
         most_neighbours=MOST_NEIGHBOURS,
         tools=_tools(),
         exporters=_exporters(graphs),

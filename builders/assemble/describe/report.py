@@ -78,12 +78,7 @@ class ReleaseReport:
                 f"{self.skeletons:,} skeletons; {self.duplicates:,} conversions merged as exact duplicates; "
                 f"{self.wl_collisions:,} pairs that the Weisfeiler-Lehman hash would have merged wrongly; "
                 f"{self.searched:,} graphs searched; {self.undecided:,} pairs undecided",
-                *(
-                    f"{leak.config}: {leak.by_family.count:,} of {leak.by_family.of:,} held-out rows have "
-                    f"{leak.relation} in train, {leak.by_paper.count:,} of {leak.by_paper.of:,} in the paper's split"
-                    for leak in self.leaks
-                    if leak.by_family.of or leak.by_paper.of
-                ),
+                *(_leaking(leak) for leak in self.leaks if leak.by_family.of or leak.by_paper.of),
                 *([f"{self.removed:,} models left out, as removals.txt asks"] if self.removed else []),
                 *([f"removals.txt names what no model here is: {_named(self.unmatched)}"] if self.unmatched else []),
                 *(
@@ -94,6 +89,15 @@ class ReleaseReport:
                 *([self.changes.changes()] if self.changes else []),
             )
         )
+
+
+def _leaking(leak: Leak) -> str:
+    """What of one kind leaks, by family and in the paper's split, where these hold any rows out."""
+    by_family, by_paper = (f"{share.count:,} of {share.of:,}" for share in (leak.by_family, leak.by_paper))
+    held_out = f"held-out rows have {leak.relation} in train"
+    if not leak.by_family.of:
+        return f"{leak.config}: {by_paper} {held_out} in the paper's split"
+    return f"{leak.config}: {by_family} {held_out}" + (f", {by_paper} in the paper's split" if leak.by_paper.of else "")
 
 
 def _named(entries: Sequence[str]) -> str:

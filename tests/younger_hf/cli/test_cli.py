@@ -16,8 +16,8 @@ from onnx import parser
 
 from builders.crawl.onnx_package import zoo_files
 from builders.pipeline import build
-from younger_hf import load, to_onnx
-from younger_hf.cli import _table
+from younger_hf import __version__, load, to_onnx
+from younger_hf.cli.inspect import _table
 from younger_hf.extract import extract
 from younger_hf.identity import fingerprint, wl_hash
 
@@ -91,7 +91,6 @@ CYCLE = parser.parse_model(
     ("model", "sentence"),
     [
         ("missing.onnx", "missing.onnx does not exist: name a model file"),
-        ("younger", "younger is a directory: name the model file in it"),
         ("text.onnx", "text.onnx is not a valid ONNX model"),
         ("truncated.onnx", "at byte"),
         ("cycle.onnx", "cycle.onnx is not a valid ONNX model: its graph has a cycle"),
@@ -112,6 +111,92 @@ def test_a_release_that_is_none_is_named(directory: Path) -> None:
     assert done.returncode == 1
     assert "there is no release directory nowhere" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_many_files_and_folders_are_identified_and_bad_ones_named(directory: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "models" / "deep"
+    folder.mkdir(parents=True)
+    shutil.copy(directory / "known.onnx", folder / "b.onnx")
+    (folder.parent / "a.onnx").write_text("this is no model")
+    done = younger_hf("inspect", directory / "other.onnx", folder.parent, "--release", directory / "younger", "--json")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "a.onnx is not a valid ONNX model" in done.stderr
+    facts = json.loads(done.stdout)
+    assert [Path(one["file"]).name for one in facts] == ["other.onnx", "b.onnx"]
+    assert [one["in_release"] for one in facts] == [False, True]
+    assert list(facts[0]) == ["file", *KEYS]
+    table = younger_hf("inspect", folder).stdout
+    assert table.splitlines()[0].split() == ["file", str(folder / "b.onnx")]
+    done = younger_hf("inspect", directory / "work")
+    assert (done.returncode, done.stderr) == (
+        2,
+        f"younger-hf: there is no .onnx file in the folder {directory / 'work'}\n",
+    )
+
+
+def test_the_version_is_printed() -> None:
+    assert younger_hf("--version").stdout == f"younger-hf {__version__}\n"
+
+
+def test_the_help_is_readable_in_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for command in ([], ["build"], ["inspect"], ["contribute"], ["train", "operator"]):
+        lines = younger_hf(*command, "--help").stdout.splitlines()
+        assert max(map(len, lines)) <= 80
+        assert not [line for line in lines if line.endswith("...") and "Usage" not in line]
+        # No option is cut, and what it means is beside it in words, not in a column of them.
+        assert sum(len(line.split()) >= 3 for line in lines) > len(lines) / 2
+
+
+HEAVY = "torch torch_geometric sklearn onnx numba datasets pandas matplotlib PIL transformers"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["build", "--work", "w", "--source", "onnx-packages"], "no source 'onnx-packages': did you mean onnx-package"),
+        (["crawl", "torchvision:resnet999", "--work", "w"], "no model of torchvision 'resnet999': did you mean resnet"),
+        (["train", "operator", "--run", "."], ". is there already: resume it with --run . --resume"),
+        (["suggest", "m.onnx", "--run", "."], "name one place with --node NAME, or two with --edge NAME NAME"),
+        (["embed", ".", "--level", "nodes", "--output", "o"], "no level 'nodes': did you mean node"),
+        (["evaluate", ".", "--split", "tests"], "no split 'tests': did you mean test"),
+        (["inspect", "missing.onnx", "--release", "younger"], "missing.onnx does not exist: name a model file"),
+        (["contribute", "m", "--repo-id", "a/b", "--yes", "--license", "apache2"], "did you mean apache-2.0"),
+        (["contribute", "m", "--repo-id", "a/b", "--yes", "--task", "image-clasification"], "image-classification"),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_heavy_is_imported(
+    directory: Path, arguments: list[str], sentence: str
+) -> None:
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({HEAVY.split()!r})); sys.argv[1:] = {arguments!r}; "
+        "from younger_hf.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=directory)
+    assert (done.returncode in (1, 2), done.stdout, done.stderr.count("\n")) == (True, "", 1)
+    assert sentence in done.stderr
+
+
+def test_a_release_is_looked_into_without_loading_it(directory: Path) -> None:
+    code = (
+        "import sys; from typer.testing import CliRunner; from younger_hf.cli import app\n"
+        "done = CliRunner().invoke(app, ['inspect', 'known.onnx', '--release', 'younger'])\n"
+        "assert 'yes, as resnet50' in done.stdout, done.output\n"
+        "print(*({'datasets', 'torch', 'huggingface_hub'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=directory).stdout == "\n"
+
+
+def test_what_libraries_warn_programmers_of_is_not_on_the_screen() -> None:
+    code = (
+        "import sys, warnings; import younger_hf.cli as cli; sys.argv[1:] = ['stats']\n"
+        "cli.app = lambda: warnings.warn('soon', FutureWarning)\n"
+        "cli.main()"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr == ""
+    loud = code.replace("'stats'", "'--debug'")
+    assert "FutureWarning: soon" in subprocess.run([sys.executable, "-c", loud], capture_output=True, text=True).stderr
 
 
 def test_debug_shows_the_traceback(directory: Path) -> None:
@@ -152,7 +237,7 @@ def test_a_build_upon_a_release_keeps_what_that_promised(tmp_path: Path) -> None
     [
         (("--retry", "timeouts"), "no outcome 'timeouts': did you mean timeout?"),
         (("--opset", "new"), "--opset takes comma-separated numbers, such as 17,20, not 'new'"),
-        (("--source", "onnx-packages"), "no source 'onnx-packages'; did you mean onnx-package"),
+        (("--source", "onnx-packages"), "no source 'onnx-packages': did you mean onnx-package"),
     ],
 )
 def test_wrong_options_of_a_build_are_one_sentence(tmp_path: Path, arguments: tuple[str, str], sentence: str) -> None:

@@ -1,0 +1,138 @@
+"""`younger-hf inspect`: what the architectures in ONNX files are, and whether a release has them.
+
+In go files and folders; out comes a table or a JSON object for one file, and one for each of several.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from younger_hf.errors import UsageError, YoungerError
+from younger_hf.given_paths import check_file
+from younger_hf.text import escaped
+
+if TYPE_CHECKING:
+    from younger_hf.release import Release
+
+_LONGEST_LINE = 20_000
+
+
+def inspect(
+    models: Annotated[
+        list[Path], typer.Argument(metavar="MODEL…", help="ONNX files, and folders of them; weights are not read.")
+    ],
+    release: Annotated[str | None, typer.Option(help="A release directory or Hub repository to search.")] = None,
+    embeddings: Annotated[
+        Path | None,
+        typer.Option(help="graph-embeddings.parquet from younger-hf embed; lists the nearest architectures."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; of several files a list.")] = False,
+) -> None:
+    """Identify ONNX files, and look them up in a release.
+
+    A file that cannot be read is named on stderr, the others go on, and the command ends with 1.
+    """
+    files = list(dict.fromkeys(_files(models)))
+    if embeddings is not None and not embeddings.is_file():
+        raise UsageError(f"{embeddings} is not there: write it with younger-hf embed")
+    several = len(files) > 1 or any(path.is_dir() for path in models)
+    opened = _open(release)
+    found, failures = [], 0
+    for file in _progress(files):
+        try:
+            facts = _facts(file, opened)
+            if embeddings is not None:
+                from younger_hf.recipes.embedding_files import nearest
+
+                facts["nearest"] = nearest(file, embeddings)
+        except YoungerError as error:
+            if not several:
+                raise
+            failures += 1
+            typer.echo(escaped(f"younger-hf: {error}", _LONGEST_LINE), err=True)
+            continue
+        found.append({"file": str(file), **facts} if several else facts)
+    if as_json:
+        typer.echo(json.dumps(found if several else found[0], indent=2))
+    else:
+        typer.echo("\n\n".join(map(_table, found)))
+    if failures:
+        raise typer.Exit(1)
+
+
+def _files(models: Iterable[Path]) -> Iterator[Path]:
+    """The files, and those in folders by name."""
+    for path in models:
+        if path.is_dir():
+            inside = sorted(file for file in path.rglob("*.onnx") if file.is_file())
+            if not inside:
+                raise UsageError(f"there is no .onnx file in the folder {path}")
+            yield from inside
+        else:
+            check_file(path)
+            yield path
+
+
+def _progress(files: list[Path]) -> Iterable[Path]:
+    from tqdm import tqdm
+
+    return tqdm(files, desc="inspect", unit="file", disable=None if len(files) > 1 else True)
+
+
+def _open(release: str | None) -> Release | None:
+    if release is None:
+        return None
+    from younger_hf.release import open_named
+
+    return open_named(release)
+
+
+def _facts(model: Path, release: Release | None) -> dict[str, Any]:
+    from younger_hf.extract import extract
+    from younger_hf.identity import fingerprint, wl_hash
+
+    graph = extract(model)
+    facts: dict[str, Any] = {
+        "fingerprint": fingerprint(graph),
+        "type_fingerprint": fingerprint(graph, attributes=False),
+        "wl_hash": wl_hash(graph),
+        "num_nodes": graph.num_nodes,
+        "num_edges": graph.num_edges,
+        "num_parameters": graph.metadata.num_parameters,
+        "opset": graph.metadata.opset,
+        "operators": graph.operator_counts(),
+        "in_release": None,
+        "name": None,
+    }
+    if release is not None:
+        rows = release.find("graphs", facts["fingerprint"], ["name"])
+        facts |= {"in_release": bool(rows), "name": rows[0]["name"] if rows else None}
+    return facts
+
+
+def _table(facts: dict[str, Any]) -> str:
+    found = {None: "", True: f"yes, as {facts['name']}", False: "no"}[facts["in_release"]]
+    operators = "  ".join(f"{name}×{count}" for name, count in facts["operators"].items())
+    lines = {
+        **({"file": facts["file"]} if "file" in facts else {}),
+        "fingerprint": facts["fingerprint"],
+        "type_fingerprint": facts["type_fingerprint"],
+        "wl_hash": facts["wl_hash"],
+        "nodes": f"{facts['num_nodes']:,}",
+        "edges": f"{facts['num_edges']:,}",
+        "parameters": f"{facts['num_parameters']:,}",
+        "opset": facts["opset"],
+        "operators": operators,
+        **({"in release": found} if found else {}),
+        **{
+            f"nearest {rank}": f"{each['name']} ({each['family'] or 'no family'}, {each['similarity']:.3f})"
+            for rank, each in enumerate(facts.get("nearest", ()), 1)
+        },
+    }
+    width = max(map(len, lines))
+    return "\n".join(escaped(f"{name:<{width}}  {value}", _LONGEST_LINE) for name, value in lines.items())
