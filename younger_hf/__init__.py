@@ -1,9 +1,9 @@
 """Younger: a dataset of real neural-network architectures.
 
 `load` reads a release; `to_pyg`, `to_networkx` and `to_onnx` convert its rows for other libraries; `Evaluator` scores
-predictions made from them. `extract` reads the architecture of an ONNX file without its weights; `fingerprint`
-identifies it. Names are imported on first use, so that `import younger_hf` is cheap; one that needs an extra which is
-not installed says so when it is called.
+predictions made from them. `draw` shows one. `extract` reads the architecture of an ONNX file without its weights;
+`fingerprint` identifies it. Names are imported on first use, so that `import younger_hf` is cheap; one that needs an
+extra which is not installed says so when it is called.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from younger_hf.extract import extract, read_structure, strip
     from younger_hf.graph import Operator, OperatorGraph
     from younger_hf.identity import fingerprint, is_isomorphic, wl_hash
+    from younger_hf.interop.drawing import draw
     from younger_hf.interop.networkx import from_networkx, to_networkx
     from younger_hf.interop.onnx import example_inputs, from_onnx, to_onnx
     from younger_hf.interop.pyg import from_pyg, to_pyg
@@ -37,6 +38,7 @@ _HOMES = {
     "YoungerDataset": "interop.younger_dataset",
     "YoungerError": "errors",
     "class_names": "labels",
+    "draw": "interop.drawing",
     "example_inputs": "interop.onnx",
     "fingerprint": "identity",
     "from_networkx": "interop.networkx",
@@ -65,6 +67,7 @@ __all__ = [  # noqa: RUF022 - in the order in which a user meets them
     "to_onnx",
     "from_onnx",
     "example_inputs",
+    "draw",
     "extract",
     "read_structure",
     "strip",

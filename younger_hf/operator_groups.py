@@ -47,12 +47,15 @@ MEMBERS: Final = {
     "recurrent": "LSTM GRU RNN",
     "control flow": (
         "If Loop Scan SequenceMap SequenceAt SequenceConstruct SequenceEmpty SequenceErase SequenceInsert "
-        "SequenceLength ConcatFromSequence SplitToSequence Optional OptionalGetElement OptionalHasElement "
-        "NonMaxSuppression TopK NonZero ArgMax ArgMin Compress Unique"
+        "SequenceLength ConcatFromSequence SplitToSequence Optional OptionalGetElement OptionalHasElement"
     ),
+    "selection": "NonMaxSuppression TopK NonZero ArgMax ArgMin Compress Unique",
 }
 """The operator types of each group, those of quantisation and the unknown ones apart."""
 
+GROUPED_CONVOLUTION: Final = "grouped convolution"
+
+_CHANNEL_GROUPS: Final = re.compile(r'[{,]"group":(\d+)[,}]')
 _QUANTISED: Final = re.compile(r"QLinear|QGemm|QAttention|QMoE|[Qq]uantize|Integer|NBits|Bnb4")
 
 GROUPS: Final = (*MEMBERS, "quantisation", "other")
@@ -63,11 +66,19 @@ _GROUP_OF: Final = {op_type: group for group, members in MEMBERS.items() for op_
 def operator_group(operator: Operator) -> str:
     """The group of an operator of the default domain or of ONNX Runtime's; `other` for every other domain.
 
-    "attention" holds Softmax, "pooling" resizing, "elementwise" reductions, "control flow" sequences and the
-    selections whose result depends on the data (TopK, NonMaxSuppression, …).
+    "attention" holds Softmax, "pooling" resizing, "elementwise" reductions, "control flow" sequences, and "selection"
+    what picks by value (TopK, NonMaxSuppression, …).
     """
     if operator.domain not in ("", "com.microsoft"):
         return "other"
     if _QUANTISED.search(operator.op_type):
         return "quantisation"
     return _GROUP_OF.get(operator.op_type, "other")
+
+
+def drawn_group(operator: Operator) -> str:
+    """As `operator_group`, and grouped and depthwise convolutions apart: a ResNeXt is a ResNet but for them."""
+    group = operator_group(operator)
+    if group == "convolution" and (found := _CHANNEL_GROUPS.search(operator.attributes)) and int(found[1]) > 1:
+        return GROUPED_CONVOLUTION
+    return group

@@ -8,18 +8,17 @@ numbered by first appearance (`#0`, `#1`, …), and so are the parts of a path t
 from __future__ import annotations
 
 import ast
-import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from onnx import ModelProto, NodeProto
 
 from younger_hf.extract import node_metadata
+from younger_hf.module_tree import Module as Module
+from younger_hf.module_tree import ModuleTree as ModuleTree
 
 # Python lists of strings, from the whole network inwards; the last entry is the operator and not a module.
 _SCOPES: Final = "pkg.torch.onnx.name_scopes"
@@ -36,59 +35,6 @@ LIBRARIES: Final = frozenset(
 _NAMED_CLASS: Final = re.compile(rf"({'|'.join(sorted(LIBRARIES))})(\.\w{{1,64}})+", re.ASCII)
 _NAMED_PART: Final = re.compile(r"\w{1,64}", re.ASCII)
 _CALL: Final = re.compile(r"@\d+$")  # torch's mark of a module's second call, and later ones
-
-
-@dataclass(frozen=True)
-class Module:
-    """A module that was called.
-
-    Attributes:
-        path: where the network has it, `layers.0.self_attn.q_proj`; "" for the network itself.
-        kind: its class, `torch.nn.modules.linear.Linear`.
-        parent: the position of the module that called it, -1 for the network itself. Containers that are only
-            looked into, such as a ModuleList, are not called and no one's parent.
-    """
-
-    path: str
-    kind: str
-    parent: int
-
-
-@dataclass(frozen=True, eq=False)
-class ModuleTree:
-    """The modules of a network, and where its nodes came from.
-
-    Attributes:
-        modules: in order of their first call, each after its parent.
-        node: int64 [N], for each node of `extract(skeleton)` the position of the innermost module, or -1.
-    """
-
-    modules: tuple[Module, ...]
-    node: npt.NDArray[np.int64]
-
-    def to_json(self) -> bytes:
-        """ASCII JSON, the same for the same tree."""
-        modules = [[module.path, module.kind, module.parent] for module in self.modules]
-        return json.dumps({"modules": modules, "node": self.node.tolist()}, separators=(",", ":")).encode()
-
-    @classmethod
-    def from_json(cls, text: bytes) -> ModuleTree:
-        """The tree that `to_json` wrote.
-
-        Raises:
-            ValueError: it is not one.
-        """
-        try:
-            fields = json.loads(text)
-            modules = tuple(Module(str(path), str(kind), int(parent)) for path, kind, parent in fields["modules"])
-            node = np.array(fields["node"], dtype=np.int64).reshape(-1)
-        except (KeyError, TypeError, OverflowError) as error:
-            raise ValueError("this is no module tree") from error
-        if any(not -1 <= module.parent < position for position, module in enumerate(modules)):
-            raise ValueError("a module of the tree has a parent that does not stand before it")
-        if node.size and not (node.min() >= -1 and node.max() < len(modules)):
-            raise ValueError("a node of the tree names a module that is not there")
-        return cls(modules, node)
 
 
 def module_tree(model: ModelProto) -> ModuleTree | None:

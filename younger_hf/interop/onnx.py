@@ -32,7 +32,9 @@ from younger_hf.extract.weightless import find_weights
 from younger_hf.graph import OperatorGraph
 from younger_hf.identity import canonicalize
 from younger_hf.interop.inputs import input_values
+from younger_hf.interop.named_nodes import name_nodes
 from younger_hf.interop.parameters import Parameter, graphs_of, has_data, parameters_of, required_values
+from younger_hf.module_tree import ModuleTree
 
 Parameters = Literal["none", "random", "splat"]
 Row = Mapping[str, Any] | bytes | ModelProto
@@ -69,7 +71,8 @@ def to_onnx(
         path: where "splat" writes its file.
 
     Returns:
-        A new model; the row is not changed.
+        A new model, whose nodes are named by operator type and position, after the module that they came from where the
+        release knows it; the row is not changed.
 
     Raises:
         UsageError: unknown kind of parameters; "splat" without a path; the argument is not a row with a skeleton.
@@ -80,7 +83,9 @@ def to_onnx(
     check_choice("kind of parameters", parameters, get_args(Parameters))
     if parameters == "splat" and path is None:
         raise UsageError("parameters='splat' needs path=, the file that all parameters refer to")
-    model = _skeleton(row, source)
+    row = skeleton_row(row, source)
+    model = to_skeleton(row)
+    name_nodes(model, modules_of(row))
     _fill_attributes(model)
     if parameters == "none":
         _make_inputs(model, seed)
@@ -138,7 +143,7 @@ def example_inputs(
     Raises:
         UsageError, ReleaseError, YoungerError: as `to_onnx`.
     """
-    model = _skeleton(row, source)
+    model = to_skeleton(skeleton_row(row, source))
     required = required_values(model)
     values = input_values(model, required, seed)
     if parameters:
@@ -149,19 +154,23 @@ def example_inputs(
     return values
 
 
-def _skeleton(row: Row, source: str | Path) -> ModelProto:
+def skeleton_row(row: Any, source: str | Path) -> Any:
+    """The row, or what its skeleton is looked up by: the row of config `skeletons` of its representative."""
+    if not isinstance(row, Mapping) or row.get("onnx") is not None:
+        return row
+    if "boundary" in row:
+        raise UsageError("a subgraph has no skeleton: give a row of config graphs or skeletons")
+    if row.get("fingerprint") is None:
+        raise UsageError(
+            "a row with neither `onnx` nor `fingerprint` has no skeleton: give one of config skeletons or graphs"
+        )
+    return _look_up(row, source)
+
+
+def to_skeleton(row: Row) -> ModelProto:
     """A skeleton that the caller may change."""
     if isinstance(row, Mapping):
-        if "boundary" in row:
-            raise UsageError("a subgraph has no skeleton: give a row of config graphs or skeletons")
-        if row.get("onnx") is not None:
-            row = row["onnx"]
-        elif row.get("fingerprint") is not None:
-            row = _look_up(row, source)
-        else:
-            raise UsageError(
-                "a row with neither `onnx` nor `fingerprint` has no skeleton: give one of config skeletons or graphs"
-            )
+        row = row["onnx"]
     if not isinstance(row, (bytes, bytearray, memoryview, ModelProto)):
         raise UsageError(f"a row, bytes or a ModelProto is needed, not {type(row).__name__}")
     skeleton = row.SerializeToString() if isinstance(row, ModelProto) else bytes(row)
@@ -178,16 +187,32 @@ def _skeleton(row: Row, source: str | Path) -> ModelProto:
     return model
 
 
-def _look_up(row: Mapping[str, Any], source: str | Path) -> bytes:
+def modules_of(row: Row) -> ModuleTree | None:
+    """The module tree in a row of config `skeletons`; None where none is known.
+
+    Raises:
+        ReleaseError: the tree is damaged.
+    """
+    if not isinstance(row, Mapping) or not (modules := row.get("modules")):
+        return None
+    try:
+        return ModuleTree.from_json(modules.encode() if isinstance(modules, str) else modules)
+    except ValueError as error:
+        raise ReleaseError(f"the modules of a skeleton cannot be read: {error}") from error
+
+
+def _look_up(row: Mapping[str, Any], source: str | Path) -> Mapping[str, Any]:
     """The skeleton of a graph's representative, from a release."""
     fingerprint = str(row["fingerprint"])
-    skeletons = open_release(source).find("skeletons", fingerprint, ("skeleton_fingerprint", "models", "onnx"))
+    release = open_release(source)
+    wanted = ("skeleton_fingerprint", "models", "onnx", "modules")  # an older release has no modules
+    there = release.columns("skeletons")
+    skeletons = release.find("skeletons", fingerprint, [name for name in wanted if name in there])
     if not skeletons:
         raise ReleaseError(
             f"{source} has no skeleton of the graph {fingerprint}: give the release of the row as source="
         )
-    onnx_bytes: bytes = min(skeletons, key=_precedence)["onnx"]
-    return onnx_bytes
+    return min(skeletons, key=_precedence)
 
 
 def _precedence(skeleton: Mapping[str, Any]) -> tuple[Any, ...]:

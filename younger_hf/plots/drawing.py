@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import escape
@@ -52,14 +53,15 @@ class Box:
 
 
 @dataclass(frozen=True)
-class RepeatFrame:
-    """What is drawn once and stands for several: a rectangle in pixels, and how often."""
+class PartFrame:
+    """What belongs together: a rectangle in pixels, how often it is there, and the module that it is, if known."""
 
     times: int
     x: float
     y: float
     width: float
     height: float
+    label: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class Drawing:
     width: float
     height: float
     boxes: tuple[Box, ...]
-    frames: tuple[RepeatFrame, ...]
+    frames: tuple[PartFrame, ...]
     lines: tuple[tuple[tuple[tuple[float, float], ...], bool], ...]
 
     def to_svg(self) -> str:
@@ -92,13 +94,20 @@ class Drawing:
             f'<rect width="100%" height="100%" fill="#ffffff"/><text x="{MARGIN}" y="{MARGIN}" fill="{_INK}" '
             f'font-weight="bold">{escape(self.title)}</text>',
         ]
-        parts.extend(
-            f'<rect x="{frame.x:.1f}" y="{frame.y:.1f}" width="{frame.width:.1f}" height="{frame.height:.1f}" '
-            f'rx="6" fill="{_FRAME}" fill-opacity="0.8" stroke="{_FAINT}"/>'
-            f'<text x="{frame.x + frame.width - 6:.1f}" y="{frame.y + 13:.1f}" text-anchor="end" fill="{_INK}" '
-            f'font-weight="bold">×{frame.times}</text>'
-            for frame in self.frames
-        )
+        for frame in self.frames:
+            parts.append(
+                f'<rect x="{frame.x:.1f}" y="{frame.y:.1f}" width="{frame.width:.1f}" height="{frame.height:.1f}" '
+                f'rx="6" fill="{_FRAME}" fill-opacity="0.8" stroke="{_FAINT}"/>'
+            )
+            if frame.times > 1:
+                parts.append(
+                    f'<text x="{frame.x + frame.width - 6:.1f}" y="{frame.y + 13:.1f}" text-anchor="end" '
+                    f'fill="{_INK}" font-weight="bold">×{frame.times}</text>'
+                )
+            if frame.label:
+                parts.append(
+                    f'<text x="{frame.x + 6:.1f}" y="{frame.y + 13:.1f}" fill="{_INK}">{escape(frame.label)}</text>'
+                )
         for points, is_far in self.lines:
             path = _curve(points)
             parts.append(f'<path d="{path}" fill="none" stroke="{_FAINT if is_far else _INK}" stroke-width="1"/>')
@@ -128,7 +137,9 @@ class Drawing:
         for frame in self.frames:
             corners = (frame.x, frame.y, frame.x + frame.width, frame.y + frame.height)
             canvas.rounded_rectangle([scale * at for at in corners], 6 * scale, _FRAME, _FAINT, scale)
-            text(frame.x + frame.width - 6, frame.y + 13, f"×{frame.times}", _INK, "rs")
+            if frame.times > 1:
+                text(frame.x + frame.width - 6, frame.y + 13, f"×{frame.times}", _INK, "rs")
+            text(frame.x + 6, frame.y + 13, frame.label, _INK)
         for points, is_far in self.lines:
             path = [(x * scale, y * scale) for x, y in points]
             canvas.line(path, fill=_FAINT if is_far else _INK, width=scale, joint="curve")
@@ -151,13 +162,22 @@ class Drawing:
             YoungerError: the file cannot be written.
         """
         path = Path(path)
-        if path.suffix not in (".svg", ".png"):
-            raise UsageError(f"a drawing is written as .svg or .png, not as {path.name}")
+        check_ending(path)
         write_whole(path, self.to_svg().encode() if path.suffix == ".svg" else self.to_png())
 
     def _repr_svg_(self) -> str:
         """What a notebook shows."""
         return self.to_svg()
+
+
+def check_ending(path: str | PathLike[str]) -> None:
+    """Refuse a file that is neither `.svg` nor `.png`.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if Path(path).suffix not in (".svg", ".png"):
+        raise UsageError(f"a drawing is written as .svg or .png, not as {Path(path).name}")
 
 
 def _colours(group: str) -> tuple[str, str]:

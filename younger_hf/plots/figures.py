@@ -24,7 +24,7 @@ from younger_hf.text import plain
 TOP_FAMILIES: Final = 24
 ORDER: Final = (
     "convolution", "dense", "attention", "recurrent", "normalisation", "activation", "pooling", "elementwise",
-    "quantisation", "control flow", "other", "data movement",
+    "selection", "quantisation", "control flow", "other", "data movement",
 )  # fmt: skip
 """The groups of operators, from those that compute to what only moves data about."""
 

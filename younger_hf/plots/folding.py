@@ -89,24 +89,59 @@ def fold(graph: OperatorGraph) -> Folding:
     return Folding(parts, counterpart, stretch, level)
 
 
-def without_fillers(graph: OperatorGraph) -> OperatorGraph:
-    """The graph without nodes that nothing feeds and that only move data: the way of a parameter into the network."""
+def folded(graph: OperatorGraph) -> tuple[OperatorGraph, IntArray, IntArray]:
+    """A graph of its own in which every repetition is there once.
+
+    Args:
+        graph: N operators.
+
+    Returns:
+        The graph of the K operators that stand for all; int64 [K], where each stands in the order of the data flow; and
+        int64 [K], how many operators each stands for.
+    """
+    graph, _ = without_fillers(graph)
+    folding = fold(graph)
+    kept, stands_for = np.unique(folding.counterpart, return_counts=True)
+    position = np.full(graph.num_nodes, -1, dtype=np.int64)
+    position[kept] = np.arange(len(kept))
+    flows = position[folding.counterpart[graph.edge_index]]
+    # What a repetition hands to the next one would run backwards.
+    flows, first = np.unique(np.where(flows[0] < flows[1], flows, -1), axis=1, return_index=True)
+    forward = flows[0] >= 0
+    scope = graph.scope[kept]
+    owner = np.where(scope >= 0, position[folding.counterpart[scope]], -1)
+    smaller = OperatorGraph(
+        tuple(graph.operator[node] for node in kept.tolist()),
+        flows[:, forward],
+        graph.edge_slot[:, first[forward]],
+        np.where(owner > np.arange(len(kept)), owner, -1),
+    )
+    return smaller, folding.level[kept], stands_for.astype(np.int64)
+
+
+def without_fillers(graph: OperatorGraph) -> tuple[OperatorGraph, IntArray]:
+    """The graph without nodes that nothing feeds and that only move data: the way of a parameter into the network.
+
+    Returns:
+        The graph, and int64 [K], the nodes that it has left.
+    """
     fed = np.zeros(graph.num_nodes, dtype=bool)
     fed[graph.edge_index[1]] = True
     moves = {operator: operator_group(operator) == "data movement" for operator in set(graph.operator)}
     keep = fed | ~np.fromiter(map(moves.__getitem__, graph.operator), bool, graph.num_nodes)
     keep[graph.scope[keep & (graph.scope >= 0)]] = True
     if keep.all() or not keep.any():
-        return graph
+        return graph, np.arange(graph.num_nodes)
     position = np.cumsum(keep) - 1
     flows = keep[graph.edge_index].all(axis=0)
     scope = graph.scope[keep]
-    return OperatorGraph(
+    left = OperatorGraph(
         tuple(operator for operator, kept in zip(graph.operator, keep.tolist(), strict=True) if kept),
         position[graph.edge_index[:, flows]],
         graph.edge_slot[:, flows],
         np.where(scope >= 0, position[scope], -1),
     )
+    return left, np.flatnonzero(keep)
 
 
 def late_levels(graph: OperatorGraph) -> IntArray:

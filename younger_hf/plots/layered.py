@@ -12,7 +12,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Final
 
@@ -21,9 +21,11 @@ import numpy as np
 
 from younger_hf.errors import UsageError
 from younger_hf.graph import IntArray, Operator, OperatorGraph
-from younger_hf.operator_groups import operator_group
-from younger_hf.plots.drawing import MARGIN, ROW_HEIGHT, ROW_WIDTH, Box, Drawing, RepeatFrame, Row
+from younger_hf.module_tree import ModuleTree
+from younger_hf.operator_groups import drawn_group
+from younger_hf.plots.drawing import MARGIN, ROW_HEIGHT, ROW_WIDTH, Box, Drawing, PartFrame, Row
 from younger_hf.plots.folding import Folding, Part, Repeat, Stretch, fold, without_fillers
+from younger_hf.plots.module_frames import module_frames
 from younger_hf.text import plain
 
 MOST_DRAWN: Final = 160
@@ -36,13 +38,16 @@ _FAR_LAYERS: Final = 8
 _SUMMARY_ROWS: Final = 4
 
 
-def draw_graph(graph: OperatorGraph, title: str = "", *, collapse: bool = True) -> Drawing:
+def draw_graph(
+    graph: OperatorGraph, title: str = "", *, collapse: bool = True, modules: ModuleTree | None = None
+) -> Drawing:
     """Draw a graph.
 
     Args:
         graph: N operators, at least one.
         title: what it is called.
         collapse: draw what repeats once, and sum up what is still too much; without, every operator is drawn.
+        modules: which module each of the N nodes is of; modules are framed where that is known.
 
     Raises:
         UsageError: it has no operator, or is to be drawn in full and has more than 20,000.
@@ -54,7 +59,9 @@ def draw_graph(graph: OperatorGraph, title: str = "", *, collapse: bool = True) 
             f"{graph.num_nodes:,} operators are too many to be drawn one by one (at most {MOST_UNFOLDED:,}): "
             "draw it collapsed"
         )
-    plan = _Plan.of(graph, collapse)
+    if modules is not None and len(modules.node) != graph.num_nodes:
+        raise UsageError(f"these modules are of {len(modules.node):,} nodes, and the graph has {graph.num_nodes:,}")
+    plan = _Plan.of(graph, collapse, modules)
     counts = f"{graph.num_nodes:,} operators, {graph.num_edges:,} data flows"
     return _lay_out(plan, f"{plain(title, 120)}: {counts}" if title else counts)
 
@@ -67,21 +74,23 @@ class _Plan:
         rows: of each stack.
         layer: int64 [K].
         edges: (stack, stack), each once.
-        frames: how often, and which stacks; outer ones first.
+        frames: how often, what it is called, and which stacks; outer ones first.
     """
 
     rows: list[tuple[Row, ...]]
     layer: IntArray
     edges: list[tuple[int, int]]
-    frames: list[tuple[int, list[int]]]
+    frames: list[tuple[int, str, list[int]]]
 
     @classmethod
-    def of(cls, graph: OperatorGraph, collapse: bool) -> _Plan:
+    def of(cls, graph: OperatorGraph, collapse: bool, modules: ModuleTree | None) -> _Plan:
         if not collapse:
             alone = np.arange(graph.num_nodes)
             everything = Folding((Stretch(alone),), alone, np.zeros_like(alone), graph.levels())
-            return _stack(graph, everything, alone, {})
-        graph = without_fillers(graph)
+            return _stack(graph, everything, alone, {}, modules)
+        graph, left = without_fillers(graph)
+        if modules is not None:
+            modules = replace(modules, node=modules.node[left])
         folding = fold(graph)
         drawn_as: IntArray = folding.counterpart
         boxes: dict[int, IntArray] = {}
@@ -89,7 +98,7 @@ class _Plan:
         while len(np.unique(drawn_as)) > MOST_DRAWN and longest > 1:
             longest = min(longest // 2, 64)
             drawn_as, boxes = _boxed(folding, longest)
-        return _stack(graph, folding, drawn_as, boxes)
+        return _stack(graph, folding, drawn_as, boxes, modules)
 
 
 def _boxed(folding: Folding, longest: int) -> tuple[IntArray, dict[int, IntArray]]:
@@ -119,7 +128,13 @@ def _repeats(parts: Iterable[Part]) -> Iterable[Repeat]:
             yield from _repeats(part.parts)
 
 
-def _stack(graph: OperatorGraph, folding: Folding, drawn_as: IntArray, boxes: Mapping[int, IntArray]) -> _Plan:
+def _stack(
+    graph: OperatorGraph,
+    folding: Folding,
+    drawn_as: IntArray,
+    boxes: Mapping[int, IntArray],
+    modules: ModuleTree | None,
+) -> _Plan:
     """Put operators that follow one another without a branch on stacks."""
     shown = np.unique(drawn_as)
     shown = shown[np.lexsort((shown, folding.level[shown], folding.stretch[shown]))]
@@ -128,12 +143,20 @@ def _stack(graph: OperatorGraph, folding: Folding, drawn_as: IntArray, boxes: Ma
     at = np.array([position.get(node, -1) for node in range(graph.num_nodes)], dtype=np.int64)
     flows = sorted({(a, b) for a, b in zip(at[producer].tolist(), at[consumer].tolist(), strict=True) if a < b})
 
-    frame_of: dict[int, int] = {}
-    framed = []
-    for number, repeat in enumerate(_repeats(folding.parts)):
+    framed: dict[frozenset[int], tuple[int, str]] = {}
+    for repeat in _repeats(folding.parts):
         inside = {position[int(drawn_as[node])] for stretch in _leaves([repeat]) for node in stretch.nodes}
-        framed.append((repeat.times, inside))
-        frame_of |= dict.fromkeys(inside, number)
+        times, _ = framed.get(frozenset(inside), (1, ""))
+        framed[frozenset(inside)] = (times * repeat.times, "")
+    if modules is not None:
+        nodes = [boxes.get(int(node), [int(node)]) for node in shown]
+        for label, members in module_frames(modules, modules.node, nodes):
+            if all(_is_nested(members, other) for other in framed):
+                framed[members] = (framed.get(members, (1, ""))[0], label)
+    frame_of: dict[int, list[int]] = {}
+    for number, members in enumerate(framed):
+        for element in members:
+            frame_of.setdefault(element, []).append(number)
 
     fed, feeds = Counter(b for _, b in flows), Counter(a for a, _ in flows)
     stack_of = list(range(len(shown)))
@@ -150,12 +173,23 @@ def _stack(graph: OperatorGraph, folding: Folding, drawn_as: IntArray, boxes: Ma
         tuple(row for element in elements for row in _rows(graph, int(shown[element]), boxes)) for elements in stacks
     ]
     first_stretch = [int(folding.stretch[shown[elements[0]]]) for elements in stacks]
-    return _Plan(
-        rows,
-        _layers(edges, first_stretch),
-        edges,
-        [(times, sorted({stack[element] for element in inside})) for times, inside in framed],
-    )
+    layer = _layers(edges, first_stretch)
+    frames = [
+        (times, label, sorted({stack[element] for element in members}))
+        for members, (times, label) in sorted(framed.items(), key=lambda item: -len(item[0]))
+    ]
+    # What is not by itself between its first and last layer cannot be framed.
+    return _Plan(rows, layer, edges, [one for one in frames if one[0] > 1 or _is_apart(one[2], layer)])
+
+
+def _is_nested(one: frozenset[int], other: frozenset[int]) -> bool:
+    return one <= other or other <= one or one.isdisjoint(other)
+
+
+def _is_apart(inside: Sequence[int], layer: IntArray) -> bool:
+    """Whether the layers of some stacks have no others."""
+    between = (layer >= layer[inside].min()) & (layer <= layer[inside].max())
+    return int(between.sum()) == len(inside)
 
 
 def _layers(edges: Sequence[tuple[int, int]], stretch: Sequence[int]) -> IntArray:
@@ -177,15 +211,14 @@ def _lay_out(plan: _Plan, title: str) -> Drawing:
     """Give every stack a place."""
     used, layer = np.unique(plan.layer, return_inverse=True)
     place, bends_of = _place(layer.tolist(), plan.edges)
-    nesting = _nesting(plan.frames)
-    inner = max(nesting, default=0) + 1
+    borders = _borders(plan.frames, layer)
 
     heights = np.zeros(len(used))
     np.maximum.at(heights, layer, [ROW_HEIGHT * len(rows) for rows in plan.rows])
     above, below = np.zeros(len(used)), np.zeros(len(used))
-    for _, inside in plan.frames:
-        above[layer[inside].min()] += _HEAD
-        below[layer[inside].max()] += _PAD
+    for border in borders:
+        above[border.first] = max(above[border.first], border.top * _HEAD)
+        below[border.last] = max(below[border.last], border.bottom * _PAD)
     tops = 2 * MARGIN + np.cumsum(above) + np.cumsum(np.concatenate(([0], (heights + below + _GAP)[:-1])))
     columns = _apart(place[: len(plan.rows)], layer)
     bends = [
@@ -194,7 +227,7 @@ def _lay_out(plan: _Plan, title: str) -> Drawing:
     ]
     left = min([*columns, *(column for path in bends for column, _ in path)])
     right = max([*columns, *(column for path in bends for column, _ in path)])
-    start = MARGIN + inner * _PAD
+    start = MARGIN + max((border.side for border in borders), default=0) * _PAD
 
     def across(column: float) -> float:
         return float(start + (column - left) * (ROW_WIDTH + _HGAP))
@@ -210,9 +243,8 @@ def _lay_out(plan: _Plan, title: str) -> Drawing:
         lines.append((tuple((x + ROW_WIDTH / 2, y) for x, y in points), is_far))
 
     frames = []
-    for (times, inside), level in zip(plan.frames, nesting, strict=True):
-        within, depth = set(inside), inner - level
-        first, last = int(layer[inside].min()), int(layer[inside].max())
+    for (times, label, inside), border in zip(plan.frames, borders, strict=True):
+        within, first, last = set(inside), border.first, border.last
         reach = [boxes[number].x for number in inside]
         reach += [
             across(column) + ROW_WIDTH / 2
@@ -220,10 +252,10 @@ def _lay_out(plan: _Plan, title: str) -> Drawing:
             for column, at in path
             if target in within and first <= at <= last
         ]
-        x, y = min(reach) - depth * _PAD, float(tops[first]) - depth * _HEAD
-        bottom = max(boxes[number].y + boxes[number].height for number in inside) + depth * _PAD
-        end = max([max(reach), *(boxes[number].x + ROW_WIDTH for number in inside)]) + depth * _PAD
-        frames.append(RepeatFrame(times, x, y, end - x, bottom - y))
+        x, y = min(reach) - border.side * _PAD, float(tops[first]) - border.top * _HEAD
+        bottom = float(tops[last] + heights[last]) + border.bottom * _PAD
+        end = max([max(reach), *(boxes[number].x + ROW_WIDTH for number in inside)]) + border.side * _PAD
+        frames.append(PartFrame(times, x, y, end - x, bottom - y, label))
     return Drawing(
         title,
         max(across(right) + ROW_WIDTH + start, 6.5 * len(title) + 2 * MARGIN),
@@ -258,21 +290,44 @@ def _apart(columns: Sequence[float], layer: IntArray) -> list[float]:
     return moved
 
 
-def _nesting(frames: Sequence[tuple[int, list[int]]]) -> list[int]:
-    """How many frames are around each frame; outer ones come first."""
-    members = [set(inside) for _, inside in frames]
-    return [sum(inside <= outer for outer in members[:number]) for number, inside in enumerate(members)]
+@dataclass(frozen=True)
+class _Border:
+    """A frame's first and last layer, and how many borders, its own and those within, are on each of its sides."""
+
+    first: int
+    last: int
+    top: int
+    bottom: int
+    side: int
+
+
+def _borders(frames: Sequence[tuple[int, str, list[int]]], layer: IntArray) -> list[_Border]:
+    """The borders of each frame; outer frames come first."""
+    members = [set(inside) for _, _, inside in frames]
+    borders: dict[int, _Border] = {}
+    for number in reversed(range(len(frames))):
+        within = [borders[inner] for inner in range(number + 1, len(frames)) if members[inner] <= members[number]]
+        of_layers = layer[frames[number][2]]
+        first, last = int(of_layers.min()), int(of_layers.max())
+        borders[number] = _Border(
+            first,
+            last,
+            top=1 + max((one.top for one in within if one.first == first), default=0),
+            bottom=1 + max((one.bottom for one in within if one.last == last), default=0),
+            side=1 + max((one.side for one in within), default=0),
+        )
+    return [borders[number] for number in range(len(frames))]
 
 
 def _rows(graph: OperatorGraph, node: int, boxes: Mapping[int, IntArray]) -> Iterable[Row]:
     if node not in boxes:
         operator = graph.operator[node]
-        yield Row(_caption(operator), operator_group(operator), operator.label)
+        yield Row(_caption(operator), drawn_group(operator), operator.label)
         return
     counts = Counter(graph.operator[inside] for inside in boxes[node])
     types: Counter[tuple[str, str]] = Counter()
     for operator, count in counts.items():
-        types[operator.type_label, operator_group(operator)] += count
+        types[operator.type_label, drawn_group(operator)] += count
     # Moving data about is mostly the exporter's: it is named last.
     ordered = sorted(types.items(), key=lambda item: (item[0][1] == "data movement", -item[1], item[0]))
     title = " ".join(f"{name}×{count}" for (name, _), count in ordered)

@@ -2,7 +2,8 @@
 
 In goes an `OperatorGraph`; out comes a palette PNG. Below, a ribbon of operators runs from input to output in
 lines, as text does: a cell is a step of the data flow, its colour what is done there, stacked cells are parallel
-branches, and more and smaller cells are a deeper network. Above, arcs are the skip connections over the whole
+branches, and more and smaller cells are a deeper network. What repeats in a graph of more than a thousand operators
+is drawn once, with a black line under it. Above, arcs are the skip connections over the whole
 depth: a ResNet is a row of small ones, a U-Net a rainbow, a DenseNet a solid hill.
 """
 
@@ -17,13 +18,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from younger_hf.graph import OperatorGraph
-from younger_hf.operator_groups import GROUPS, operator_group
+from younger_hf.operator_groups import GROUPED_CONVOLUTION, drawn_group
 
 PREVIEW_SIZE: Final = 128
 PREVIEW_BYTES: Final = 3072
 
 COLOURS: Final = {
     "convolution": ("blue", "2f6fdb"),
+    GROUPED_CONVOLUTION: ("light blue", "8cc7f2"),
     "dense": ("red", "d43d2a"),
     "normalisation": ("yellow", "f2c12e"),
     "activation": ("orange", "f28a2e"),
@@ -33,22 +35,26 @@ COLOURS: Final = {
     "data movement": ("light grey", "c3c9d1"),
     "recurrent": ("purple", "7b3fc4"),
     "control flow": ("black", "1c1c1c"),
+    "selection": ("pink", "f2a0c6"),
     "quantisation": ("brown", "8a5a2b"),
     "other": ("slate", "7d8794"),
 }
-"""The colour of each operator group: its name and its RGB value in hex."""
+"""The colour of each group of operators, as `drawn_group` tells them apart: its name and its RGB value in hex."""
 
 _BACKGROUND: Final = "ffffff"
-_CODES: Final = {group: code for code, group in enumerate(GROUPS, start=1)}
+_CODES: Final = {group: code for code, group in enumerate(COLOURS, start=1)}
 _MOVEMENT: Final = _CODES["data movement"]
 _SLATE: Final = _CODES["other"]
-_PALETTE: Final = bytes.fromhex(_BACKGROUND + "".join(COLOURS[group][1] for group in GROUPS))
+_BLACK: Final = _CODES["control flow"]
+_PALETTE: Final = bytes.fromhex(_BACKGROUND + "".join(value for _, value in COLOURS.values()))
 
 _ARC_HEIGHT: Final = 43
 _MAX_ARCS: Final = 400
 _LINE_HEIGHT: Final = 8
 _CELL_SHAPE: Final = 2.5
 _MOVEMENT_WIDTH: Final = 0.35
+_MOST_UNFOLDED: Final = 1000
+"""Operators; in a larger graph what repeats is drawn once, since cells of a pixel would tell nothing."""
 
 Pixels = NDArray[np.uint8]
 
@@ -61,6 +67,9 @@ def preview(graph: OperatorGraph) -> bytes:
 
     Returns:
         A palette PNG of at most 3,072 bytes; the same graph in the same node order gives the same bytes.
+
+    Raises:
+        MissingExtraError: it has more than 1,000 operators, and what folds them is not installed.
     """
     steps = _steps(graph)
     for grain in (1, 2, 4, 8):
@@ -76,11 +85,13 @@ class _Steps:
 
     Attributes:
         groups: int64 [S, groups + 1]: how many nodes of each colour code a step has.
+        repeats: bool [S]: which steps stand for several.
         edges: float64 [S + 1]: where each step begins and ends along the ribbon, from 0 to 1.
         skips: int64 [3, K]: first step, last step and colour code of each edge that passes over a step.
     """
 
     groups: NDArray[np.int64]
+    repeats: NDArray[np.bool_]
     edges: NDArray[np.float64]
     skips: NDArray[np.int64]
 
@@ -90,10 +101,14 @@ class _Steps:
 
 
 def _steps(graph: OperatorGraph) -> _Steps:
-    codes = {operator: _CODES[operator_group(operator)] for operator in set(graph.operator)}
+    level, times = graph.levels(), np.ones(graph.num_nodes, dtype=np.int64)
+    if graph.num_nodes > _MOST_UNFOLDED:
+        from younger_hf.plots.folding import folded
+
+        graph, level, times = folded(graph)
+    codes = {operator: _CODES[drawn_group(operator)] for operator in set(graph.operator)}
     code = np.fromiter(map(codes.__getitem__, graph.operator), np.int64, graph.num_nodes)
     producer, consumer = graph.edge_index
-    level = graph.levels()
 
     # A node that nothing feeds stands right before its first consumer; where it only moves data (a parameter
     # passed through Identity, a constant that is filled in), it says nothing of the architecture.
@@ -108,8 +123,10 @@ def _steps(graph: OperatorGraph) -> _Steps:
     step = np.zeros(graph.num_nodes, dtype=np.int64)
     step[drawn] = np.unique(level[drawn], return_inverse=True)[1]
 
-    groups = np.zeros((int(step.max()) + 1, len(GROUPS) + 1), dtype=np.int64)
+    groups = np.zeros((int(step.max()) + 1, len(COLOURS) + 1), dtype=np.int64)
     np.add.at(groups, (step[drawn], code[drawn]), 1)
+    repeats = np.zeros(len(groups), dtype=bool)
+    repeats[step[drawn & (times > 1)]] = True
     # Data movement shows only where nothing else happens, and takes less room: it is mostly the exporter's.
     only_movement = groups[:, _MOVEMENT] == groups.sum(axis=1)
     groups[:, _MOVEMENT] = only_movement
@@ -120,6 +137,7 @@ def _steps(graph: OperatorGraph) -> _Steps:
     colour = np.where(code == _MOVEMENT, _SLATE, code)
     return _Steps(
         groups,
+        repeats,
         np.concatenate(([0.0], np.cumsum(width))) / width.sum(),
         np.stack((step[producer[skip]], step[consumer[skip]], colour[consumer[skip]])),
     )
@@ -180,10 +198,13 @@ def _draw_ribbon(pixels: Pixels, steps: _Steps, grain: int) -> None:
         for x in np.flatnonzero(here > 1):
             strip[:, x] = _stack(mixed[x] / here[x], line_height - 1, widest, False)
 
-    strip = np.repeat(strip, grain, axis=1)
+    under = np.zeros((1, columns), dtype=np.uint8)
+    for i in np.flatnonzero(steps.repeats):
+        under[:, begin[i] : max(end[i], begin[i] + 1)] = _BLACK
+    strip = np.repeat(np.concatenate((strip, under)), grain, axis=1)
     for line in range(lines):
         part = strip[:, line * PREVIEW_SIZE : (line + 1) * PREVIEW_SIZE]
-        pixels[line * line_height : line * line_height + line_height - 1, : part.shape[1]] = part
+        pixels[line * line_height : (line + 1) * line_height, : part.shape[1]] = part
 
 
 def _pixel_columns(edges: NDArray[np.float64], columns: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -29,7 +29,7 @@ from builders.assemble.write.features import card_features
 from builders.assemble.write.parquet import SplitFiles
 from younger_hf import __version__
 from younger_hf.communities import MOST_NEIGHBOURS
-from younger_hf.operator_groups import GROUPS, MEMBERS
+from younger_hf.operator_groups import GROUPED_CONVOLUTION, MEMBERS
 from younger_hf.plots.preview import COLOURS, PREVIEW_SIZE
 from younger_hf.release import SCHEMA_VERSION_KEY
 from younger_hf.schema import DEFAULT_CONFIG, SCHEMA, SCHEMA_VERSION, SPLITS, features
@@ -179,16 +179,18 @@ def _legend() -> list[dict[str, str]]:
     members = {
         "quantisation": ["QuantizeLinear", "DequantizeLinear", "QLinearConv", "MatMulInteger"],
         "other": ["operators of any other domain"],
+        GROUPED_CONVOLUTION: ["Conv with more than one group of channels, as in depthwise convolutions"],
         **{group: names.split() for group, names in MEMBERS.items()},
     }
     return [
         {
-            "colour": COLOURS[group][0],
+            "colour": name,
+            "value": value,
             "group": group,
             "examples": ", ".join(members[group][:_LEGEND_EXAMPLES])
             + (", …" if len(members[group]) > _LEGEND_EXAMPLES else ""),
         }
-        for group in GROUPS
+        for group, (name, value) in COLOURS.items()
     ]
 
 

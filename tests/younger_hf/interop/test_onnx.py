@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -339,3 +340,27 @@ def test_a_skeleton_that_somebody_has_tampered_with_is_refused(skeleton: Callabl
             to_onnx({"onnx": tampered.SerializeToString()}, parameters)
     with pytest.raises(YoungerError, match="this is no skeleton of a release"):
         example_inputs(tampered)
+
+
+def test_nodes_are_named_by_type_and_position(skeleton):
+    stored = skeleton("light_squeezenet").SerializeToString(deterministic=True)
+    for model in (to_onnx(stored), to_onnx(stored, "random")):
+        names = [node.name for node in model.graph.node]
+        assert len(set(names)) == len(names)
+        assert names == [f"{node.op_type}_{number}" for number, node in enumerate(model.graph.node)]
+        assert fingerprint(extract(model)) == fingerprint(extract(parse(stored)))
+    assert {node.name for node in parse(stored).graph.node} == {""}
+
+
+def test_nodes_are_named_after_the_module_that_they_came_from(skeleton):
+    model = skeleton("light_resnet50")
+    num_nodes = extract(model).num_nodes
+    modules = [["", "torchvision.models.resnet.ResNet", -1], ["layer1.0", "torchvision.models.resnet.Bottleneck", 0]]
+    tree = json.dumps({"modules": modules, "node": [0] * (num_nodes - 5) + [1] * 5})
+    named = to_onnx({"onnx": model.SerializeToString(), "modules": tree})
+    inside = [node.name for node in named.graph.node if node.name.startswith("layer1.0/")]
+    assert len(inside) == 5
+    assert inside[-1] == f"layer1.0/{named.graph.node[-1].op_type}_{len(named.graph.node) - 1}"
+    # A tree of something else names nothing.
+    other = json.dumps({"modules": modules, "node": [1]})
+    assert "/" not in to_onnx({"onnx": model.SerializeToString(), "modules": other}).graph.node[0].name

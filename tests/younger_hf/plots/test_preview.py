@@ -14,7 +14,7 @@ from support.strategies import operator_graphs
 
 from younger_hf.extract import extract
 from younger_hf.graph import Operator, OperatorGraph, make_graph
-from younger_hf.operator_groups import GROUPS
+from younger_hf.operator_groups import GROUPED_CONVOLUTION, GROUPS
 from younger_hf.plots.preview import COLOURS, PREVIEW_BYTES, PREVIEW_SIZE, preview
 
 LIGHT = sorted((Path(onnx.__file__).parent / "backend/test/data/light").glob("*.onnx"))
@@ -117,5 +117,41 @@ def test_a_parameter_passed_through_identity_is_not_drawn() -> None:
 
 
 def test_every_group_of_operators_has_a_colour_and_no_two_share_one() -> None:
-    assert set(COLOURS) == set(GROUPS)
-    assert len(set(COLOURS.values())) == len(GROUPS)
+    assert set(COLOURS) == {*GROUPS, GROUPED_CONVOLUTION}
+    assert len({name for name, _ in COLOURS.values()}) == len({value for _, value in COLOURS.values()}) == len(COLOURS)
+
+
+def different(first: bytes, second: bytes) -> float:
+    """The share of pixels that differ."""
+    pictures = [np.asarray(Image.open(io.BytesIO(picture)).convert("RGB")) for picture in (first, second)]
+    return float((pictures[0] != pictures[1]).any(axis=-1).mean())
+
+
+def test_a_grouped_convolution_has_a_colour_of_its_own() -> None:
+    graph = extract(next(file for file in LIGHT if "resnet50" in file.stem))
+    grouped = {
+        operator: Operator("", "Conv", operator.attributes.replace('"group":1', '"group":32'))
+        for operator in graph.operator
+        if operator.op_type == "Conv" and '"kernel_shape":[3,3]' in operator.attributes
+    }
+    operators = [grouped.get(operator, operator) for operator in graph.operator]
+    resnext = OperatorGraph(tuple(operators), graph.edge_index, graph.edge_slot, graph.scope)
+    assert different(preview(graph), preview(resnext)) > 0.05
+
+
+def test_what_repeats_in_a_large_graph_is_drawn_once_and_underlined() -> None:
+    def network(blocks: int, *tail: str) -> OperatorGraph:
+        return chain("MaxPool", *["Conv", "BatchNormalization", "Relu", "MatMul"] * blocks, *tail)
+
+    large = pixels(network(400, "Gemm"))
+    assert large[0][0] == colour("pooling")
+    assert large[PREVIEW_SIZE - 4][PREVIEW_SIZE - 4] == colour("dense")
+    assert sum(pixel == colour("control flow") for row in large for pixel in row) > PREVIEW_SIZE / 2
+    # Six cells, and not the texture of sixteen hundred.
+    assert different(preview(network(400, "Gemm")), preview(network(500, "Gemm"))) == 0
+    assert different(preview(network(400, "Gemm")), preview(network(400, "Softmax"))) > 0.05
+
+
+def test_selections_are_no_control_flow() -> None:
+    for op_type in ("TopK", "NonZero", "ArgMax", "NonMaxSuppression"):
+        assert pixels(chain("Conv", op_type))[PREVIEW_SIZE - 4][PREVIEW_SIZE - 4] == colour("selection")
