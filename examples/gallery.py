@@ -14,7 +14,6 @@ from typing import Any
 from matplotlib.patches import Patch
 
 from younger_hf import load
-from younger_hf.operator_groups import GROUPS
 from younger_hf.plots.preview import COLOURS
 from younger_hf.plots.style import FAINT, encode, figure_in_style
 
@@ -51,8 +50,8 @@ def draw(rows: list[dict[str, Any]]) -> bytes:
             axes.set_xticks([])
             axes.set_yticks([])
             axes.spines[:].set_visible(False)
-        patches = [Patch(color=f"#{COLOURS[group][1]}", label=group) for group in GROUPS]
-        figure.legend(handles=patches, loc="outside lower center", ncols=6, fontsize=8, frameon=False)
+        patches = [Patch(color=f"#{value}", label=group) for group, (_, value) in COLOURS.items()]
+        figure.legend(handles=patches, loc="outside lower center", ncols=7, fontsize=8, frameon=False)
         return encode(figure)
 
 

@@ -64,7 +64,7 @@ class PartFrame:
     label: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Drawing:
     """A drawing of an architecture.
 
@@ -83,6 +83,9 @@ class Drawing:
     boxes: tuple[Box, ...]
     frames: tuple[PartFrame, ...]
     lines: tuple[tuple[tuple[tuple[float, float], ...], bool], ...]
+
+    def __repr__(self) -> str:
+        return f"<Drawing of {self.title!r}: {self.width:.0f} by {self.height:.0f} pixels>"
 
     def to_svg(self) -> str:
         """As SVG; the same drawing gives the same text."""
