@@ -287,6 +287,9 @@ SCHEMA: Final[Mapping[str, Config]] = {
             "library": Column(_STRING, "the library that the model is made with"),
             "task": Column(_STRING, "of a conversion: what the model is for, in the words of its source"),
             "family": Column(_STRING, "of a conversion: the family of the model, in the words of its source"),
+            "backbones": Column(
+                _STRINGS, "of a conversion: what the configuration says that the model is built upon, in the same words"
+            ),
             "license": Column(_STRING, "of a conversion: identifier of the licence of the model"),
             "origin": Column(_STRING, "of a conversion: how its source has the model"),
             "retrieved": Column(_STRING, "the day on which a hub listed the model"),

@@ -46,7 +46,8 @@ def to_rows(entries: Iterable[Entry], skeletons: Mapping[str, str]) -> Iterator[
     for (model, key), group in groupby(entries, key=lambda entry: (entry.model, entry.export_key)):
         told = {name: getattr(model, name) for name in _TOLD}
         told |= {name: told[name] or None for name in _TEXTS & told.keys()}
-        told |= {"tags": list(model.tags), "evaluations": [vars(result) for result in model.evaluations]}
+        told |= {"tags": list(model.tags), "backbones": list(model.backbones)}
+        told |= {"evaluations": [vars(result) for result in model.evaluations]}
         for number, entry in enumerate(group, start=1):
             yield {**told, "export_key": key, **_attempt_columns(entry.attempt, number, skeletons)}
 
@@ -80,6 +81,7 @@ def from_row(row: Mapping[str, Any]) -> tuple[Entry, str | None]:
         told |= {
             "gated": bool(told["gated"]),
             "tags": tuple(told["tags"] or ()),
+            "backbones": tuple(told["backbones"] or ()),
             "evaluations": tuple(Evaluation(**result) for result in told["evaluations"] or ()),
         }
         model = ModelRef(**told)

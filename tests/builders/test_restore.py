@@ -32,7 +32,9 @@ def attempts():
     squeezenet, shufflenet = (LIGHT / f"light_{name}.onnx" for name in ("squeezenet", "shufflenet"))
     hub = {"library": "transformers", "config": '{"architectures": ["BertModel"]}', "retrieved": "2026-11-01"}
     result = Evaluation("image-classification", "flowers", "test", "accuracy", 0.93)
-    first = ModelRef("huggingface", "a/first", "1", downloads=9, tags=("x",), evaluations=(result,), **hub)
+    first = ModelRef(
+        *("huggingface", "a/first", "1"), downloads=9, tags=("x",), evaluations=(result,), backbones=("swin",), **hub
+    )
     tuned = ModelRef("huggingface", "b/tuned", "1", downloads=90, **hub)
     timed = Conversion(Outcome.TIMEOUT, "in /work/scratch/a it took longer", "torch", {"torch": "2"}, seconds=60.1234)
     good = replace(conversion(squeezenet, "torch"), opset=9, versions={"torch": "2"}, seconds=2.0, peak_memory=1 << 20)
