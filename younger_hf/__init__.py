@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from younger_hf.interop.pyg import from_pyg, to_pyg
     from younger_hf.interop.younger_dataset import YoungerDataset
     from younger_hf.labels import class_names
+    from younger_hf.recognise import normal_fingerprint, normalize
     from younger_hf.tasks.evaluator import Evaluator
     from younger_hf.vocabulary import Vocabulary
 
@@ -46,6 +47,8 @@ _HOMES = {
     "from_pyg": "interop.pyg",
     "is_isomorphic": "identity",
     "load": "dataset",
+    "normal_fingerprint": "recognise",
+    "normalize": "recognise",
     "read_structure": "extract",
     "strip": "extract",
     "to_graph": "dataset",
@@ -74,6 +77,8 @@ __all__ = [  # noqa: RUF022 - in the order in which a user meets them
     "fingerprint",
     "wl_hash",
     "is_isomorphic",
+    "normalize",
+    "normal_fingerprint",
     "Evaluator",
     "Operator",
     "OperatorGraph",

@@ -1,0 +1,154 @@
+"""The normal form: the same for one network whatever exported it.
+
+In goes a model, or a skeleton; out comes a skeleton, in one opset, without what exporters do each in their own way.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, Final
+
+import onnx
+from google.protobuf.message import DecodeError
+from onnx import ModelProto
+
+from younger_hf.errors import UsageError, YoungerError
+from younger_hf.extract import strip
+from younger_hf.extract.constants import shape_inputs
+from younger_hf.extract.errors import InvalidModelError
+from younger_hf.extract.operator_graph import operator_graph
+from younger_hf.extract.reader import load_weightless
+from younger_hf.extract.skeleton import skeleton
+from younger_hf.graph import OperatorGraph
+from younger_hf.identity import canonicalize
+from younger_hf.recognise.fixpoint import rewrite
+from younger_hf.recognise.flat import read_network, write_flat
+from younger_hf.recognise.matching import is_parameter, maker, used_once, with_parameter
+from younger_hf.recognise.network import OPSET, Network, Node
+from younger_hf.recognise.opset import raise_opset
+from younger_hf.recognise.order import sort_operands
+from younger_hf.recognise.rules.table import RULES
+from younger_hf.recognise.shapes import infer_shapes
+
+NORMAL_VERSION: Final = 1
+"""Part of every normal fingerprint: raised when a rule is added or changed."""
+
+_MOST_ROUNDS: Final = 6
+
+Model = ModelProto | str | os.PathLike[str] | Mapping[str, Any]
+"""A model, or the path or URL of one, or a row of config `skeletons`."""
+
+
+def normalize(model: Model) -> ModelProto:
+    """The normal form of a model, as a skeleton.
+
+    It is deterministic, independent of the order and the names of nodes, and the normal form of itself. Custom domains,
+    unknown opsets, control flow and quantisation stay as they are where no rule applies.
+
+    Raises:
+        InvalidModelError: as `younger_hf.extract.extract`.
+        UsageError: a row without a skeleton.
+    """
+    proto = _proto(model)
+    network = normal_network(proto)
+    try:
+        return strip(skeleton(write_flat(network)))
+    except InvalidModelError:
+        return strip(proto)  # a version of control flow that no model of the normal form's opset can say
+
+
+def normal_network(proto: ModelProto) -> Network:
+    """The normal form of a model, as a network; its tensors know how they follow from those of the model."""
+    network = raised_network(proto)
+    for _ in range(_MOST_ROUNDS):
+        if not rewrite(network, RULES) or _is_static(network):
+            break
+        infer_shapes(network)
+    sort_operands(network)
+    return network
+
+
+def raised_network(proto: ModelProto) -> Network:
+    """A model as a network in the normal form's opset, with the shapes that follow from its inputs."""
+    network = read_network(proto)
+    infer_shapes(network, network.opsets.get("", OPSET))
+    raise_opset(network)
+    if not _is_static(network):
+        infer_shapes(network)
+    return network
+
+
+def _is_static(network: Network) -> bool:
+    """Whether the shape of everything that a node makes is known in numbers."""
+    return all(value is None or value.static_shape is not None for node in network.nodes() for value in node.outputs)
+
+
+def normal_graph(model: Model) -> OperatorGraph:
+    """The operators and data flows of a model's normal form, without those that only compute shapes.
+
+    Raises:
+        InvalidModelError, UsageError: as `normalize`.
+    """
+    return graph_of(normalize(model))
+
+
+def graph_of(normal_form: ModelProto) -> OperatorGraph:
+    """As `normal_graph`, of what `normalize` returned."""
+    network = read_network(normal_form)
+    for node in [*network.nodes()]:
+        for slot in shape_inputs(node.operator.op_type, node.opset) if not node.operator.domain else ():
+            _disconnect(node, slot)
+        _without_bias(network, node)
+    for body in network.bodies():
+        for node in reversed(body.nodes):
+            network.release(node)
+    for body in network.bodies():
+        body.nodes = [node for node in body.nodes if node.alive]
+    sort_operands(network)
+    return operator_graph(write_flat(network))
+
+
+def _disconnect(node: Node, slot: int) -> None:
+    """What computes a shape is an exporter's habit: where sizes are known it is a constant."""
+    value = node.input(slot)
+    if value is not None and value.producer is not None:
+        node.inputs[slot] = None
+        value.users[node] -= 1
+        if not value.users[node]:
+            del value.users[node]
+
+
+def _without_bias(network: Network, node: Node) -> None:
+    """The bias of a linear layer is an optional parameter, as is that of a Conv, which has a slot for it."""
+    added = with_parameter(node) if node.op_type == "Add" else None
+    product = None if added is None else maker(added[0], "MatMul")
+    if added is not None and product is not None and used_once(added[0]) and added[1].rank == 1:
+        weight = product.input(1)
+        if weight is not None and is_parameter(weight):
+            network.replace(node, added[0])
+
+
+def normal_fingerprint(model: Model) -> str:
+    """The fingerprint of a model's normal form: the same for one network whatever exported it.
+
+    Returns:
+        32 hexadecimal digits.
+
+    Raises:
+        InvalidModelError, UsageError: as `normalize`.
+    """
+    return canonicalize(normal_graph(model)).fingerprint
+
+
+def _proto(model: Model) -> ModelProto:
+    if isinstance(model, ModelProto):
+        return model
+    if isinstance(model, Mapping):
+        if model.get("onnx") is None:
+            raise UsageError("a row without `onnx` has no skeleton: give one of config skeletons")
+        try:
+            return onnx.load_model_from_string(bytes(model["onnx"]))
+        except DecodeError:
+            raise YoungerError("the row's bytes are no ONNX model") from None
+    return load_weightless(model)

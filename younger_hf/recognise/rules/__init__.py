@@ -1,0 +1,1 @@
+"""The rules of the normal form, one module a group; `table` lists them in order of precedence."""
