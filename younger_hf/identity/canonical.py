@@ -10,16 +10,15 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
-import numpy as np
-
 from younger_hf.graph import InvalidGraphError, OperatorGraph
 from younger_hf.identity.batch import Batch
 from younger_hf.identity.colours import Ints
-from younger_hf.identity.search import canonical_batch
+from younger_hf.identity.search import BY_COLOURS, BY_PARTS, DOUBLY_FED, TIED, order_batch, search_order
+from younger_hf.work import Work
 
-IDENTITY_VERSION: Final = 1
+IDENTITY_VERSION: Final = 2
 BUDGET: Final = 1 << 27
-"""Nodes and edges that the search for one graph may visit: some seconds."""
+"""Nodes and edges that may be visited for the canonical form of one graph: some seconds."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +28,9 @@ class CanonicalForm:
     Attributes:
         graph: the graph, its nodes in canonical order and its edges by consumer and input slot.
         fingerprint: 32 hexadecimal digits, equal exactly when graphs are isomorphic (if both are exact).
-        exact: False if the budget ran out: then the fingerprint is that of the stable colours; isomorphic graphs
-            share it, but so may others.
-        num_searched: how many colourings the search refined; 0 where colours alone told every node apart.
+        exact: False if the budget ran out: then the fingerprint is that of the colours; isomorphic graphs share it, but
+            so may others.
+        num_searched: how many colourings the search tried; 0 where colours and parts told every node apart.
     """
 
     graph: OperatorGraph
@@ -56,13 +55,14 @@ class Forms(NamedTuple):
     num_searched: list[int]
 
 
-def canonicalize(graph: OperatorGraph, attributes: bool = True, *, budget: int = BUDGET) -> CanonicalForm:
+def canonicalize(graph: OperatorGraph, attributes: bool = True, *, budget: int | Work = BUDGET) -> CanonicalForm:
     """Put a graph in canonical order.
 
     Args:
         graph: any operator graph.
         attributes: whether nodes are told apart by their whole label, or by operator type alone.
-        budget: nodes and edges that the search may visit.
+        budget: nodes and edges that the search may visit; or work that is shared with other computations, and of which
+            a search that is given up leaves nothing.
 
     Raises:
         InvalidGraphError: two data flows go into one input slot.
@@ -71,41 +71,54 @@ def canonicalize(graph: OperatorGraph, attributes: bool = True, *, budget: int =
     return CanonicalForm(graph.reordered(forms.order), forms.fingerprints[0], forms.exact[0], forms.num_searched[0])
 
 
-def canonical_forms(batch: Batch, budget: int = BUDGET) -> Forms:
+def canonical_forms(batch: Batch, budget: int | Work = BUDGET) -> Forms:
     """Find the canonical order of each graph of a batch.
 
     Args:
         batch: G graphs with N nodes in all.
-        budget: nodes and edges that the search for one graph may visit.
+        budget: nodes and edges that the search for one graph may visit; or work that all graphs share.
 
     Raises:
         InvalidGraphError: two data flows go into one input slot.
     """
-    orders, arrays, outcomes = canonical_batch(
-        batch.digests, batch.scope, batch.edge_index, batch.edge_slot, batch.node_ends, batch.edge_ends, budget
+    # Without a budget there are colours still.
+    for_colours = budget.left if isinstance(budget, Work) else max(budget, BUDGET)
+    orders, arrays, outcomes, visited = order_batch(
+        batch.digests, batch.scope, batch.edge_index, batch.edge_slot, batch.node_ends, batch.edge_ends, for_colours
     )
-    content = memoryview(arrays.astype("<i8", copy=False).view(np.uint8).data)
     forms = Forms(orders, [], [], [])
-    first, start = 0, 0
-    for nodes_end, edges_end, outcome in zip(
-        batch.node_ends.tolist(), batch.edge_ends.tolist(), outcomes.tolist(), strict=True
+    nodes, edges = slice(0), slice(0)
+    for nodes_end, edges_end, outcome, steps in zip(
+        batch.node_ends.tolist(), batch.edge_ends.tolist(), outcomes.tolist(), visited.tolist(), strict=True
     ):
-        if outcome == _DOUBLY_FED:
+        nodes, edges = slice(nodes.stop, nodes_end), slice(edges.stop, edges_end)
+        if outcome == DOUBLY_FED:
             raise InvalidGraphError("two data flows go into one input slot")
-        exact = outcome >= 0
-        end = 8 * (3 * nodes_end + 4 * edges_end)
-        # The two sizes give the length of every field of the form.
-        sizes = (nodes_end - first).to_bytes(8, "little") + (end - start).to_bytes(8, "little")
-        digest = blake2b(_EXACT if exact else _COLOURS, digest_size=16)
-        digest.update(sizes)
-        digest.update(content[start:end])
-        forms.fingerprints.append(digest.hexdigest())
+        work = budget if isinstance(budget, Work) else Work(budget)
+        array = arrays[3 * nodes.start + 4 * edges.start : 3 * nodes.stop + 4 * edges.stop]
+        exact, searched = outcome in (BY_COLOURS, BY_PARTS), 0
+        if work is budget:
+            work.spent = min(work.spent + steps, work.limit)
+        if outcome == TIED:
+            parts = batch.digests[nodes], batch.scope[nodes], batch.edge_index[:, edges], batch.edge_slot[:, edges]
+            found = search_order(*parts, work)
+            if found is not None:
+                exact = True
+                orders[nodes], array, searched = found
+        forms.fingerprints.append(_fingerprint(exact, nodes.stop - nodes.start, array))
         forms.exact.append(exact)
-        forms.num_searched.append(outcome if exact else -1 - outcome)
-        first, start = nodes_end, end
+        forms.num_searched.append(searched)
     return forms
 
 
-_DOUBLY_FED: Final = int(np.iinfo(np.int64).min)
+def _fingerprint(exact: bool, num_nodes: int, array: Ints) -> str:
+    content = array.astype("<i8", copy=False).tobytes()
+    digest = blake2b(_EXACT if exact else _COLOURS, digest_size=16)
+    # The two sizes give the length of every field of the form.
+    digest.update(num_nodes.to_bytes(8, "little") + len(content).to_bytes(8, "little"))
+    digest.update(content)
+    return digest.hexdigest()
+
+
 _EXACT: Final = f"younger graph {IDENTITY_VERSION}: canonical form\n".encode()
 _COLOURS: Final = f"younger graph {IDENTITY_VERSION}: stable colours\n".encode()

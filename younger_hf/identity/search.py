@@ -1,33 +1,46 @@
-"""The canonical order of a graph's nodes: by colours where they suffice, by search where ties remain.
+"""The canonical order of a graph's nodes: by colours where they suffice, part by part and by search where ties remain.
 
-Each member of the smallest tied class is singled out in turn, the colours are refined again, and the smallest
-resulting array wins: individualisation and refinement (McKay and Piperno, "Practical graph isomorphism, II", Journal
-of Symbolic Computation 60, 2014, section 2), with their pruning by the automorphisms that are found on the way. The
-search has a budget, counted in nodes and edges visited, so that its outcome never depends on the machine.
-
-Compiled with numba, over a batch of graphs at once: most subgraphs are so small that calls would cost more than work.
+What colours leave tied falls into parts (`younger_hf.identity.parts`), each with a canonical order of its own. Where a
+part is neither known by its colours nor falls apart, each member of its smallest tied class is singled out in turn, the
+colours are refined again, and the least outcome wins: individualisation and refinement (McKay and Piperno, "Practical
+graph isomorphism, II", Journal of Symbolic Computation 60, 2014, section 2), pruned by comparing colourings and by the
+orbits of the automorphisms that are found on the way. The search has a budget, counted in nodes and edges visited, so
+that its outcome never depends on the machine.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Final, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from younger_hf.identity.colours import Colours, Ints, Wiring, refine, single_out, wire
+from younger_hf.identity.parts import find, induce, order_known, split, unite_all
+from younger_hf.work import Work, WorkLimitError
+
+# How the canonical order of a graph came to be known, or did not.
+BY_COLOURS: Final = 0
+BY_PARTS: Final = 1
+TIED: Final = 2
+UNSTABLE: Final = 3
+DOUBLY_FED: Final = 4
+
+_DEEPEST: Final = 100
+"""Nodes that are singled out one after the other; a search that needs more is given up like one without budget."""
 
 
 @njit(cache=True)
-def canonical_batch(
-    digests: Ints,
-    scope: Ints,
-    edge_index: Ints,
-    edge_slot: Ints,
-    node_ends: Ints,
-    edge_ends: Ints,
-    budget: int,
-) -> tuple[Ints, Ints, NDArray[np.int64]]:
-    """Canonical order and array of each graph of a batch.
+def order_batch(
+    digests: Ints, scope: Ints, edge_index: Ints, edge_slot: Ints, node_ends: Ints, edge_ends: Ints, budget: int
+) -> tuple[Ints, Ints, Ints, Ints]:
+    """Canonical order and array of each graph of a batch, as far as they take no search.
+
+    Compiled, over a batch of graphs at once: most subgraphs are so small that calls would cost more than work.
 
     Args:
         digests: int64 [N, 2], the label digest of each node of all graphs, one graph after the other.
@@ -36,20 +49,22 @@ def canonical_batch(
         edge_slot: int64 [2, E].
         node_ends: int64 [G], where each graph's nodes end.
         edge_ends: int64 [G], where each graph's edges end.
-        budget: nodes and edges that the search for one graph may visit.
+        budget: nodes and edges that may be visited for the colours of one graph.
 
     Returns:
         int64 [N]: the node at each canonical position, within its graph.
         int64 [3 N + 4 E]: each graph's array, from three times its first node plus four times its first edge on:
-            digests, scopes, edges as (consumer, input slot, producer, output slot); or, where the budget ran out,
-            the sorted stable colours and zeros.
-        int64 [G]: how many colourings were searched; -1 - that number where the budget ran out; or the smallest
-            int64 where two data flows go into one input slot.
+            digests, scopes, edges as (consumer, input slot, producer, output slot); or, where the order is not known,
+            the sorted colours and zeros.
+        int64 [G]: BY_COLOURS or BY_PARTS; TIED where it takes a search; UNSTABLE where the budget is spent before the
+            colours are stable; DOUBLY_FED where two data flows go into one input slot.
+        int64 [G]: nodes and edges visited.
     """
     graphs = node_ends.shape[0]
     orders = np.empty(digests.shape[0], np.int64)
     arrays = np.zeros(3 * digests.shape[0] + 4 * edge_index.shape[1], np.int64)
     outcome = np.empty(graphs, np.int64)
+    visited = np.zeros(graphs, np.int64)
     first_node, first_edge = 0, 0
     for graph in range(graphs):
         nodes, edges = slice(first_node, node_ends[graph]), slice(first_edge, edge_ends[graph])
@@ -57,54 +72,67 @@ def canonical_batch(
         first_node, first_edge = node_ends[graph], edge_ends[graph]
         wiring, sound = wire(edge_index[:, edges], edge_slot[:, edges], scope[nodes])
         if not sound:
-            outcome[graph] = np.iinfo(np.int64).min
+            outcome[graph] = DOUBLY_FED
             continue
         labels = digests[nodes]
-        colours, classes, _ = refine(labels[:, 0].copy().view(np.uint64), wiring)
-        if classes == labels.shape[0]:
-            order = by_colour(colours, wiring.level)
-            array = array_of(order, labels, wiring)
-            outcome[graph] = 0
-        else:
-            order, array, searched = _search(colours, labels, wiring, budget)
-            outcome[graph] = searched
-            if searched < 0:
-                order = by_colour(colours, wiring.level)
-                array = np.sort(colours).view(np.int64)
+        size = labels.shape[0] + wiring.producer.shape[0]
+        most = budget // max(size, 1)
+        colours, classes, rounds = refine(labels[:, 0].copy().view(np.uint64), wiring, most)
+        visited[graph] = rounds * size
+        order = by_colour(np.arange(labels.shape[0]), colours, wiring.level)
+        known = classes == labels.shape[0]
+        outcome[graph] = BY_COLOURS
+        if not known:
+            outcome[graph] = UNSTABLE
+            if rounds <= max(most, 1):
+                part, repeats = split(colours, wiring)
+                known = not repeats.any()
+                outcome[graph] = BY_PARTS if known else TIED
+                if known:
+                    sequence = order_known(colours, part, repeats, np.arange(labels.shape[0]))
+                    order = by_colour(sequence, colours, wiring.level)
         orders[nodes] = order
+        array = array_of(order, labels, wiring) if known else np.sort(colours).view(np.int64)
         arrays[start : start + array.shape[0]] = array
-    return orders, arrays, outcome
+    return orders, arrays, outcome, visited
 
 
 @njit(cache=True)
-def by_colour(colours: Colours, level: Ints) -> Ints:
-    """The nodes sorted by (level, colour)."""
+def by_colour(sequence: Ints, colours: Colours, level: Ints) -> Ints:
+    """All nodes, sorted by (level, colour, place in a sequence)."""
     starts = np.zeros(level.max() + 2 if level.shape[0] else 1, np.int64)
     for at in level:
         starts[at + 1] += 1
     starts = np.cumsum(starts)
     order = np.empty(level.shape[0], np.int64)
-    for node in np.argsort(colours, kind="mergesort"):
+    for at in np.argsort(colours[sequence], kind="mergesort"):
+        node = sequence[at]
         order[starts[level[node]]] = node
         starts[level[node]] += 1
     return order
 
 
 @njit(cache=True)
-def array_of(order: Ints, digests: Ints, wiring: Wiring) -> Ints:
-    """The graph under an order of its nodes as one array, int64 [3 N + 4 E]: equal arrays, equal graphs."""
-    nodes, edges = order.shape[0], wiring.producer.shape[0]
+def array_of(order: Ints, labels: Ints, wiring: Wiring) -> Ints:
+    """The graph under an order of its nodes as one array, int64 [(L + 1) N + 4 E]: equal arrays, equal graphs.
+
+    Args:
+        order: int64 [N].
+        labels: int64 [N, L], what tells nodes apart.
+        wiring: the graph.
+    """
+    nodes, width = labels.shape
     position = np.empty(nodes, np.int64)
     for at in range(nodes):
         position[order[at]] = at
-    array = np.empty(3 * nodes + 4 * edges, np.int64)
-    end = 3 * nodes
+    array = np.empty((width + 1) * nodes + 4 * wiring.producer.shape[0], np.int64)
+    end = (width + 1) * nodes
     for at in range(nodes):
         node = order[at]
-        array[2 * at] = digests[node, 0]
-        array[2 * at + 1] = digests[node, 1]
+        for column in range(width):
+            array[width * at + column] = labels[node, column]
         owner = wiring.scope[node]
-        array[2 * nodes + at] = position[owner] if owner >= 0 else -1
+        array[width * nodes + at] = position[owner] if owner >= 0 else -1
         for e in range(wiring.into[node], wiring.into[node + 1]):
             array[end] = at
             array[end + 1] = wiring.input_slot[e]
@@ -114,169 +142,182 @@ def array_of(order: Ints, digests: Ints, wiring: Wiring) -> Ints:
     return array
 
 
-@njit(cache=True)
-def _search(colours: Colours, digests: Ints, wiring: Wiring, budget: int) -> tuple[Ints, Ints, int]:
-    """Explore the tree of singled-out nodes, depth first.
+class SearchedOrder(NamedTuple):
+    """What a search found.
 
-    A frame is a colouring with ties, its target cell, and which of the cell's members are done; `path` holds the
-    member that each frame is at.
+    Attributes:
+        order: int64 [N], the node at each canonical position.
+        array: int64 [3 N + 4 E], as `order_batch` gives it.
+        num_searched: colourings that were tried.
     """
-    nodes = colours.shape[0]
-    size = nodes + wiring.producer.shape[0]
-    best_array, best_order = np.empty(0, np.int64), np.empty(0, np.int64)
-    best_path = np.empty(0, np.int64)
-    automorphisms = [np.arange(nodes)]  # the identity gives the list its type
-    frame_colours, frame_cell, frame_done = [colours], [best_order], [np.zeros(0, np.bool_)]
-    depth = 0  # frames in use; the lists grow and are overwritten, never shrunk
-    path = np.empty(nodes, np.int64)
-    searched, left = 0, budget
-    current = colours
-    while True:
-        current, cell, rounds, colourings = _settle_twins(current, wiring, left // size)
-        left -= rounds * size
-        searched += colourings
-        if left < 0:
-            return best_order, best_array, -1 - searched
-        if cell.shape[0] > 0:
-            if depth == len(frame_cell):
-                frame_colours.append(current)
-                frame_cell.append(cell)
-                frame_done.append(np.zeros(cell.shape[0], np.bool_))
-            else:
-                frame_colours[depth] = current
-                frame_cell[depth] = cell
-                frame_done[depth] = np.zeros(cell.shape[0], np.bool_)
-            path[depth] = -1
-            depth += 1
-        else:
-            order = by_colour(current, wiring.level)
-            array = array_of(order, digests, wiring)
-            comparison = -1 if best_array.shape[0] == 0 else _compare(array, best_array)
-            if comparison < 0:
-                best_array, best_order, best_path = array, order, path[:depth].copy()
-            elif comparison == 0:
-                image = np.empty(nodes, np.int64)
-                image[best_order] = order
-                automorphisms.append(image)
-                # The branch repeats one that was explored: go back to where the two paths part.
-                parting = 0
-                while path[parting] == best_path[parting]:
-                    parting += 1
-                depth = parting + 1
-        # Go on with the next member of the deepest cell that has one.
-        node = np.int64(-1)
-        while depth > 0:
-            frame = depth - 1
-            cell, done = frame_cell[frame], frame_done[frame]
-            if path[frame] >= 0:
-                done[np.searchsorted(cell, path[frame])] = True
-            node = _next_member(cell, done, path[:frame], automorphisms)
-            if node >= 0:
-                break
-            depth -= 1
-        if node < 0:
-            return best_order, best_array, searched
-        path[depth - 1] = node
-        current = frame_colours[depth - 1].copy()
-        single_out(current, node, 0)
-        current, _, rounds = refine(current, wiring)
-        searched += 1
-        left -= rounds * size
+
+    order: Ints
+    array: Ints
+    num_searched: int
 
 
-@njit(cache=True)
-def _compare(a: Ints, b: Ints) -> int:
-    for at in range(a.shape[0]):
-        if a[at] != b[at]:
-            return -1 if a[at] < b[at] else 1
-    return 0
-
-
-@njit(cache=True)
-def _next_member(cell: Ints, done: NDArray[np.bool_], path: Ints, automorphisms: list[Ints]) -> int:
-    """A member that is not done and that no known automorphism leaving the path alone carries a done one to; or -1."""
-    reached = done.copy()
-    growing = bool(done.any())
-    while growing:
-        growing = False
-        for image in automorphisms:
-            if not _fixes(image, path):
-                continue
-            for at in range(cell.shape[0]):
-                if reached[at]:
-                    target = np.searchsorted(cell, image[cell[at]])
-                    if not reached[target]:
-                        reached[target] = True
-                        growing = True
-    for at in range(cell.shape[0]):
-        if not reached[at]:
-            return int(cell[at])
-    return -1
-
-
-@njit(cache=True)
-def _fixes(image: Ints, path: Ints) -> bool:
-    for node in path:  # noqa: SIM110 - compiled: a loop is the fast form
-        if image[node] != node:
-            return False
-    return True
-
-
-@njit(cache=True)
-def _settle_twins(colours: Colours, wiring: Wiring, most_rounds: int) -> tuple[Colours, Ints, int, int]:
-    """Tell apart nodes that can be exchanged without changing anything else, in any order, and find a cell to search.
+def search_order(digests: Ints, scope: Ints, edge_index: Ints, edge_slot: Ints, work: Work) -> SearchedOrder | None:
+    """The canonical order of a graph that `order_batch` calls TIED; arguments as there, for one graph.
 
     Returns:
-        The colours; the smallest tied class, sorted, empty if there is none; the rounds and colourings it took.
+        None if the work is spent, or more than 100 nodes would have to be singled out one after the other.
     """
-    rounds, colourings = 0, 0
-    owns = np.zeros(colours.shape[0], np.bool_)
-    for owner in wiring.scope:
-        if owner >= 0:
-            owns[owner] = True
-    while True:
-        order = np.argsort(colours, kind="mergesort")
-        smallest = np.empty(0, np.int64)
-        changed = colours.copy()
-        twins = False
-        start = 0
-        while start < order.shape[0]:
-            end = start + 1
-            while end < order.shape[0] and colours[order[end]] == colours[order[start]]:
-                end += 1
-            if end - start > 1:
-                cell = order[start:end]
-                if _are_twins(cell, wiring, owns):
-                    twins = True
-                    for mark in range(cell.shape[0]):
-                        single_out(changed, cell[mark], mark)
-                elif smallest.shape[0] == 0 or cell.shape[0] < smallest.shape[0]:
-                    smallest = cell
-            start = end
-        if not twins or rounds > most_rounds:
-            return colours, np.sort(smallest), rounds, colourings
-        colours, _, took = refine(changed, wiring)
-        rounds += took
-        colourings += 1
+    wiring, _ = wire(edge_index, edge_slot, scope)
+    size = len(digests) + edge_index.shape[1]
+    search = _Search(work)
+    try:
+        most = work.left // size
+        colours, _, rounds = refine(digests[:, 0].copy().view(np.uint64), wiring, most)
+        work.spend(rounds * size)
+        sequence = search.order(_Part(colours, wiring), 0).order
+    except WorkLimitError:
+        return None
+    order = by_colour(sequence, colours, wiring.level)
+    return SearchedOrder(order, array_of(order, digests, wiring), search.num_tried)
+
+
+class _Part(NamedTuple):
+    """A graph with stable colours: the whole, or nodes of it that hang together, numbered anew."""
+
+    colours: Colours
+    wiring: Wiring
+
+    @property
+    def size(self) -> int:
+        """Nodes and edges."""
+        return len(self.colours) + len(self.wiring.producer)
+
+    def array(self, order: Ints) -> bytes:
+        """The part under an order of its nodes: equal bytes, equal parts."""
+        return array_of(order, self.colours.view(np.int64).reshape(-1, 1), self.wiring).tobytes()
+
+    def content(self) -> bytes:
+        """The part as it stands."""
+        return self.array(np.arange(len(self.colours)))
+
+
+class _Ordered(NamedTuple):
+    """The order of a part's nodes, and a forest over them that joins nodes which automorphisms carry to one another."""
+
+    order: Ints
+    orbits: Ints
+
+
+@dataclass
+class _Search:
+    work: Work
+    num_tried: int = 0
+    known: dict[bytes, _Ordered] = field(default_factory=dict)
+
+    def order(self, part: _Part, depth: int, *, first: bool = False) -> _Ordered:
+        """The canonical order of a part; or, if `first`, the order that the first choice everywhere leads to."""
+        self.work.spend(part.size)
+        number, repeats = split(part.colours, part.wiring)
+        nodes = len(part.colours)
+        if repeats.all() and len(repeats) == 1 and number.min(initial=0) == 0:  # it does not fall apart
+            return self._follow_first(part, depth) if first else self._try_all(part, depth)
+        orbits = np.arange(nodes)
+        orders = [order_known(part.colours, number, repeats, orbits)]
+        found: list[tuple[bytes, Ints]] = []
+        place = np.full(nodes, -1)
+        for members in _members(number, repeats):
+            inner = _Part(*induce(members, part.colours, part.wiring, place))
+            ordered = self._order_once(inner, depth, first=first)
+            unite_all(orbits, members, members[ordered.orbits])
+            found.append((inner.array(ordered.order), members[ordered.order]))
+        found.sort(key=lambda one: one[0])
+        for (one, left), (other, right) in pairwise(found):
+            if one == other:
+                unite_all(orbits, left, right)
+        orders += [order for _, order in found]
+        return _Ordered(np.concatenate(orders), orbits)
+
+    def _order_once(self, part: _Part, depth: int, *, first: bool) -> _Ordered:
+        """As `order`; of parts that are equal as they stand, as most blocks of a network are, one is searched."""
+        if first:
+            return self.order(part, depth, first=True)
+        content = part.content()
+        if content not in self.known:
+            self.known[content] = self.order(part, depth)
+        return self.known[content]
+
+    def _try_all(self, part: _Part, depth: int) -> _Ordered:
+        """Single out each member of the smallest tied class, up to automorphisms, and take what comes least."""
+        orbits = np.arange(len(part.colours))
+        best: tuple[int, bytes, _Ordered] | None = None
+        best_part = part  # with the member singled out that has led to the best
+        leaf: Ints | None = None
+        tried: list[int] = []
+        covered: set[int] | None = set()  # the roots of what was tried; None when they may have changed
+        for node in _smallest_class(part.colours).tolist():
+            if covered is None:
+                covered = {find(orbits, other) for other in tried}
+            if find(orbits, node) in covered:
+                continue
+            tried.append(node)
+            covered.add(find(orbits, node))
+            single, key = self._single_out(part, node, depth)
+            if best is not None and key > best[0]:
+                continue
+            if best is not None and key == best[0]:
+                if leaf is None:
+                    leaf = self.order(best_part, depth + 1, first=True).order
+                guess = self.order(single, depth + 1, first=True).order
+                if part.array(guess) == part.array(leaf):
+                    unite_all(orbits, leaf, guess)
+                    covered = None
+                    continue
+            ordered = self.order(single, depth + 1)
+            unite_all(orbits, np.arange(len(orbits)), ordered.orbits)
+            covered = None
+            array = part.array(ordered.order)
+            if best is not None and (key, array) == best[:2]:
+                unite_all(orbits, best[2].order, ordered.order)
+            elif best is None or (key, array) < best[:2]:
+                best, best_part, leaf = (key, array, ordered), single, None
+        return _Ordered(np.empty(0, np.int64) if best is None else best[2].order, orbits)
+
+    def _follow_first(self, part: _Part, depth: int) -> _Ordered:
+        single, _ = self._single_out(part, int(_smallest_class(part.colours)[0]), depth)
+        return self.order(single, depth + 1, first=True)
+
+    def _single_out(self, part: _Part, node: int, depth: int) -> tuple[_Part, int]:
+        """The part with a node singled out, and a number that is the same for members of one orbit."""
+        if depth >= _DEEPEST:
+            raise WorkLimitError("too many nodes must be singled out")
+        self.num_tried += 1
+        colours = part.colours.copy()
+        single_out(colours, node, 0)
+        colours, _, rounds = refine(colours, part.wiring, self.work.left // part.size)
+        self.work.spend(rounds * part.size)
+        return _Part(colours, part.wiring), _mixture(colours)
+
+
+def _members(number: Ints, repeats: NDArray[np.bool_]) -> Iterator[Ints]:
+    """The nodes, ascending, of each part with a repeated colour."""
+    by_part = np.argsort(number, kind="stable")
+    ends = np.cumsum(np.bincount(number + 1, minlength=len(repeats) + 1))
+    for at in np.flatnonzero(repeats):
+        yield by_part[ends[at] : ends[at + 1]]
 
 
 @njit(cache=True)
-def _are_twins(cell: Ints, wiring: Wiring, owns: NDArray[np.bool_]) -> bool:
-    """Whether the nodes are fed by the same slots of the same producers, feed nothing and own nothing."""
-    w = wiring
-    first = cell[0]
-    fed = w.into[first + 1] - w.into[first]
-    for node in cell:
-        if w.outof[node] != w.outof[node + 1] or w.scope[node] != w.scope[first] or owns[node]:
-            return False
-        if w.into[node + 1] - w.into[node] != fed:
-            return False
-        for offset in range(fed):
-            a, b = w.into[first] + offset, w.into[node] + offset
-            if (
-                w.producer[a] != w.producer[b]
-                or w.output_slot[a] != w.output_slot[b]
-                or w.input_slot[a] != w.input_slot[b]
-            ):
-                return False
-    return True
+def _smallest_class(colours: Colours) -> Ints:
+    """The smallest tied class, of several the one with the least colour; ascending."""
+    order = np.argsort(colours, kind="mergesort")
+    smallest = order[:0]
+    start = 0
+    while start < order.shape[0]:
+        end = start + 1
+        while end < order.shape[0] and colours[order[end]] == colours[order[start]]:
+            end += 1
+        if end - start > 1 and (smallest.shape[0] == 0 or end - start < smallest.shape[0]):
+            smallest = order[start:end]
+        start = end
+    return smallest
+
+
+@njit(cache=True)
+def _mixture(colours: Colours) -> int:
+    """A number made of all colours, whatever order they are in."""
+    return int((colours * (colours ^ (colours >> np.uint64(29)))).sum())

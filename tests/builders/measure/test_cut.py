@@ -73,17 +73,21 @@ def test_without_attributes_only_types_tell_subgraphs_apart() -> None:
 
 
 def test_past_the_budget_a_key_is_the_subgraphs_own() -> None:
-    # A tree whose leaves nothing tells apart, so that there is something to search.
-    tree = make_graph(
-        [RELU] * 8, [(0, 1, 0, 0), (0, 2, 0, 0), (0, 3, 0, 0), (0, 4, 0, 0), *((4, n, 0, 0) for n in (5, 6, 7))]
-    )
-    other = make_graph([RELU] * 6, [(0, 1, 0, 0), (0, 2, 0, 0), (0, 3, 0, 0), *((3, n, 0, 0) for n in (4, 5))])
-    surely, hardly = find_subgraphs(tree), find_subgraphs(tree, budget=0)
+    # Two halves, each of two values that are added both ways round, so that there is something to search.
+    def crossed(first: int) -> list[tuple[int, int, int, int]]:
+        root, one, two, left, right = range(first, first + 5)
+        ways = [(one, left, 0, 0), (two, left, 0, 1), (two, right, 0, 0), (one, right, 0, 1)]
+        return [(root, one, 0, 0), (root, two, 0, 0), *ways]
+
+    operators = [RELU, RELU, RELU, ADD, ADD]
+    halves = make_graph(operators * 2, [*crossed(0), *crossed(5), (0, 5, 0, 0)])
+    other = make_graph([*operators, RELU, RELU], [*crossed(0), (0, 5, 0, 0), (5, 6, 0, 0)])
+    surely, hardly = find_subgraphs(halves), find_subgraphs(halves, budget=0)
     assert surely.exact == [True, True]
     assert hardly.exact == [False, False]
     assert all(len(key) == 32 for key in surely.keys)
     assert all(len(key) > 32 for key in hardly.keys)
-    assert hardly.keys == find_subgraphs(tree, budget=0).keys
+    assert hardly.keys == find_subgraphs(halves, budget=0).keys
     assert not set(hardly.keys) & set(find_subgraphs(other, budget=0).keys)
 
 

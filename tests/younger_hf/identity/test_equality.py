@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from itertools import product
+
+import networkx as nx
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +12,7 @@ from support.strategies import OPERATORS, operator_graphs
 
 from younger_hf.graph import InvalidGraphError, Operator, OperatorGraph, make_graph
 from younger_hf.identity import canonicalize, fingerprint, is_isomorphic
+from younger_hf.work import Work
 
 RELU, ADD, SUB, MUL, SPLIT = (Operator("", name) for name in ("Relu", "Add", "Sub", "Mul", "Split"))
 FRESH = Operator("", "Identity")
@@ -115,24 +119,28 @@ def test_two_sums_of_one_value_differ_from_two_sums_of_two() -> None:
     assert is_isomorphic(alone, mixed) is False
 
 
-@pytest.mark.parametrize("heads", [2, 40, 150])
-def test_identical_heads_are_searched_within_the_budget(heads: int) -> None:
-    """A trunk with many equal branches has heads! automorphisms; the search must not walk through them."""
-    operators = [RELU] + [ADD, SUB] * heads
-    edges = [edge for head in range(heads) for edge in ((0, 1 + 2 * head, 0, 0), (1 + 2 * head, 2 + 2 * head, 0, 1))]
-    graph = make_graph(operators, edges)
-    form = canonicalize(graph)
-    assert form.exact
-    assert form.num_searched > 0
-    assert canonicalize(shuffled(graph, 1)).fingerprint == form.fingerprint
-    assert 0 < form.num_searched <= heads * (heads + 1)
+def branches(number: int) -> OperatorGraph:
+    """A trunk with many equal branches of two nodes, which has number! automorphisms."""
+    operators = [RELU] + [ADD, SUB] * number
+    edges = [edge for at in range(number) for edge in ((0, 1 + 2 * at, 0, 0), (1 + 2 * at, 2 + 2 * at, 0, 1))]
+    return make_graph(operators, edges)
 
 
-def test_a_thousand_equal_outputs_of_one_node_need_one_colouring() -> None:
-    graph = make_graph([RELU] + [SUB] * 1000, [(0, 1 + leaf, 0, 0) for leaf in range(1000)])
-    form = canonicalize(graph)
+@pytest.mark.parametrize("number", [2, 40, 2000])
+def test_equal_branches_are_known_without_a_search(number: int) -> None:
+    form = canonicalize(branches(number))
     assert form.exact
-    assert form.num_searched == 1
+    assert form.num_searched == 0
+    assert canonicalize(shuffled(branches(number), 1)).fingerprint == form.fingerprint
+
+
+@pytest.mark.parametrize("edges", [[], [(0, 1 + leaf, 0, 0) for leaf in range(99_999)]])
+def test_a_hundred_thousand_nodes_alone_or_side_by_side_are_known_without_a_search(
+    edges: list[tuple[int, ...]],
+) -> None:
+    form = canonicalize(make_graph([RELU] + [SUB] * 99_999, edges))
+    assert form.exact
+    assert form.num_searched == 0
 
 
 def strongly_regular_like(pairs: list[tuple[int, int]], sources: int) -> OperatorGraph:
@@ -153,6 +161,89 @@ ONE_HEXAGON = strongly_regular_like([(0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (5,
 def test_two_triangles_and_a_hexagon_have_equal_colours_and_different_fingerprints() -> None:
     assert fingerprint(TWO_TRIANGLES) != fingerprint(ONE_HEXAGON)
     assert canonicalize(TWO_TRIANGLES, budget=0).fingerprint == canonicalize(ONE_HEXAGON, budget=0).fingerprint
+
+
+def joined(graph: nx.Graph) -> OperatorGraph:
+    return strongly_regular_like([(int(a), int(b)) for a, b in graph.edges()], len(graph))
+
+
+def test_one_of_many_equal_parts_is_searched() -> None:
+    petersen = nx.petersen_graph()
+    alone = canonicalize(joined(petersen))
+    many = canonicalize(joined(nx.disjoint_union_all([petersen] * 50)))
+    assert alone.exact
+    assert many.exact
+    assert 0 < many.num_searched == alone.num_searched
+
+
+def test_a_random_regular_graph_on_200_nodes_is_exact() -> None:
+    graph = joined(nx.random_regular_graph(3, 200, seed=7))
+    form = canonicalize(graph)
+    assert form.exact
+    assert canonicalize(shuffled(graph, 1)).fingerprint == form.fingerprint
+
+
+@pytest.mark.parametrize("graph", [nx.complete_graph(12), nx.hypercube_graph(5), nx.cycle_graph(60)])
+def test_of_what_is_symmetric_little_is_searched(graph: nx.Graph) -> None:
+    graph = joined(nx.convert_node_labels_to_integers(graph))
+    form = canonicalize(graph)
+    assert form.exact
+    assert form.num_searched <= 12 * 12
+    assert canonicalize(shuffled(graph, 1)).fingerprint == form.fingerprint
+
+
+def cai_furer_immerman(vertices: int, *, twisted: bool) -> OperatorGraph:
+    """Of a random cubic graph, with or without a twist, which no refinement of colours sees.
+
+    Cai, Fürer and Immerman, "An optimal lower bound on the number of variables for graph identification",
+    Combinatorica 12, 1992, section 6: an edge is two pairs of nodes; a vertex is four nodes, each joined to one node of
+    the pair at every edge, an even number of times to the second, or odd for the vertex with the twist.
+    """
+    base = nx.random_regular_graph(3, vertices, seed=3)
+    gadget = nx.Graph()
+    for vertex in base:
+        ends = sorted(tuple(sorted(edge)) for edge in base.edges(vertex))
+        for bits in product((0, 1), repeat=3):
+            if sum(bits) % 2 == (twisted and vertex == 0):
+                gadget.add_edges_from(((vertex, bits), (vertex, end, bit)) for end, bit in zip(ends, bits, strict=True))
+    for a, b in base.edges():
+        end = tuple(sorted((a, b)))
+        gadget.add_edges_from(((a, end, bit), (b, end, bit)) for bit in (0, 1))
+    return joined(nx.convert_node_labels_to_integers(gadget))
+
+
+def test_graphs_that_are_made_to_be_hard_are_told_apart() -> None:
+    plain, twisted = (cai_furer_immerman(10, twisted=twist) for twist in (False, True))
+    assert canonicalize(plain, budget=0).fingerprint == canonicalize(twisted, budget=0).fingerprint
+    assert is_isomorphic(plain, twisted) is False
+    assert is_isomorphic(plain, shuffled(plain, 1)) is True
+
+
+@pytest.mark.parametrize("vertices", [20, 40])
+def test_what_is_too_hard_ends_with_its_budget_and_is_not_exact(vertices: int) -> None:
+    work = Work(1 << 22)
+    assert not canonicalize(cai_furer_immerman(vertices, twisted=True), budget=work).exact
+    assert work.left == 0
+
+
+def test_colours_that_take_too_many_rounds_end_with_the_budget() -> None:
+    path = joined(nx.path_graph(300))
+    work = Work(20 * (path.num_nodes + path.num_edges))
+    form = canonicalize(path, budget=work)
+    assert not form.exact
+    assert work.left == 0
+    assert canonicalize(shuffled(path, 1), budget=Work(work.limit)).fingerprint == form.fingerprint
+    assert canonicalize(path).exact
+
+
+def test_what_a_body_holds_tells_its_owners_apart() -> None:
+    """The owners of nodes that feed nothing are as different as these nodes."""
+    loop = Operator("", "Loop", '{"body":"graph"}')
+    operators = [RELU, SUB, RELU, SUB, loop, loop]
+    one = make_graph(operators, [], scope=[4, 4, 5, 5, -1, -1])
+    other = make_graph([RELU, RELU, SUB, SUB, loop, loop], [], scope=[4, 4, 5, 5, -1, -1])
+    assert fingerprint(one) != fingerprint(other)
+    assert canonicalize(other).num_searched == 0
 
 
 def test_past_the_budget_nothing_is_merged_on_a_guess() -> None:
