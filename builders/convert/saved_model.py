@@ -1,13 +1,14 @@
-"""A SavedModel to ONNX without its variables, and without running anything of it.
+"""A SavedModel to ONNX without its variables, and without running what it may do besides computing.
 
 Beside its functions a SavedModel holds a graph for TensorFlow 1, in which the served function is called on variables
-that have a name, a type and a shape. That graph is imported, its variables get values of our own in place of the
-checkpoint's, and become constants. TensorFlow's own loader would instead run what the publisher wants to be run at
-loading, which may read and write files.
+that have a name, a type and a shape. They get values of our own in place of the checkpoint's, and become constants.
+TensorFlow's own loader would instead run what the publisher wants to be run at loading, which may read and write
+files; and translating runs operators whose inputs are constants, so those that reach outside of the graph are refused.
 """
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +27,10 @@ from builders.convert.conversion import ConversionError, Export, Outcome
 MAX_PARAMETERS: Final = 2 << 30  # bytes: those of a protobuf message
 
 _SERVING: Final = "serving_default"
+# What reads, writes, prints or calls Python. Translation folds constants, and runs operators for that.
+_OUTSIDE: Final = re.compile(
+    "File|Reader|Debug|Print|PyFunc|PyCall|Summary|Dataset|Iterator|Save|Restore|Checkpoint|Sql|Rpc|Queue|Collective"
+)
 
 
 def export(file: Path, opset: int) -> Export:
@@ -48,6 +53,9 @@ def export(file: Path, opset: int) -> Export:
     except (tf.errors.OpError, ValueError, KeyError) as error:  # unknown operators, variables of TensorFlow 1
         reason = str(error).strip().splitlines()[0][:300]
         raise ConversionError(Outcome.UNSUPPORTED, f"TensorFlow cannot freeze the SavedModel: {reason}") from error
+
+    if outside := sorted(operator for operator in _operators(frozen) if _OUTSIDE.search(operator)):
+        raise ConversionError(Outcome.UNSUPPORTED, f"it holds {outside[0]}, which reaches outside of the graph")
 
     def serve(*arguments: tf.Tensor) -> list[tf.Tensor]:
         given = dict(zip(inputs, arguments, strict=True))
@@ -86,34 +94,58 @@ def _spec(info: tf.core.protobuf.meta_graph_pb2.TensorInfo) -> tf.TensorSpec:
     return tf.TensorSpec(tf.TensorShape(info.tensor_shape), tf.dtypes.as_dtype(info.dtype))
 
 
+def _operators(graph: GraphDef) -> set[str]:
+    """The operators of a graph and of all functions that it leads to."""
+    functions = {function.signature.name: function for function in graph.library.function}
+    found: set[str] = set()
+    called: set[str] = set()
+    waiting = list(graph.node)
+    while waiting:
+        node = waiting.pop()
+        found.add(node.op)
+        named = {node.op, *(value.func.name for value in node.attr.values())}
+        named.update(each.name for value in node.attr.values() for each in value.list.func)
+        for name in (named & functions.keys()) - called:
+            called.add(name)
+            waiting.extend(functions[name].node_def)
+    return found
+
+
 def _with_constants(graph: GraphDef, outputs: list[str]) -> GraphDef:
-    """What the outputs need of a graph, its variables constants of random values."""
+    """What the outputs need of a graph, its variables constants of random values.
+
+    The session that holds the values has variables of our own alone. In the stranger's graph, reading a variable may
+    mean anything: whatever operator has the name of the reading one, and whatever that waits for, is run.
+    """
     generator = np.random.default_rng(0)
     room = MAX_PARAMETERS
-    with tf.Graph().as_default() as imported:
-        tf.import_graph_def(graph, name="")
-        assigned, known = [], set()
-        for variable in imported.get_operations():
-            if variable.type != "VarHandleOp":
+    handles: dict[str, tf.Tensor] = {}
+    with tf.Graph().as_default() as clean:
+        assigned = []
+        for variable in graph.node:
+            if variable.op != "VarHandleOp":
                 continue
-            shape, dtype = tf.TensorShape(variable.get_attr("shape")), variable.get_attr("dtype")
+            shape = tf.TensorShape(variable.attr["shape"].shape)
+            dtype = tf.dtypes.as_dtype(variable.attr["dtype"].type)
             if not shape.is_fully_defined():
                 raise ConversionError(Outcome.UNSUPPORTED, f"its variable {variable.name} has no shape")
-            name = variable.get_attr("shared_name") or variable.name
-            if name in known:
-                continue
-            known.add(name)
-            room -= shape.num_elements() * dtype.size
-            if room < 0:
-                raise ConversionError(Outcome.TOO_LARGE, "its parameters are more than the 2 GiB of a protobuf")
-            # Not zeros: what trained parameters are not equal to must not be folded away, nor two of them merged.
-            value = (
-                tf.constant(generator.random(shape.as_list(), dtype=np.float32).astype(dtype.as_numpy_dtype))
-                if dtype.is_floating
-                else tf.zeros(shape, dtype)
-            )
-            assigned.append(tf.raw_ops.AssignVariableOp(resource=variable.outputs[0], value=value))
-        with tf.compat.v1.Session(graph=imported) as session:
-            session.run(assigned)
+            name = variable.attr["shared_name"].s.decode(errors="replace") or variable.name
+            if name not in handles:
+                room -= shape.num_elements() * dtype.size
+                if room < 0:
+                    raise ConversionError(Outcome.TOO_LARGE, "its parameters are more than the 2 GiB of a protobuf")
+                # Not zeros: what trained parameters are not equal to must not be folded away, nor two of them merged.
+                value = (
+                    tf.constant(generator.random(shape.as_list(), dtype=np.float32).astype(dtype.as_numpy_dtype))
+                    if dtype.is_floating
+                    else tf.zeros(shape, dtype)
+                )
+                handles[name] = tf.raw_ops.VarHandleOp(dtype=dtype, shape=shape, shared_name=f"v{len(handles)}")
+                assigned.append(tf.raw_ops.AssignVariableOp(resource=handles[name], value=value))
+            # By this name TensorFlow asks for the value.
+            tf.raw_ops.ReadVariableOp(resource=handles[name], dtype=dtype, name=f"{variable.name}/Read/ReadVariableOp")
+        with tf.compat.v1.Session(graph=clean) as session:
+            if assigned:
+                session.run(assigned)
             nodes = [output.split(":")[0] for output in outputs]
             return tf.compat.v1.graph_util.convert_variables_to_constants(session, graph, nodes)

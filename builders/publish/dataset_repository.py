@@ -6,9 +6,11 @@ In goes the id of a repository; out comes a `DatasetRepository`, or None. What t
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -29,6 +31,10 @@ from younger_hf.unreachable import UNREACHABLE
 REPO_TYPE: Final = "dataset"
 
 
+MOST_FILES: Final = 100_000
+"""Of a repository, contributions that wait included."""
+
+_NONSENSE: Final = "the Hub's answer about {repo_id} makes no sense ({reason})"
 _REFUSALS: Final = {
     401: "the Hub does not know the token: make one with write access in the settings there, and `hf auth login`",
     403: "the token may not write to {repo_id}: make one with write access in the settings of the Hub",
@@ -89,15 +95,18 @@ def find_repository(api: HfApi, repo_id: str) -> DatasetRepository | None:
     except RepositoryNotFoundError:
         return None
     tree = api.list_repo_tree(repo_id, recursive=True, revision=info.sha, repo_type=REPO_TYPE)
+    entries = list(islice(cast(Iterator[Any], tree), MOST_FILES + 1))
     files = {
         entry.path: CommittedFile(entry.size, entry.lfs.sha256 if entry.lfs else None, entry.blob_id)
-        for entry in cast(Iterator[Any], tree)
+        for entry in entries
         if hasattr(entry, "blob_id")
     }
     refs = api.list_repo_refs(repo_id, repo_type=REPO_TYPE)
-    return DatasetRepository(
-        repo_id, str(info.sha), bool(info.private), files, {tag.name: tag.target_commit for tag in refs.tags}
-    )
+    tags = {tag.name: tag.target_commit for tag in refs.tags}
+    texts = [info.sha, *files, *tags, *tags.values()]
+    if len(entries) > MOST_FILES or not all(isinstance(text, str) for text in texts):
+        raise YoungerError(f"the Hub lists more than {MOST_FILES:,} files of {repo_id}, or such as have no names")
+    return DatasetRepository(repo_id, str(info.sha), bool(info.private), files, tags)
 
 
 def check_token(api: HfApi, repo_id: str) -> None:
@@ -106,8 +115,10 @@ def check_token(api: HfApi, repo_id: str) -> None:
     Raises:
         YoungerError: there is none, the Hub does not know it, or it is for reading alone.
     """
-    role = api.whoami().get("auth", {}).get("accessToken", {}).get("role")
-    if role == "read":
+    said: Any = api.whoami()
+    for name in ("auth", "accessToken", "role"):
+        said = said.get(name) if isinstance(said, dict) else None
+    if said == "read":
         raise YoungerError(_REFUSALS[403].format(repo_id=repo_id))
 
 
@@ -135,16 +146,32 @@ def refusals(repo_id: str) -> Iterator[None]:
         raise UsageError("HF_HUB_OFFLINE is set: unset it to publish") from error
     except HFValidationError as error:
         raise UsageError(f"{repo_id} is no name of a repository ({first_line(error)})") from error
+    except RecursionError as error:
+        raise YoungerError(_NONSENSE.format(repo_id=repo_id, reason="it is nested too deeply")) from error
     except (*UNREACHABLE, RuntimeError) as error:
         # An upload's own error is wrapped in a RuntimeError that names the file.
         cause = error.__cause__ if isinstance(error, RuntimeError) else error
         if not isinstance(cause, UNREACHABLE):
             raise
         raise YoungerError(_sentence(repo_id, cause)) from error
-    except ValueError as error:
-        if "metadata" not in str(error).lower():
+    except (
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+        NameError,
+    ) as error:  # NameError: a slip of the client's
+        if isinstance(error, ValueError) and "metadata" in str(error).lower():
+            raise ReleaseError(f"the Hub does not take the card's YAML ({first_line(error)})") from error
+        if _is_ours(error):
             raise
-        raise ReleaseError(f"the Hub does not take the card's YAML ({first_line(error)})") from error
+        raise YoungerError(_NONSENSE.format(repo_id=repo_id, reason=type(error).__name__)) from error
+
+
+def _is_ours(error: BaseException) -> bool:
+    """Whether an exception was raised here, and not where a library takes an answer apart."""
+    frames = list(traceback.walk_tb(error.__traceback__))
+    return str(frames[-1][0].f_globals.get("__name__")).partition(".")[0] in ("builders", "younger_hf")
 
 
 def http_status(error: BaseException) -> int | None:

@@ -102,7 +102,7 @@ class Run:
             run = cls(directory, config_of(recipe, settings), tuple(map(str, vocabulary["labels"])))
             if run.state.is_file():
                 run.position = Position(**json.loads(_header(run.state)["__metadata__"]["position"]))
-        except (TypeError, ValueError, LookupError) as error:
+        except (TypeError, ValueError, LookupError, AttributeError, RecursionError) as error:
             raise RunError(f"{directory} is damaged, or of another younger-hf ({error!r})") from error
         return run
 
@@ -228,12 +228,12 @@ def _header(file: Path) -> dict[str, Any]:
         header = opened.read(length) if length < file.stat().st_size else b""
     try:
         return dict(json.loads(header))
-    except ValueError as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise RunError(f"{file} is damaged ({error})") from error
 
 
 def _read_json(file: Path) -> Any:
     try:
         return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"{file} is missing or damaged ({error})") from error

@@ -5,6 +5,8 @@ That they give the graph of the Keras model they come from is in test_keras.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hub.faults import Fault
 from hub.kaggle import Instance, Model, kaggle
@@ -18,6 +20,7 @@ from builders.model_ref import ModelRef
 from younger_hf.extract import extract
 
 import tensorflow as tf  # isort: skip - after saved_model, which quiets it
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel  # isort: skip
 
 
 class Scaled(tf.Module):
@@ -126,6 +129,55 @@ def test_nothing_that_a_saved_model_would_do_is_done(tmp_path):
         saved_model.export(file, 0)
     assert raised.value.outcome is Outcome.UNSUPPORTED
     assert not victim.exists()
+
+
+@pytest.mark.parametrize("named", ["Variable", "Variable/Read/ReadVariableOp"])
+def test_what_a_variable_waits_for_is_not_run(tmp_path, named):
+    """A control dependency was: of a variable, and of what has the name by which it is read."""
+    victim = tmp_path / "victim"
+    module = Scaled()
+    file = saved(tmp_path / "model", module, serving_default=module.serve)
+    model = SavedModel()
+    model.ParseFromString(file.read_bytes())
+    graph = model.meta_graphs[0].graph_def
+    with tf.Graph().as_default() as evil:
+        tf.io.write_file(str(victim), "written", name="evil")
+    for node in evil.as_graph_def().node:
+        graph.node.add().CopyFrom(node)
+    (waiting,) = (node for node in graph.node if node.name == named)
+    waiting.input.append("^evil")
+    file.write_bytes(model.SerializeToString())
+    with suppress(ConversionError):
+        saved_model.export(file, 0)
+    assert not victim.exists()
+
+
+@pytest.mark.parametrize("operator", ["DebugIdentity", "Print", "EagerPyFunc"])
+def test_an_operator_that_reaches_outside_is_refused_though_its_inputs_are_constants(tmp_path, operator, capfd):
+    """Translation folds constants, by running what they go into."""
+    victim = tmp_path / "victim"
+
+    def written(value):
+        victim.write_text("written")
+        return value
+
+    class Hostile(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([4])])
+        def serve(self, x):
+            constant = tf.constant([1.0, 2.0, 3.0, 4.0])
+            if operator == "DebugIdentity":
+                urls = [victim.as_uri()]
+                constant = tf.raw_ops.DebugIdentity(input=constant, tensor_name="a:0", debug_urls=urls)
+            elif operator == "Print":
+                constant = tf.raw_ops.Print(input=constant, data=[constant], message="written")
+            else:
+                constant = tf.py_function(written, [constant], tf.float32)
+            return {"y": tf.nn.relu(x) + constant}
+
+    with pytest.raises(ConversionError, match=f"it holds {operator}, which reaches outside"):
+        saved_model.export(saved(tmp_path / "model", Hostile()), 0)
+    assert not victim.exists()
+    assert "written" not in capfd.readouterr().err
 
 
 def lookup(tmp_path):
