@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from younger_hf.errors import YoungerError
 from younger_hf.recipes.checkpoints import load_best
 from younger_hf.recipes.run import Run, RunError
 
@@ -62,5 +63,5 @@ def test_offsets_and_headers_that_cannot_be_are_a_sentence(directory, content):
 @pytest.mark.parametrize("name", ["config.json", "vocabulary.json"])
 def test_json_that_cannot_be_is_a_sentence(directory, name, content):
     (directory / name).write_bytes(content)
-    with pytest.raises(RunError):
+    with pytest.raises(YoungerError):
         Run.open(directory)
