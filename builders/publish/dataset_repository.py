@@ -154,13 +154,7 @@ def refusals(repo_id: str) -> Iterator[None]:
         if not isinstance(cause, UNREACHABLE):
             raise
         raise YoungerError(_sentence(repo_id, cause)) from error
-    except (
-        ValueError,
-        TypeError,
-        LookupError,
-        AttributeError,
-        NameError,
-    ) as error:  # NameError: a slip of the client's
+    except (ValueError, TypeError, LookupError, AttributeError, NameError) as error:
         if isinstance(error, ValueError) and "metadata" in str(error).lower():
             raise ReleaseError(f"the Hub does not take the card's YAML ({first_line(error)})") from error
         if _is_ours(error):

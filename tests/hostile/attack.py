@@ -53,8 +53,12 @@ def attack(attempt: Try, templates: Templates, place: Path) -> Finding:
     secret, scratch = place / "secret", place / "scratch"
     secret.write_text("planted-secret")
     scratch.mkdir()
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        blanks = {"driver": os.getpid(), "secret": secret, "port": server.getsockname()[1]}
+    name = f"younger-hostile-{os.getpid()}"
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(socket.AF_UNIX) as unix:
+        if sys.platform == "linux":
+            unix.bind(f"\0{name}")
+            unix.listen()
+        blanks = {"driver": os.getpid(), "secret": secret, "port": server.getsockname()[1], "socket": name}
         behaviour = attempt.behaviour
         for name, value in blanks.items():
             behaviour = behaviour.replace(f"{{{name}}}", str(value))

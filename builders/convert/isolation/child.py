@@ -26,6 +26,7 @@ from builders.convert.isolation.templates import Template
 from builders.convert.isolation.view import used_memory
 
 _HELD: Final = re.compile(r"^Vm(?:RSS|Swap|PTE):\s+(\d+) kB$", re.MULTILINE)
+_MOST_IN_SOCKET: Final = 256 << 10  # bytes; in whose buffers they are, the system does not say
 _PATIENCE: Final = 5.0  # seconds for the kernel to end what has been killed
 
 
@@ -88,9 +89,10 @@ class Child:
         return news != b""
 
     def measure(self) -> tuple[int, int]:
-        """Bytes of memory that the model holds, its files included where those are memory, and its processes."""
+        """Bytes that the model holds, with its sockets and with its files where those are memory; and its processes."""
         model = self._model()
         memory = sum(_held(process) for process in model)
+        memory += _MOST_IN_SOCKET * len(set[str]().union(*map(_sockets, model)))
         if self._init and self.walls.files:
             memory += used_memory(self._init, self._home)
         return memory, len(model)
@@ -166,6 +168,16 @@ def _held(process: psutil.Process) -> int:
     except OSError:
         return 0
     return sum(int(kibibytes) << 10 for kibibytes in _HELD.findall(status))
+
+
+def _sockets(process: psutil.Process) -> set[str]:
+    """The sockets that a process has open, by their numbers; none where the system does not say."""
+    names: set[str] = set()
+    with suppress(OSError):
+        for entry in Path(f"/proc/{process.pid}/fd").iterdir():
+            with suppress(OSError):
+                names.add(str(entry.readlink()))
+    return {name for name in names if name.startswith("socket:")}
 
 
 def _is_alive(process: psutil.Process) -> bool:

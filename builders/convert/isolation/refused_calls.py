@@ -2,7 +2,8 @@
 
 A filter of the kernel's (seccomp) that cannot be taken off again. What it is for:
 
-- memory that no process is seen to hold: System V segments, memfd, shared mappings without a file;
+- memory that no process is seen to hold: System V segments, memfd, shared mappings without a file, large buffers of
+  sockets;
 - doors to the machine's other parts: sockets of other families than Unix, IP and netlink (AF_VSOCK leads to the host
   of a virtual machine, AF_ALG into the kernel), the kernel's keyrings and log;
 - new namespaces, in which a process has rights again, and what needs such rights;
@@ -37,11 +38,13 @@ _REFUSED: Final = """
 """.split()
 # Its flags lie in memory, where a filter cannot look: without it, libraries take clone.
 _CLONE3: Final = 435
-_CLONE, _MMAP, _SOCKET = (56, 220), (9, 222), (41, 198)
+_CLONE, _MMAP, _SOCKET, _SETSOCKOPT = (56, 220), (9, 222), (41, 198), (54, 208)
 
 _MACHINES: Final = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}  # column; linux/audit.h
 _X32: Final = 0x40000000  # the bit of x86-64's second set of numbers
-_FAMILIES: Final = (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6, 16)  # 16: AF_NETLINK, for getaddrinfo
+_FAMILIES: Final = (socket.AF_INET, socket.AF_INET6, 16)  # 16: AF_NETLINK, for getaddrinfo
+# At SOL_SOCKET: SO_SNDBUF, SO_RCVBUF and the same with force, for larger buffers.
+_SOL_SOCKET, _BUFFER_SIZES = 1, (7, 8, 32, 33)
 _NAMESPACES: Final = (
     system_calls.CLONE_NEWNS
     | system_calls.CLONE_NEWCGROUP
@@ -59,9 +62,14 @@ _ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16
 
 
-def refuse_calls() -> bool:
-    """Refuse them to this process and all that come of it; False where the kernel has no such filter."""
-    program = _program(platform.machine())
+def refuse_calls(*, network: bool) -> bool:
+    """Refuse them to this process and all that come of it; False where the kernel has no such filter.
+
+    Args:
+        network: whether it has the machine's network: then Unix sockets without a place in the file system are in
+            reach, services of the desktop and of containers, and it is refused such sockets.
+    """
+    program = _program(platform.machine(), network)
     if not program:
         return False
     try:
@@ -73,7 +81,7 @@ def refuse_calls() -> bool:
 
 
 @cache
-def _program(machine: str) -> bytes:
+def _program(machine: str, network: bool) -> bytes:
     """The filter for a machine, empty where it is not known."""
     if machine not in _MACHINES:
         return b""
@@ -99,7 +107,14 @@ def _program(machine: str) -> bytes:
             *_ALLOWED,
         ],
     )
-    families = [one for family in _FAMILIES for one in _if(_JUMP_EQUAL, int(family), _ALLOWED)]
+    buffers = [one for option in _BUFFER_SIZES for one in _if(_JUMP_EQUAL, option, _refuse(errno.EPERM))]
+    code += _if(
+        _JUMP_EQUAL,
+        _SETSOCKOPT[column],
+        [*_load(_argument(1)), *_if(_JUMP_EQUAL, _SOL_SOCKET, [*_load(_argument(2)), *buffers]), *_ALLOWED],
+    )
+    allowed = _FAMILIES if network else (socket.AF_UNIX, *_FAMILIES)
+    families = [one for family in allowed for one in _if(_JUMP_EQUAL, int(family), _ALLOWED)]
     code += _if(_JUMP_EQUAL, _SOCKET[column], [*_load(_argument(0)), *families, *_refuse(errno.EAFNOSUPPORT)])
     return b"".join([*code, *_ALLOWED])
 

@@ -71,7 +71,7 @@ def enter(room: Room, paths: Iterable[str], *, network: bool, report: Callable[[
     except OSError:
         system_calls.adopt_orphans()  # so that the driver still finds them below this process
         report(0)
-        return Walls(calls=refused_calls.refuse_calls())
+        return Walls(calls=refused_calls.refuse_calls(network=network))
     with suppress(OSError):  # without the maps the process is merely nobody
         Path("/proc/self/setgroups").write_text("deny")
         Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
@@ -91,7 +91,7 @@ def enter(room: Room, paths: Iterable[str], *, network: bool, report: Callable[[
         _end_as(child)
     system_calls.die_with_parent()
     system_calls.drop_capabilities()
-    return Walls(True, files, refused_calls.refuse_calls())
+    return Walls(True, files, refused_calls.refuse_calls(network=network))
 
 
 def _end_as(child: int) -> NoReturn:

@@ -141,11 +141,30 @@ def hidden_memory(_: str) -> None:
     tell({name: _ended(call) for name, call in tries.items()})
 
 
+def fill_sockets(_: str) -> None:
+    """Keep data in the buffers of sockets, which no process is seen to hold: at most 2 GB, lest it be for real."""
+    for _ in range(11):
+        if not os.fork():
+            break
+    for _ in range(200):
+        pair = socket.socketpair()
+        for end in pair:
+            with suppress(OSError):
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+            end.setblocking(False)
+            with suppress(OSError):
+                for _ in range(20):
+                    end.send(bytes(20_000))
+        KEPT.append(pair)
+    time.sleep(600)
+
+
 def doors(_: str) -> None:
     """Try what leads out of a process: sockets, namespaces, keyrings, the kernel's log, its settings and devices."""
     libc = ctypes.CDLL(None, use_errno=True)
     tries = {
         "AF_VSOCK": lambda: socket.socket(40, socket.SOCK_STREAM).detach(),
+        "large buffers": lambda: socket.socketpair()[0].setsockopt(1, socket.SO_SNDBUF, 1 << 20) or 0,
         "AF_ALG": lambda: socket.socket(38, socket.SOCK_SEQPACKET).detach(),
         "AF_PACKET": lambda: socket.socket(17, socket.SOCK_RAW).detach(),
         "a user namespace": lambda: libc.unshare(0x10000000),
@@ -321,6 +340,13 @@ def _read(file: Path) -> str | None:
 
 def connect(port: str) -> None:
     socket.create_connection(("127.0.0.1", int(port)), timeout=5)
+
+
+def connect_abstract(name: str) -> None:
+    """Connect to a Unix socket that has no place in the file system."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(f"\0{name}")
+    tell("got it")
 
 
 def write(path: str) -> None:
