@@ -111,7 +111,7 @@ def run_command(command: str) -> str:
     """What a command prints; ours runs in this process, which is a client of the tests' Hub."""
     words = shlex.split(command, comments=True)
     if words[0] != "younger-hf":
-        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, f"{command}: {done.stderr}"
         return done.stdout
     printed, code = io.StringIO(), None
@@ -195,7 +195,7 @@ def test_what_a_document_shows_is_so(served: Hub, document: str) -> None:
 def test_a_notebook_runs(served: Hub, notebook: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
-    NotebookClient(nbformat.read(ROOT / notebook, as_version=4), timeout=300).execute()
+    NotebookClient(nbformat.read(ROOT / notebook, as_version=4), timeout=600).execute()
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS)

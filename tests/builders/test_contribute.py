@@ -512,11 +512,11 @@ def test_an_interrupted_command_proposes_nothing(served, first, file, tmp_path):
     }
 
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 300
     while not served.requests("PUT *") and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 130, errors
     assert errors.splitlines()[-1] == "younger-hf: interrupted; finished work is kept"
     assert "refs/pr/1" not in served.repositories[NAME].branches

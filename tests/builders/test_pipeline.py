@@ -297,7 +297,7 @@ def test_an_interrupt_ends_the_children_and_keeps_what_is_finished(tmp_path):
         assert driver.poll() is None
         time.sleep(0.1)
     driver.send_signal(signal.SIGINT)
-    driver.communicate(timeout=120)  # the child has ten minutes
+    driver.communicate(timeout=300)  # the child has ten minutes
     assert driver.returncode == -signal.SIGINT
     with Ledger(work) as ledger:
         assert len(list(ledger.architectures())) == 1

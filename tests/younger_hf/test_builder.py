@@ -112,7 +112,7 @@ def test_a_repository_is_loaded_at_its_tag(release: Path, tmp_path: Path) -> Non
         settings = {"HF_ENDPOINT": served.endpoint, "HF_HOME": str(tmp_path), "HF_TOKEN": "", "HF_HUB_DISABLE_XET": "1"}
         environment = {**os.environ, **settings}
         command = [sys.executable, "-c", PROGRAM]
-        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True, timeout=120)
+        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True, timeout=300)
     found = json.loads(done.stdout)
     names = [row["name"] for row in every_row(release, "sample")]
     assert found["loaded"] == found["streamed"] == names

@@ -63,7 +63,7 @@ def outcomes(release: Path, rows: list[dict[str, Any]], tmp_path_factory: pytest
         settings = {"HF_ENDPOINT": served.endpoint, "HF_HOME": home, "HF_TOKEN": "", "HF_HUB_DISABLE_XET": "1"}
         command = [sys.executable, "-c", PROGRAM, json.dumps(CALLS), rows[-1]["fingerprint"]]
         environment = {**os.environ, **settings}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=300)
     return json.loads(done.stdout)
 
 

@@ -331,7 +331,7 @@ def run_assembly(directory: Path, before: str) -> subprocess.CompletedProcess[st
             sys.exit(f"{{error}}")
     """
     return subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=False, timeout=120
+        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=False, timeout=300
     )
 
 

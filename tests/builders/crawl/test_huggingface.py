@@ -534,7 +534,7 @@ print(json.dumps([[model.id for model in page.models] for page in list_pages("hu
 def test_huggingface_hub_is_used_as_it_comes(served):
     environment = {**os.environ, "HF_ENDPOINT": served.endpoint, "HF_TOKEN": "hf_ada"}
     command = [sys.executable, "-c", PROGRAM]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=300)
     assert "acme/only-onnx" in json.loads(done.stdout)[0]
     # Besides, huggingface_hub 2 may ask the Hub what the names of other programs are.
     requests = [*served.requests(LIST), *served.requests("GET */resolve/*")]
@@ -544,6 +544,6 @@ def test_huggingface_hub_is_used_as_it_comes(served):
 def test_without_a_network_the_setting_is_named(served):
     environment = {**os.environ, "HF_ENDPOINT": served.endpoint, "HF_HUB_OFFLINE": "1"}
     command = [sys.executable, "-c", PROGRAM]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert "HF_HUB_OFFLINE is set: unset it to crawl the Hub" in done.stderr
     assert not served.log

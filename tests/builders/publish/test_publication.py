@@ -328,7 +328,7 @@ def test_a_command_that_is_killed_leaves_the_old_release_whole(served, first, se
     }
     command = [sys.executable, "-m", "younger_hf", "publish", str(second), "--repo-id", NAME]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while len(served.requests("PUT *")) < 3 and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)

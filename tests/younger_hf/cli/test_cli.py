@@ -37,7 +37,7 @@ KEYS = [
 
 def younger_hf(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "younger_hf", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=cwd)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=cwd)
 
 
 @pytest.fixture(scope="module")
@@ -258,7 +258,7 @@ def test_an_interrupted_build_says_so(tmp_path: Path) -> None:
         assert running.poll() is None
         time.sleep(0.05)
     running.send_signal(signal.SIGINT)
-    _, errors = running.communicate(timeout=120)
+    _, errors = running.communicate(timeout=300)
     assert (running.returncode, errors) == (130, "younger-hf: interrupted; finished work is kept\n")
 
 

@@ -193,7 +193,7 @@ print(json.dumps({
 def probe(path: Path) -> dict[str, Any]:
     command = [sys.executable, "-c", PROBE, os.fspath(path)]
     root = Path(__file__).parents[3]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     report: dict[str, Any] = json.loads(done.stdout)
     return report

@@ -455,7 +455,7 @@ def test_children_and_templates_die_with_a_killed_driver(start, tmp_path):
         finally:
             driver.kill()
     assert len(children) > 1
-    _, survivors = psutil.wait_procs(children, timeout=5)
+    _, survivors = psutil.wait_procs(children, timeout=60)
     if survivors and not namespaces_allowed():
         # Without namespaces a grandchild in its own session is out of reach; the child itself is not.
         survivors = [p for p in survivors if "template" in str(p.cmdline())]
