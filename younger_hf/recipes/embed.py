@@ -17,7 +17,7 @@ from younger_hf.recipes.batches import GraphBatch, in_parts
 from younger_hf.recipes.checkpoints import fresh_model, load_best
 from younger_hf.recipes.recipe import Recipe
 from younger_hf.recipes.run import Run
-from younger_hf.recipes.samples import sample_batch
+from younger_hf.recipes.subgraph_batches import subgraph_batch
 
 _MOST_NODES = 1 << 14
 
@@ -72,7 +72,7 @@ def embed_graph(recipe: Recipe, model: nn.Module, graph: OperatorGraph, ids: Int
         float32 [C], and of how many subgraphs it is the mean.
     """
     device = next(model.parameters()).device
-    vectors = embed_subgraphs(recipe, model, sample_batch(graph, ids)[0].to(device))
+    vectors = embed_subgraphs(recipe, model, subgraph_batch(graph, ids)[0].to(device))
     return vectors.mean(axis=0), len(vectors)
 
 

@@ -18,7 +18,7 @@ from younger_hf.recipes.checkpoints import load_best
 from younger_hf.recipes.named_graph import NamedGraph
 from younger_hf.recipes.recipe import Recipe
 from younger_hf.recipes.run import Run
-from younger_hf.recipes.samples import sample_batch, whole_batch
+from younger_hf.recipes.subgraph_batches import subgraph_batch, whole_batch
 from younger_hf.vocabulary import MASK_ID
 
 
@@ -93,8 +93,8 @@ def suggest_operators(run: Run, graph: OperatorGraph, node: int) -> list[tuple[s
     """
     _check_recipe(run, operator.RECIPE, "an --edge")
     ids = run.ids_of(graph)
-    batch, node_of = sample_batch(graph, ids)
-    if node not in node_of:  # its community has no boundary, and makes no sample
+    batch, node_of = subgraph_batch(graph, ids)
+    if node not in node_of:  # its community has no boundary, and gives no subgraph
         batch, node_of = whole_batch(graph, ids)
     places = (node_of == node).nonzero().flatten()
     on_boundary = torch.isin(places, batch.boundary)

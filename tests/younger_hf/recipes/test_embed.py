@@ -28,7 +28,7 @@ from younger_hf.recipes.embedding_files import GraphEmbeddings
 from younger_hf.recipes.models import build_model
 from younger_hf.recipes.operator import mask_boundary
 from younger_hf.recipes.recipe import find_recipe
-from younger_hf.recipes.samples import sample_batch
+from younger_hf.recipes.subgraph_batches import subgraph_batch
 from younger_hf.tasks.graph_table import GraphTable
 
 LEVELS = ("node", "subgraph", "graph")
@@ -123,7 +123,7 @@ def test_parts_of_a_batch_are_its_graphs_in_order(subgraphs):
 def test_a_graphs_samples_are_the_subgraphs_of_the_release(release, subgraphs):
     """Each sample of a graph is one of the rows that say they occur in it, up to the order of the nodes."""
     row = load("graphs-no-attributes", "train", release)[0]
-    batch, node_of = sample_batch(to_graph(row, Vocabulary.load(release)), np.array(row["node_operator"]))
+    batch, node_of = subgraph_batch(to_graph(row, Vocabulary.load(release)), np.array(row["node_operator"]))
     assert torch.equal(torch.tensor(row["node_operator"])[node_of], batch.x)
     found = {
         (tuple(sorted(part.x.tolist())), part.edge_index.shape[1], len(part.boundary)) for part in in_parts(batch, 1)
@@ -143,7 +143,7 @@ def test_a_graphs_vector_is_the_mean_of_its_subgraphs(trained, release, embeddin
     table = pq.read_table(embeddings / "graph-embeddings.parquet")
     row = load("graphs-no-attributes", "train", release)[2]
     graph, ids = to_graph(row, vocabulary), np.array(row["node_operator"])
-    batch, _ = sample_batch(graph, ids)
+    batch, _ = subgraph_batch(graph, ids)
     expected = embed_subgraphs(OPERATOR, model, batch).mean(axis=0)
     vector, num_subgraphs = embed_graph(OPERATOR, model, graph, ids)
     assert num_subgraphs == batch.num_graphs == table["num_subgraphs"][2].as_py()

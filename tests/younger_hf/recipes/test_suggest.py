@@ -14,7 +14,7 @@ from younger_hf import Vocabulary, YoungerError, load, to_graph, to_onnx
 from younger_hf.cli import app
 from younger_hf.extract import extract, node_names
 from younger_hf.graph import Operator, OperatorGraph
-from younger_hf.recipes.samples import sample_batch
+from younger_hf.recipes.subgraph_batches import subgraph_batch
 from younger_hf.recipes.suggest import data_flow_probability, suggest_operators
 
 
@@ -49,7 +49,7 @@ def with_operator(graph: OperatorGraph, node: int, op_type: str) -> OperatorGrap
 
 def places(run, graph: OperatorGraph) -> tuple[int, int]:
     """A node on a boundary, and one that is on none."""
-    batch, node_of = sample_batch(graph, run.ids_of(graph))
+    batch, node_of = subgraph_batch(graph, run.ids_of(graph))
     bounding = set(node_of[batch.boundary].tolist())
     return min(bounding), min(set(range(graph.num_nodes)) - bounding)
 

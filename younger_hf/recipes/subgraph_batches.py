@@ -1,6 +1,6 @@
-"""The samples of a whole graph: its communities, each with its boundary, as operator design sees them.
+"""A whole graph as operator design sees it: a batch of its subgraphs, each a community with its boundary.
 
-In goes a graph; out comes a `GraphBatch` of its samples.
+In goes a graph; out comes a `GraphBatch`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from younger_hf.recipes.batches import GraphBatch
 from younger_hf.tasks.graph_table import GraphUnion
 
 
-def sample_batch(graph: OperatorGraph, ids: IntArray) -> tuple[GraphBatch, torch.Tensor]:
-    """The samples of a graph.
+def subgraph_batch(graph: OperatorGraph, ids: IntArray) -> tuple[GraphBatch, torch.Tensor]:
+    """The subgraphs of a graph.
 
     Args:
         graph: N operators, in canonical order.
@@ -26,18 +26,18 @@ def sample_batch(graph: OperatorGraph, ids: IntArray) -> tuple[GraphBatch, torch
     """
     from younger_hf.communities import cut_subgraphs, find_communities
 
-    samples = cut_subgraphs(graph, find_communities(graph))
-    if not len(samples.node):
+    subgraphs = cut_subgraphs(graph, find_communities(graph))
+    if not len(subgraphs.node):
         return whole_batch(graph, ids)
-    graphs = samples.batch
+    graphs = subgraphs.batch
     ptr = np.concatenate(([0], graphs.node_ends))
     edges = graphs.edge_index + np.repeat(ptr[:-1], np.diff(graphs.edge_ends, prepend=0))
-    batch = _batch(ids[samples.node], np.flatnonzero(samples.boundary), edges, graphs.edge_slot, ptr)
-    return batch, torch.from_numpy(samples.node)
+    batch = _batch(ids[subgraphs.node], np.flatnonzero(subgraphs.boundary), edges, graphs.edge_slot, ptr)
+    return batch, torch.from_numpy(subgraphs.node)
 
 
 def whole_batch(graph: OperatorGraph, ids: IntArray) -> tuple[GraphBatch, torch.Tensor]:
-    """As `sample_batch`, the graph itself as the one sample, which has no boundary."""
+    """As `subgraph_batch`, the graph itself as the one subgraph, which has no boundary."""
     nodes = np.arange(graph.num_nodes)
     batch = _batch(ids, nodes[:0], graph.edge_index, graph.edge_slot, np.array([0, graph.num_nodes]))
     return batch, torch.from_numpy(nodes)
