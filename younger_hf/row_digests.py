@@ -1,4 +1,4 @@
-"""A digest of every row of an Arrow table, so that rows of two releases are compared without holding either.
+"""A digest of every row of an Arrow table, to compare two releases without holding either in memory.
 
 In goes a table of any types, lists and structs within each other too; out come 64 bits a row: equal for equal values,
 whatever the chunks, offsets and widths that Arrow holds them in. Two different rows share one by chance, of 2⁻⁶⁴.

@@ -1,4 +1,4 @@
-"""Settings that a dataclass declares once: what its command line, its files and its checks read.
+"""Settings declared once, in a dataclass, for the command line, TOML files and validation.
 
 In goes a field with its help, limits and choices; out come validated values. A subclass that changes
 a default alone keeps the rest of the declaration.

@@ -1,4 +1,4 @@
-"""The statistics of a release, written down: as JSON for programs, as text for people.
+"""Reports of a release's statistics: JSON for programs, text for people.
 
 In go `Statistics`; out comes text that is a function of them alone.
 """

@@ -1,4 +1,4 @@
-"""`Vocabulary`: the two id spaces of a release, and the way between ids and operators.
+"""`Vocabulary`: the two id spaces of a release, and the mapping between ids and operators.
 
 In go the rows of config `operators`; out come ids for a graph, or the `Operator` that an id stands for.
 "operator" ids number the types (`Conv`), "variant" ids the types with their attributes (`Conv{"group":1,…}`).

@@ -1,4 +1,4 @@
-"""Files that are found whole or not at all: written beside their place, brought to the disk, then renamed."""
+"""Atomic writes: a file is written beside its place, synced to disk, then renamed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from younger_hf.errors import YoungerError
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that whoever finds it finds all of it; one that is there is replaced.
+    """Write a file atomically, replacing an existing one.
 
     Args:
         path: its directory is made if it is not there.

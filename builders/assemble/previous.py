@@ -1,4 +1,4 @@
-"""The release before: what of it must not change in the next one.
+"""The previous release: what must not change in the next one.
 
 In goes a release, on disk or on the Hub; out come its vocabulary and the split of every row, and which models are to
 be left out.

@@ -1,4 +1,4 @@
-"""Taking the values of tensors out of a model, in place, save those that a skeleton keeps: `clear_values`."""
+"""`clear_values`: remove the values of tensors from a model, in place, except for those that a skeleton keeps."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _WITHOUT_TENSORS: Final = frozenset(
 
 
 def clear_values(model: ModelProto, name: str = "the model") -> None:
-    """Take every tensor's values out of a model, in place, save those that the skeleton keeps.
+    """Remove the values of every tensor from a model, in place, except for those that the skeleton keeps.
 
-    Training information, and local functions that nothing calls, are taken out whole.
+    Training information and functions that are never called are removed altogether.
 
     Raises:
         InvalidModelError: the model is not sound, see `flatten`.

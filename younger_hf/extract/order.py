@@ -1,4 +1,4 @@
-"""The topological order of a model's nodes: the file's own where that is one, as it nearly always is."""
+"""The topological order of a model's nodes: the order of the file if it is sorted, as it nearly always is."""
 
 from __future__ import annotations
 

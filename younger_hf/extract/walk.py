@@ -1,4 +1,4 @@
-"""The walk over a model, field by field: what is no structure is stepped over, and what is kept is checked.
+"""The walk over a model, field by field: payloads are skipped, and what is kept is checked.
 
 In: the bytes of a model, of any size. Out: the bytes of its structure, small to parse; or the reason why they are no
 model, and the byte at which they stop making sense. Of a large tensor only the header is touched.

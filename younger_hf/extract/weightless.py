@@ -1,4 +1,4 @@
-"""The promise that no parameter is in a release, kept at the last moment: every skeleton is looked through.
+"""The last check that no parameter is in a release: every skeleton is searched for values.
 
 In goes a skeleton as a release has it; out comes what in it is not a skeleton's, if anything is, and how many tensors
 are in it with and without their values.

@@ -1,4 +1,4 @@
-"""Pictures of embeddings, as in the paper: t-SNE puts vectors that are near each other near each other on paper.
+"""Pictures of embeddings by t-SNE, as in the paper.
 
 In go vectors and what is known of each; out come PNGs. Operators and subgraphs have the colours of the groups of
 operators that they have in the previews, graphs one for each of the largest families.

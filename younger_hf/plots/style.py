@@ -1,4 +1,4 @@
-"""How our figures look, whatever the user's settings are, and how they become PNGs."""
+"""The style of all figures, independent of the user's matplotlib settings, and their encoding as PNG."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parameters of a run: fresh ones, the best ones, and the state that `--resume` goes on from.
+"""The parameters of a run: fresh ones, the best ones, and the state that `--resume` continues from.
 
 In goes a `Run`; out come its model, and files of safetensors, which nothing has to be unpickled of.
 """

@@ -1,4 +1,4 @@
-"""What every training run is told; each recipe adds its own settings, and the paper's values, in a dataclass.
+"""The settings that all training runs share; each recipe adds its own, and the paper's values, in a dataclass.
 
 In go the settings that someone gave; out comes a `RecipeConfig`, checked. The options of `younger-hf train` are made of
 its fields, so nothing heavy is imported here.
@@ -20,7 +20,7 @@ from younger_hf.tasks.task import Task
 
 @dataclass(frozen=True, kw_only=True)
 class RecipeConfig:
-    """What all recipes are told; a recipe's own derives from it, and says what has no default here.
+    """The settings of all recipes; a recipe derives its own, with defaults for those that have none here.
 
     Attributes:
         recipe: the name of the recipe.
@@ -53,7 +53,7 @@ class RecipeConfig:
 
     @classmethod
     def defaults(cls, model: str) -> Mapping[str, Any]:  # noqa: ARG003 - for those that derive
-        """The settings that have another default for one model than for the others."""
+        """Settings whose default differs for this model."""
         return {}
 
     @property

@@ -87,7 +87,7 @@ def build(config: DataflowConfig, num_operators: int) -> LinkPredictor:
 
 
 def train(run: Run) -> None:
-    """Train a run from where it stands to its end.
+    """Train a run to its end, from wherever it was interrupted.
 
     Raises:
         UsageError: its device is not here, or its model is not one.

@@ -1,4 +1,4 @@
-"""A release seen by a run: the vectors of its operators, subgraphs or graphs, and the paper's t-SNE picture of them.
+"""The embeddings that a run gives the operators, subgraphs or graphs of a release, and the paper's t-SNE picture.
 
 In go a run and a release; out come `LEVEL-embeddings.parquet` and `.png` for a level: node, subgraph or graph.
 """

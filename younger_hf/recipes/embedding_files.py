@@ -34,7 +34,7 @@ _MOST_ROWS: Final = 1 << 24
 
 
 class EmbeddingsError(YoungerError):
-    """A file that holds no embeddings, or those of a run that is not there or has changed."""
+    """A file has no embeddings, or its run is missing or has changed."""
 
 
 def nearest(model: Path, embeddings: Path) -> list[dict[str, Any]]:

@@ -73,7 +73,7 @@ def build(config: OperatorConfig, num_operators: int) -> torch.nn.Module:
 
 
 def train(run: Run) -> None:
-    """Train a run from where it stands to its end.
+    """Train a run to its end, from wherever it was interrupted.
 
     Raises:
         UsageError: its device is not here, or its model is not one.

@@ -1,11 +1,11 @@
-"""`Run`: the directory of a training run, all that there is to know of it, and nothing that has to be unpickled.
+"""`Run`: the directory of a training run, which describes the run completely and contains no pickles.
 
     config.json         the recipe and every setting
     vocabulary.json     the operators that the model's ids stand for, in the order of the ids
     environment.json    versions and machine, one entry for each time that the run was started or resumed
     metrics.jsonl       one line a validation
     best.safetensors    the parameters with the best mean of the validation metrics, and best.json: which, and how good
-    state.safetensors   what `--resume` goes on from: parameters, the optimizer's state and the position
+    state.safetensors   what `--resume` continues from: parameters, the optimizer's state and the position
 
 Each file is written beside, brought to the disk and renamed, so that whatever ends the process, the directory can be
 used. Randomness needs no state: what a step draws follows from the seed and the number of the step. Nothing here needs
@@ -37,7 +37,7 @@ _PACKAGES: Final = ("younger-hf", "torch", "torch-geometric", "numpy", "datasets
 
 
 class RunError(YoungerError):
-    """A run directory that is missing, damaged, or of another vocabulary, or a training that went wrong."""
+    """A run directory is missing, damaged or of another vocabulary, or training has failed."""
 
 
 @dataclass
@@ -89,7 +89,7 @@ class Run:
 
     @classmethod
     def open(cls, directory: Path) -> Run:
-        """A run that was begun.
+        """Open an existing run.
 
         Raises:
             RunError: there is none, or its files are damaged.
@@ -125,7 +125,7 @@ class Run:
 
     @property
     def recipe(self) -> Recipe:
-        """By which it is trained."""
+        """The recipe that trains it."""
         return find_recipe(self.config.recipe)
 
     def ids_of(self, graph: OperatorGraph) -> IntArray:

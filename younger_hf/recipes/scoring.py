@@ -1,4 +1,4 @@
-"""A run's predictions for a split: the row of the paper's tables that it earns, and the file that shows it.
+"""A run's predictions for a split: its row in the paper's tables, and the file that proves it.
 
 In goes a `Run`; out come `Predictions`, which `Evaluator` scores, and files beside the run.
 """

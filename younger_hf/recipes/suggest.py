@@ -1,4 +1,4 @@
-"""What a run suggests for an architecture: the operators for a place in it, and whether two of its nodes are joined.
+"""What a run suggests for an architecture: operators for a node, and whether there is a data flow between two.
 
 In goes a run and a graph of any model; out come probabilities. What `younger-hf suggest` says of a file is here too.
 """

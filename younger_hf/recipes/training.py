@@ -1,4 +1,4 @@
-"""The training loop that all recipes share: steps, validations, a bar, and a state to go on from.
+"""The training loop that all recipes share: steps, validations, a progress bar, and a state to resume from.
 
 What a step draws (dropout, negatives) follows from the seed and the step's number alone. So a run that was interrupted
 anywhere and resumed ends in the same parameters and metrics as one that was not.
@@ -158,7 +158,7 @@ def _diverged(run: Run, verdict: str) -> RunError:
 
 
 def find_device(name: str) -> torch.device:
-    """The device of a name, "auto" being a GPU if there is one.
+    """Find a device by name; "auto" is a GPU if there is one.
 
     Raises:
         UsageError: there is no such device here.

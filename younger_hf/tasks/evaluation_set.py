@@ -1,4 +1,4 @@
-"""`EvaluationSet`: the labels of a split of a release, all of them, and what says which these are.
+"""`EvaluationSet`: all labels of a split of a release, and the choices that determine them.
 
 In goes a release; out come the labels, in the order of its rows. A predictions file says of which evaluation set it is,
 so that anyone derives the same labels anew.

@@ -1,4 +1,4 @@
-"""`Evaluator`: the metrics of the paper, for arrays that have been checked.
+"""`Evaluator`: the paper's metrics, for validated arrays.
 
 In go true and predicted values, as NumPy arrays or torch tensors; out comes a row of the paper's tables. What is not
 what the task expects is refused by name. scikit-learn computes the metrics, as it did for the paper.

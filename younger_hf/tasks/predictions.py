@@ -1,4 +1,4 @@
-"""A file of predictions, which anyone can score: what a leaderboard entry is.
+"""A file of predictions that anyone can score: a leaderboard entry.
 
 In goes what a model predicted for every label of a split; out comes a Parquet file that says which labels of which
 release they are for. `check_labels` derives the labels from the release anew, so that a file can neither give labels of
@@ -37,7 +37,7 @@ _MOST_ROWS: Final = 1 << 27  # a file of a few bytes can hold any number of them
 
 
 class PredictionsError(YoungerError):
-    """A file that is no predictions file, or one that does not say what the release says."""
+    """A file is not a predictions file, or contradicts the release."""
 
 
 @dataclass(frozen=True, eq=False)

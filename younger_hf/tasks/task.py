@@ -1,4 +1,4 @@
-"""`Task`: what is to be predicted of a release, and how a prediction is scored.
+"""`Task`: what is predicted from a release, and how predictions are scored.
 
 A built-in task is one file here and a line in `TASKS`. Other packages add theirs by entry points of the group
 `younger_hf.tasks`.
@@ -22,7 +22,7 @@ Columns: TypeAlias = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class Choices:
-    """What says, beside the split, which labels are meant; this one says nothing, as most tasks need nothing."""
+    """What determines the labels besides the split; most tasks need nothing, and use this class."""
 
     def shown(self) -> dict[str, Any]:
         """The columns that a row of scores has for it."""
@@ -31,7 +31,7 @@ class Choices:
 
 @dataclass(frozen=True)
 class Task:
-    """What is measured.
+    """What is predicted, and how predictions are scored.
 
     Attributes:
         name: "operator".

@@ -1,1 +1,1 @@
-"""What a release says of itself: the report, the card, and the same for machines."""
+"""How a release describes itself: the report, the card, and `croissant.json`."""

@@ -1,4 +1,4 @@
-"""A release directory that changes as a whole: written beside its place, brought to disk, then swapped in.
+"""Atomic replacement of a release directory: written beside its place, synced to disk, then swapped in.
 
 Whatever happens on the way (an error, a full disk, kill -9), the place holds all of the old or all of the new.
 """

@@ -32,7 +32,7 @@ class LinkPredictor(nn.Module):
 
 
 class DotDecoder(nn.Module):
-    """The paper's: the dot product of both ends, which is the same for a pair and its reverse."""
+    """The paper's decoder: the dot product of both ends, which is symmetric."""
 
     def forward(self, z: Tensor, pairs: Tensor) -> Tensor:
         """The logits [P] of pairs, int64 [2, P], of nodes that are encoded as z, [N, C]."""
