@@ -227,7 +227,7 @@ def test_bad_input_is_one_sentence(trained, embeddings, model, tmp_path):
             ("inspect", model, "--embeddings", tmp_path / "text"),
             "text holds no embeddings: `younger-hf embed",
         ),
-        (("inspect", model, "--embeddings", tmp_path / "none"), "there is no file"),
+        (("inspect", model, "--embeddings", tmp_path / "none"), "is not there: write it with younger-hf embed"),
         (
             ("inspect", model, "--embeddings", embeddings / "node-embeddings.parquet"),
             "holds no embeddings of graphs: write",
