@@ -16,7 +16,12 @@ from support.releases import every_row
 
 from younger_hf.schema import CONFIGS
 
-KEYS = {"graphs-no-attributes": "type_fingerprint", "operators": "label", "skeletons": "skeleton_fingerprint"}
+KEYS = {
+    "graphs-no-attributes": "type_fingerprint",
+    "operators": "label",
+    "skeletons": "skeleton_fingerprint",
+    "conversions": "id",
+}
 
 # In another process, since huggingface_hub reads where the Hub is when it is imported.
 PROGRAM = """
