@@ -23,7 +23,7 @@ import yaml
 from younger_hf.choices import check_choice
 from younger_hf.conventions import SCHEMA_VERSION
 from younger_hf.errors import ReleaseError, UsageError
-from younger_hf.parquet_files import first_line, list_on_hub, read_parquet, read_row_groups, read_schema
+from younger_hf.parquet_files import find_rows, first_line, list_on_hub, read_parquet, read_row_groups, read_schema
 
 SCHEMA_VERSION_KEY: Final = "younger_schema_version"
 CARD: Final = "README.md"
@@ -213,12 +213,12 @@ class Release:
         Raises:
             ReleaseError: a file is missing or damaged.
         """
-        wanted = [("fingerprint", "==", fingerprint)]
         columns = list(dict.fromkeys(("fingerprint", *columns)))
         files = self.files(config)
         if files:
-            tables = (read_parquet(file, columns=columns, filters=wanted) for file in files)
+            tables = (table for file in files for table in find_rows(file, "fingerprint", fingerprint, columns))
             return list(chain.from_iterable(table.to_pylist() for table in tables))
+        wanted = [("fingerprint", "==", fingerprint)]
         splits = self._load_dataset(config, streaming=True, columns=columns, filters=wanted)
         return list(chain.from_iterable(splits.values()))
 

@@ -183,7 +183,7 @@ def test_a_release_is_looked_into_without_loading_it(directory: Path) -> None:
         "import sys; from typer.testing import CliRunner; from younger_hf.cli import app\n"
         "done = CliRunner().invoke(app, ['inspect', 'known.onnx', '--release', 'younger'])\n"
         "assert 'yes, as resnet50' in done.stdout, done.output\n"
-        "print(*({'datasets', 'torch', 'huggingface_hub'} & set(sys.modules)))"
+        "print(*({'datasets', 'pandas', 'torch', 'huggingface_hub'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=directory).stdout == "\n"
 
