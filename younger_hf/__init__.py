@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from younger_hf.interop.pyg import from_pyg, to_pyg
     from younger_hf.interop.younger_dataset import YoungerDataset
     from younger_hf.labels import class_names
-    from younger_hf.recognise import normal_fingerprint, normalize
+    from younger_hf.recognise import nearest, normal_fingerprint, normalize
     from younger_hf.tasks.evaluator import Evaluator
     from younger_hf.vocabulary import Vocabulary
 
@@ -47,6 +47,7 @@ _HOMES = {
     "from_pyg": "interop.pyg",
     "is_isomorphic": "identity",
     "load": "dataset",
+    "nearest": "recognise",
     "normal_fingerprint": "recognise",
     "normalize": "recognise",
     "read_structure": "extract",
@@ -79,6 +80,7 @@ __all__ = [  # noqa: RUF022 - in the order in which a user meets them
     "is_isomorphic",
     "normalize",
     "normal_fingerprint",
+    "nearest",
     "Evaluator",
     "Operator",
     "OperatorGraph",

@@ -1,5 +1,14 @@
-"""Recognise: the same network whatever exported it."""
+"""Recognise: the same network whatever exported it, and the nearest ones without training.
 
+network, flat, proto       a model that rules can rewrite; from and to the forms that others read
+shapes, opset, order       shapes of values, one opset, one order of commutative operands
+rules, matching, fixpoint  the rules, what they ask about values, and the driver that applies them
+normal                     the normal form and its fingerprint
+sketch, nearest            a signature of a normal form, and the rows of a release that are near
+difference                 what tells two normal forms apart
+"""
+
+from younger_hf.recognise.nearest import Neighbour, nearest
 from younger_hf.recognise.normal import normal_fingerprint, normal_graph, normalize
 
-__all__ = ["normal_fingerprint", "normal_graph", "normalize"]
+__all__ = ["Neighbour", "nearest", "normal_fingerprint", "normal_graph", "normalize"]

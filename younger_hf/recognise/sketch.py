@@ -1,0 +1,67 @@
+"""A fixed-length signature of a graph, for nearest neighbours without training.
+
+In goes an operator graph, that of a normal form; out comes a histogram of what its nodes are and stand among, hashed to
+a fixed length (feature hashing: Weinberger et al., ICML 2009) over the neighbourhoods of Weisfeiler and Lehman
+(Shervashidze et al., JMLR 12, 2011). How much a bucket counts for is decided where sketches are compared.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from younger_hf.graph import OperatorGraph
+
+SKETCH_LENGTH: Final = 256
+SKETCH_DEPTH: Final = 3
+
+Counts = NDArray[np.int32]
+_Colours = NDArray[np.uint64]
+
+_PRODUCER: Final = np.uint64(0xA0761D6478BD642F)
+_CONSUMER: Final = np.uint64(0xE7037ED1A0B428DB)
+_GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
+
+
+def sketch(graph: OperatorGraph) -> Counts:
+    """Count the nodes of a graph by operator, and by operators around.
+
+    Args:
+        graph: N nodes.
+
+    Returns:
+        int32 [SKETCH_LENGTH]: how many nodes have each hashed feature: the operator with attributes, the operator
+        alone, and its neighbourhoods of 1 to SKETCH_DEPTH hops, producers and consumers apart. It sums to
+        N * (2 + SKETCH_DEPTH).
+    """
+    counts = np.zeros(SKETCH_LENGTH, np.int32)
+    colour = _digests([operator.type_digest for operator in graph.operator])
+    features = [_digests([operator.digest for operator in graph.operator]), colour]
+    producer, consumer = graph.edge_index
+    slot = graph.edge_slot[1].astype(np.uint64)
+    for _ in range(SKETCH_DEPTH):
+        # Sums of scrambled colours are multisets: they know no order among consumers.
+        before, after = np.zeros_like(colour), np.zeros_like(colour)
+        np.add.at(before, consumer, _scramble(_scramble(colour[producer] ^ _PRODUCER) + slot))
+        np.add.at(after, producer, _scramble(_scramble(colour[consumer] ^ _CONSUMER) + slot))
+        colour = _scramble(_scramble(_scramble(colour) + before) + after)
+        features.append(colour)
+    for depth, found in enumerate(features):
+        buckets = _scramble(found + np.uint64(depth)) % np.uint64(SKETCH_LENGTH)
+        counts += np.bincount(buckets.astype(np.int64), minlength=SKETCH_LENGTH).astype(np.int32)
+    return counts
+
+
+def _digests(digests: list[bytes]) -> _Colours:
+    joined = b"".join(digest[:8] for digest in digests)
+    return np.frombuffer(joined, dtype="<u8").astype(np.uint64)
+
+
+def _scramble(value: _Colours) -> _Colours:
+    """A bijection of 64-bit integers (SplitMix64's), element by element."""
+    value = value + _GOLDEN
+    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return value ^ (value >> np.uint64(31))
