@@ -12,7 +12,6 @@ from __future__ import annotations
 import errno
 import io
 import json
-import mmap
 import os
 import struct
 import subprocess
@@ -31,10 +30,12 @@ from younger_hf.errors import YoungerError
 
 _MEMORY: Final = 1 << 30  # bytes of address space for decoding, besides what the libraries take; a column is in it
 _SECONDS: Final = 600  # for the whole, and for the processor
+_INHERITED: Final = ("PATH", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
 _ROWS_AT_ONCE: Final = 4096
 _ASKED: Final = struct.Struct(">QQ")  # offset and length of the bytes that are wanted
 _GIVEN: Final = struct.Struct(">Q")  # how many follow
 _MOST_GIVEN: Final = 1 << 24
+_DONE: Final = "done"
 _MOST_SAID: Final = 1000  # bytes of what the other process says went wrong
 
 
@@ -66,21 +67,21 @@ def read_foreign(
         ForeignParquetError: it cannot be decoded within the limits, or has another number of rows than it says.
         OSError: the source cannot be read.
     """
-    with tempfile.TemporaryFile() as sink:
+    with tempfile.TemporaryDirectory() as place:
+        sink = Path(place, "table")
         options = {
             "columns": columns and list(columns),
             "limits": {"rows": most_rows, "bytes": most_bytes, "memory": memory},
             "size": source.seek(0, os.SEEK_END),
-            "sink": sink.fileno(),
+            "sink": str(sink),
         }
         with subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", "younger_hf.foreign_parquet", json.dumps(options)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            pass_fds=(sink.fileno(),),
             cwd=Path(__file__).parents[1],  # Python imports from there first, and from here modules are had anyway
-            env={**os.environ, "PYTHONPATH": _search_path(), "ARROW_DEFAULT_MEMORY_POOL": "system"},
+            env=_environment(),
         ) as process:
             clock = threading.Timer(_SECONDS, process.kill)
             clock.start()
@@ -90,11 +91,10 @@ def read_foreign(
             finally:
                 clock.cancel()
                 process.kill()
-        if not said.startswith("done"):
+        if said != _DONE:
             raise ForeignParquetError(said or f"it takes more than {memory >> 20} MiB or {_SECONDS} seconds to decode")
         try:
-            with mmap.mmap(sink.fileno(), 0, access=mmap.ACCESS_READ) as content:
-                table = pa.ipc.open_stream(pa.py_buffer(bytes(content))).read_all()
+            table = pa.ipc.open_stream(pa.py_buffer(sink.read_bytes())).read_all()
             table.validate(full=True)
         except (pa.ArrowException, ValueError) as error:
             raise ForeignParquetError(f"its content is not valid: {_first_line(error)}") from error
@@ -113,8 +113,11 @@ def _serve(source: BinaryIO, sink: IO[bytes], wishes: IO[bytes], end: IO[bytes])
     return end.read(_MOST_SAID)
 
 
-def _search_path() -> str:
-    return os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
+def _environment() -> dict[str, str]:
+    """What the other process needs to start; no token is in it."""
+    modules = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
+    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    return {**inherited, "PYTHONPATH": modules, "ARROW_DEFAULT_MEMORY_POOL": "system"}
 
 
 def _opened(pipe: IO[bytes] | None) -> IO[bytes]:
@@ -159,9 +162,9 @@ def main() -> None:
     limits = options["limits"]
     try:
         _limit(limits["bytes"], limits["memory"])
-        with io.BufferedReader(_Asking(options["size"])) as file, os.fdopen(options["sink"], "wb") as sink:
+        with io.BufferedReader(_Asking(options["size"])) as file, Path(options["sink"]).open("wb") as sink:
             _decode(pa.PythonFile(file, mode="r"), sink, options["columns"], limits["rows"])
-        said = "done"
+        said = _DONE
     except (pa.ArrowMemoryError, MemoryError):
         said = f"it takes more than {limits['memory'] >> 20} MiB to decode"
     except OSError as error:

@@ -70,7 +70,10 @@ def read_row_groups(file: Path | str, columns: Sequence[str] | None = None) -> I
     """
     with unreadable(file), _open(file) as parquet:
         for number in range(parquet.num_row_groups):
-            yield parquet.read_row_group(number, columns=columns)
+            table = parquet.read_row_group(number, columns=columns)
+            if table.num_rows != (said := parquet.metadata.row_group(number).num_rows):
+                raise pa.ArrowInvalid(f"row group {number} has {table.num_rows:,} rows, and its footer says {said:,}")
+            yield table
 
 
 def find_rows(file: Path, key: str, value: str, columns: Sequence[str]) -> Iterator[pa.Table]:

@@ -35,13 +35,14 @@ def bomb(schema: pa.Schema, row: dict[str, object], column: str, size: int) -> b
     return with_footer(content, metadata.total_byte_size, 36)
 
 
-def with_num_rows(content: bytes, num_rows: int) -> bytes:
-    """A file of one row that says it has so many, where the footer counts those of all row groups."""
+def with_num_rows(content: bytes, num_rows: int, *, of_group: bool = False) -> bytes:
+    """A file of one row that says it has so many, where the footer counts those of all row groups, or of the one."""
     (length,) = struct.unpack("<I", content[-8:-4])
     start = len(content) - 8 - length
     footer = content[start:-8]
-    # The third field of FileMetaData, an i64, then the list of row groups: 0x16, the number, 0x19.
-    at = footer.index(b"\x16\x02\x19")
+    # In FileMetaData the third field, an i64, comes before the list of row groups: 0x16, the number, 0x19. In RowGroup
+    # it is the last but those of version 2, which begin with 0x26, an i64 two fields on.
+    at = footer.rindex(b"\x16\x02\x26") if of_group else footer.index(b"\x16\x02\x19")
     footer = footer[: at + 1] + _varint(num_rows) + footer[at + 2 :]
     return content[:start] + footer + content[-8:]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from support.crafted_parquet import with_num_rows
 
 from younger_hf.errors import ReleaseError
 from younger_hf.parquet_files import read_row_groups, read_schema
@@ -44,3 +45,11 @@ def test_a_damaged_file_is_named_when_its_damage_is_met(file):
     file.unlink()
     with pytest.raises(ReleaseError, match=r"numbers\.parquet"):
         next(read_row_groups(file))
+
+
+def test_a_file_whose_rows_are_not_those_of_its_footer_is_named(tmp_path):
+    path = tmp_path / "single.parquet"
+    pq.write_table(pa.table({"a": [1]}), path)
+    path.write_bytes(with_num_rows(path.read_bytes(), 3, of_group=True))
+    with pytest.raises(ReleaseError, match=r"single\.parquet is damaged \(.*1 rows, and its footer says 3"):
+        list(read_row_groups(path))

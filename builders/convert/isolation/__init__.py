@@ -17,6 +17,7 @@ what it forks. Between them `answer`.
 
 from __future__ import annotations
 
+import re
 import selectors
 import signal
 import tempfile
@@ -44,6 +45,7 @@ _FETCHED: Final = "files"  # the directory below the home that fetch fills
 _CHECK: Final = "builders.convert.isolation.check"
 _RESTORED: Final = "builders.convert.isolation.restored"
 _EXPORTERS: Final = {"torch", "torchscript"}  # what may have made a skeleton where a publisher's code was run
+_EXPORTER: Final = re.compile(r"[A-Za-z0-9][\w.+-]{0,63}", re.ASCII)
 _ORPHANED: Final = Answer(Outcome.CRASHED, "the process that it was forked from died")
 
 
@@ -205,7 +207,9 @@ class _Attempt:
     def _checked(self, answer: Answer) -> Answer:
         """An answer of `export` as far as it can be believed."""
         found = self._step("check", _CHECK, answer)
-        name = answer.exporter if answer.exporter in _EXPORTERS or not self._exporter.published_code else ""
+        # A name, and no more: it is published with the skeleton.
+        trusted = answer.exporter in _EXPORTERS or not self._exporter.published_code
+        name = answer.exporter if trusted and _EXPORTER.fullmatch(answer.exporter) else ""
         return replace(found, exporter=name, skeleton=answer.skeleton)
 
     def _step(self, step: str, module: str, looked_at: Answer | None = None) -> Answer:

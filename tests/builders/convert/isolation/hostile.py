@@ -221,11 +221,11 @@ def litter(count: str) -> None:
     time.sleep(600)
 
 
-def answer_with(skeleton: str) -> None:
+def answer_with(skeleton: str, exporter: str = "forged") -> None:
     """Answer with this skeleton, in hexadecimal, and with this module tree."""
     content, _, modules = skeleton.partition("/")
     data = bytes.fromhex(content)
-    header = {"outcome": "ok", "message": "", "exporter": "forged", "opset": 17, "bytes_fetched": 0, "peak_memory": 0}
+    header = {"outcome": "ok", "message": "", "exporter": exporter, "opset": 17, "bytes_fetched": 0, "peak_memory": 0}
     head = json.dumps(header).encode()
     _write_to_all(struct.pack(">4sIQQ", b"YHF2", len(head), len(data), len(modules)) + head + data + modules.encode())
 
@@ -236,6 +236,12 @@ def hide_text(_: str) -> None:
     skeleton = strip(model)
     skeleton.graph.node[0].name = Path("/etc/passwd").read_text()
     answer_with(skeleton.SerializeToString(deterministic=True).hex())
+
+
+def name_exporter(name: str) -> None:
+    """Answer with a good skeleton by an exporter of this name."""
+    model = helper.make_model(_chain(2), opset_imports=[helper.make_opsetid("", 20)])
+    answer_with(strip(model).SerializeToString(deterministic=True).hex(), name)
 
 
 def junk_tree(_: str) -> None:

@@ -331,6 +331,14 @@ def test_a_forged_answer_is_not_believed(pool, answer):
     assert done.skeleton is done.modules is None
 
 
+@pytest.mark.parametrize(
+    ("name", "kept"), [("torch-2.1_x", "torch-2.1_x"), ("root:x:0:0:root:/root", "hostile"), ("x" * 65, "hostile")]
+)
+def test_an_exporter_is_named_by_a_name_and_no_text(pool, name, kept):
+    done = run(f"name_exporter:{name}", pool)
+    assert (done.outcome, done.exporter) == (Outcome.OK, kept)
+
+
 def test_of_what_a_publishers_code_answers_no_name_is_kept(pool):
     tree = {
         "modules": [["", "torch.root_x_0", -1], ["0.root_x_0", "torch.nn.modules.linear.Linear", 0]],
