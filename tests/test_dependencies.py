@@ -35,6 +35,7 @@ PARTS = {
     "younger_hf.extract": "inspect",
     "younger_hf.identity": "inspect",
     "younger_hf.communities": "inspect",
+    "younger_hf.recognise": "inspect",
     "younger_hf.interop.onnx": "inspect",
     "younger_hf.interop.drawing": "inspect",
     "younger_hf.interop.named_nodes": "inspect",
