@@ -88,7 +88,11 @@ class SketchIndex:
         """The k rows nearest to a sketch, the nearest first; ties in the order of the release."""
         similarity = self.directions @ _directions(counts[None], self.weight)[0]
         best = np.argsort(-similarity, kind="stable")[:k]
-        return [Neighbour(*self.rows[at], float(min(similarity[at], 1.0))) for at in best.tolist()]
+        found = []
+        for at in best.tolist():
+            fingerprint, normal, name, family = self.rows[at]
+            found.append(Neighbour(fingerprint, normal, name, family, float(min(similarity[at], 1.0))))
+        return found
 
 
 def nearest(model: Model, release: str | Path = "younger", k: int = 10) -> list[Neighbour]:
