@@ -7,8 +7,12 @@ spends them. One budget may be shared by several computations, one after the oth
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from younger_hf.errors import YoungerError
+
+WORK_LIMIT: Final = 20_000_000
+"""Steps that reading one model may take if nothing else is said: bytes and fields parsed, nodes, slots, calls."""
 
 
 class WorkLimitError(YoungerError):

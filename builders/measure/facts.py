@@ -24,9 +24,12 @@ from younger_hf.extract.operator_graph import annotated_graph, operator_graph
 from younger_hf.extract.skeleton import skeleton as make_skeleton
 from younger_hf.graph import OperatorGraph
 from younger_hf.identity import canonicalize, wl_hash
+from younger_hf.identity.canonical import BUDGET
 from younger_hf.plots.preview import preview
+from younger_hf.work import Work
 
 _SUMMARY_TYPES: Final = 8
+_ROUNDS: Final = 32  # over all nodes and edges, which large graphs have besides the budget of a search
 _TIMES: Final = "\N{MULTIPLICATION SIGN}"
 
 
@@ -142,10 +145,12 @@ def measure(skeleton: bytes) -> Measurement:
     """
     flat, skeleton = _strip_again(skeleton)
     graph = operator_graph(flat)
-    form = canonicalize(graph)
-    type_form = canonicalize(graph, attributes=False)
+    # One budget for all: a graph that is made to be hard costs a release some seconds, and is not exact.
+    work = Work(BUDGET + _ROUNDS * (graph.num_nodes + graph.num_edges))
+    form = canonicalize(graph, budget=work)
+    type_form = canonicalize(graph, attributes=False, budget=work)
     type_graph = type_form.graph.without_attributes()
-    skeleton_form = canonicalize(annotated_graph(flat))
+    skeleton_form = canonicalize(annotated_graph(flat), budget=work)
     content = blake2b(skeleton, digest_size=16).hexdigest()
     facts = Facts(
         graph=Identity(form.fingerprint, "" if form.exact else _hash_arrays(form.graph)),

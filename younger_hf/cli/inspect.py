@@ -15,6 +15,7 @@ import typer
 from younger_hf.errors import UsageError, YoungerError
 from younger_hf.given_paths import check_file
 from younger_hf.text import escaped
+from younger_hf.work import WORK_LIMIT
 
 if TYPE_CHECKING:
     from younger_hf.release import Release
@@ -32,6 +33,9 @@ def inspect(
         typer.Option(help="graph-embeddings.parquet from younger-hf embed; lists the nearest architectures."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON; of several files a list.")] = False,
+    work_limit: Annotated[
+        int, typer.Option(min=1, help="Steps that reading a file may take; raise it for a file that needs more.")
+    ] = WORK_LIMIT,
 ) -> None:
     """Identify ONNX files, and look them up in a release.
 
@@ -45,7 +49,7 @@ def inspect(
     found, failures = [], 0
     for file in _progress(files):
         try:
-            facts = _facts(file, opened)
+            facts = _facts(file, opened, work_limit)
             if embeddings is not None:
                 from younger_hf.recipes.embedding_files import nearest
 
@@ -92,11 +96,11 @@ def _open(release: str | None) -> Release | None:
     return open_named(release)
 
 
-def _facts(model: Path, release: Release | None) -> dict[str, Any]:
+def _facts(model: Path, release: Release | None, work_limit: int) -> dict[str, Any]:
     from younger_hf.extract import extract
     from younger_hf.identity import fingerprint, wl_hash
 
-    graph = extract(model)
+    graph = extract(model, work_limit=work_limit)
     facts: dict[str, Any] = {
         "fingerprint": fingerprint(graph),
         "type_fingerprint": fingerprint(graph, attributes=False),

@@ -39,28 +39,32 @@ from younger_hf.extract.operator_graph import annotated_graph, operator_graph
 from younger_hf.extract.reader import load_weightless, read_structure, shown
 from younger_hf.extract.skeleton import skeleton, skeleton_nodes
 from younger_hf.graph import OperatorGraph
+from younger_hf.work import WORK_LIMIT, Work
 
 __all__ = ["InvalidModelError", "annotate", "extract", "node_metadata", "node_names", "read_structure", "strip"]
 
 ModelOrPath = ModelProto | str | os.PathLike[str]
 
 
-def extract(model_or_path: ModelOrPath) -> OperatorGraph:
+def extract(model_or_path: ModelOrPath, *, work_limit: int = WORK_LIMIT) -> OperatorGraph:
     """The operator graph of a model, nodes in topological order.
 
     Args:
         model_or_path: a ModelProto, with or without weights, or an ONNX file of any size, here or at an http(s) URL,
             read weightlessly.
+        work_limit: steps that reading may take: bytes and fields parsed, nodes, slots and calls, functions inlined.
+            The default is enough for some millions of nodes; a small file that needs more was made to waste time.
 
     Raises:
         InvalidModelError: the file does not parse, or the model is not structurally sound. The ONNX checker is no
             gate: what parses and is sound is extracted.
+        WorkLimitError: it takes more steps than `work_limit`.
         YoungerError: there is no such file.
     """
-    return operator_graph(_flat(model_or_path))
+    return operator_graph(_flat(model_or_path, work_limit))
 
 
-def strip(model_or_path: ModelOrPath) -> ModelProto:
+def strip(model_or_path: ModelOrPath, *, work_limit: int = WORK_LIMIT) -> ModelProto:
     """The skeleton of a model: a weightless ModelProto rebuilt from an allow-list.
 
     Its parameters are initializers with element type and shape and no data; `younger_hf.to_onnx` makes it run.
@@ -68,17 +72,19 @@ def strip(model_or_path: ModelOrPath) -> ModelProto:
 
     Raises:
         InvalidModelError: as `extract`.
+        WorkLimitError: as `extract`.
     """
-    return skeleton(_flat(model_or_path))
+    return skeleton(_flat(model_or_path, work_limit))
 
 
-def annotate(model_or_path: ModelOrPath) -> OperatorGraph:
+def annotate(model_or_path: ModelOrPath, *, work_limit: int = WORK_LIMIT) -> OperatorGraph:
     """The operator graph with what feeds each open input slot in its labels: what a skeleton's identity is read off.
 
     Raises:
         InvalidModelError: as `extract`.
+        WorkLimitError: as `extract`.
     """
-    return annotated_graph(_flat(model_or_path))
+    return annotated_graph(_flat(model_or_path, work_limit))
 
 
 def node_metadata(model: ModelProto) -> list[Mapping[str, str]]:
@@ -104,10 +110,11 @@ def node_names(model_or_path: ModelOrPath) -> list[str]:
     return [node.name for node in _flat(model_or_path).nodes]
 
 
-def _flat(model_or_path: ModelOrPath) -> FlatModel:
+def _flat(model_or_path: ModelOrPath, work_limit: int = WORK_LIMIT) -> FlatModel:
+    work = Work(work_limit)
     if isinstance(model_or_path, ModelProto):
-        return flatten(model_or_path)
-    return flatten(load_weightless(model_or_path), Path(shown(model_or_path)).name)
+        return flatten(model_or_path, work=work)
+    return flatten(load_weightless(model_or_path, work), Path(shown(model_or_path)).name, work)
 
 
 class _CallableModule(ModuleType):
@@ -117,8 +124,8 @@ class _CallableModule(ModuleType):
     `younger_hf.extract` to the package. As both are one object, it does not matter who comes first.
     """
 
-    def __call__(self, model_or_path: ModelOrPath) -> OperatorGraph:
-        return extract(model_or_path)
+    def __call__(self, model_or_path: ModelOrPath, *, work_limit: int = WORK_LIMIT) -> OperatorGraph:
+        return extract(model_or_path, work_limit=work_limit)
 
 
 _CallableModule.__call__.__doc__ = extract.__doc__

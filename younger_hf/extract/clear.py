@@ -11,6 +11,7 @@ from younger_hf.extract.attribute_values import attribute_type, single_element
 from younger_hf.extract.constants import tensor_roles
 from younger_hf.extract.flatten import flatten_wiring
 from younger_hf.extract.operators import normal_domain
+from younger_hf.work import Work
 
 _PAYLOAD_FIELDS: Final = (
     "raw_data",
@@ -28,16 +29,17 @@ _WITHOUT_TENSORS: Final = frozenset(
 )
 
 
-def clear_values(model: ModelProto, name: str = "the model") -> None:
+def clear_values(model: ModelProto, name: str = "the model", work: Work | None = None) -> None:
     """Remove the values of every tensor from a model, in place, except for those that the skeleton keeps.
 
     Training information and functions that are never called are removed altogether.
 
     Raises:
         InvalidModelError: the model is not sound, see `flatten`.
+        WorkLimitError: the work is spent.
     """
     del model.training_info[:]
-    flat = flatten_wiring(model, name)
+    flat = flatten_wiring(model, name, work)
     roles = tensor_roles(flat)
     kept = roles.constants - roles.withheld
     # A function may be called more than once: its Constant is several values, and stays if one of them is kept.

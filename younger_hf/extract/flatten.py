@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from onnx import (
@@ -25,36 +25,44 @@ from younger_hf.extract.node_operators import bound_attributes, read_operators
 from younger_hf.extract.operators import DEFAULT_DOMAIN, normal_domain
 from younger_hf.extract.order import topological_order
 from younger_hf.graph import MAX_NODES, MAX_SLOT
+from younger_hf.work import WORK_LIMIT, Work
+
+_CALL: Final = 8  # steps that a call takes, whatever the function holds
+_BYTES: Final = 16  # of an attribute that is handed to a function, in a step
 
 
-def flatten(model: ModelProto, name: str = "the model") -> FlatModel:
+def flatten(model: ModelProto, name: str = "the model", work: Work | None = None) -> FlatModel:
     """Read a model's structure: its nodes with their operators, and the values between them.
 
     Args:
         model: with or without its weights; tensor payloads are not looked at.
         name: what to call the model in an error.
+        work: what reading it may take; `WORK_LIMIT` steps if left out.
 
     Raises:
         InvalidModelError: as `flatten_wiring`.
+        WorkLimitError: as `flatten_wiring`.
     """
-    flat = flatten_wiring(model, name)
+    flat = flatten_wiring(model, name, work)
     read_operators(flat)
     return flat
 
 
-def flatten_wiring(model: ModelProto, name: str = "the model") -> FlatModel:
+def flatten_wiring(model: ModelProto, name: str = "the model", work: Work | None = None) -> FlatModel:
     """Read a model's structure without the operators of its nodes.
 
     Args:
         model: with or without its weights; tensor payloads are not looked at.
         name: what to call the model in an error.
+        work: what reading it may take; `WORK_LIMIT` steps if left out.
 
     Raises:
         InvalidModelError: a value that nothing makes, or that is made twice; functions that call each other in a
             circle; more than 5 million nodes or 32,767 slots.
+        WorkLimitError: the work is spent: few bytes of functions can call up very much.
     """
     try:
-        return _Flattener(model, name).run()
+        return _Flattener(model, name, Work(WORK_LIMIT) if work is None else work).run()
     except RecursionError:
         raise InvalidModelError(name, None, "its functions and bodies are nested too deeply") from None
 
@@ -83,9 +91,12 @@ class _Names:
 
 
 class _Flattener:
-    def __init__(self, model: ModelProto, name: str) -> None:
+    def __init__(self, model: ModelProto, name: str, work: Work) -> None:
         self.model = model
         self.name = name
+        self.work = work
+        self.num_nodes = 0
+        self.calling: list[FunctionKey] = []
         self.functions: dict[FunctionKey, FunctionProto] = {
             (normal_domain(f.domain), f.name, f.overload): f for f in model.functions
         }
@@ -142,6 +153,7 @@ class _Flattener:
     def _graph(self, graph: GraphProto, outer: _Names | None, frame: Frame, attribute: str) -> Body:
         names = _Names(outer, [])
         inputs = []
+        self._spend(1 + len(graph.initializer) + len(graph.sparse_initializer) + len(graph.input) + len(graph.output))
         tensors = {tensor.name: tensor for tensor in graph.initializer}
         for sparse in graph.sparse_initializer:
             dense = TensorProto(name=sparse.values.name, data_type=sparse.values.data_type, dims=sparse.dims)
@@ -161,8 +173,12 @@ class _Flattener:
         outputs = [self._lookup(names, proto.name) for proto in graph.output]
         return Body(attribute, inputs, outputs, names.tensors, nodes, true_inputs, graph.output)
 
-    def _nodes(self, protos: Iterable[NodeProto], names: _Names, frame: Frame) -> list[FlatNode]:
-        """The nodes of a graph or function, in file order; a call's are where the call stands."""
+    def _nodes(self, protos: Sequence[NodeProto], names: _Names, frame: Frame) -> list[FlatNode]:
+        """The nodes of a graph or function, in file order; a call's are where the call stands.
+
+        They are counted here, where they are built: a function is built at each call, a body wherever it is handed to.
+        """
+        self._count(protos, frame)
         own, opsets = names.own, frame.opsets
         nodes: list[FlatNode] = []
         calls: list[tuple[int, NodeProto, FunctionKey, list[int]]] = []
@@ -179,6 +195,7 @@ class _Flattener:
             if self.functions and (key := (domain, op_type, proto.overload)) in self.functions:
                 calls.append((len(nodes), proto, key, self._call_outputs(proto, names)))
                 continue
+            self.num_nodes += 1
             node = FlatNode(domain, op_type, opsets.get(domain, 1), [], [], proto, frame, [])
             nodes.append(node)
             self._make(node, proto.output[:], own)
@@ -190,6 +207,8 @@ class _Flattener:
                 if attribute.type not in _NO_GRAPH:
                     with_bodies.append(node)
                     break
+        if self.num_nodes > MAX_NODES:
+            raise self._error(f"it has more than {MAX_NODES} nodes, and at most that many are allowed")
         for node in unresolved:
             node.inputs = [self._lookup(names, name) if name else EMPTY for name in node.proto.input]
         for node in nodes:
@@ -201,6 +220,15 @@ class _Flattener:
         for node in with_bodies:
             self._bodies(node, names)
         return self._with_calls(nodes, calls, names, frame) if calls else nodes
+
+    def _count(self, protos: Sequence[NodeProto], frame: Frame) -> None:
+        self._spend(sum([1 + len(proto.input) + len(proto.output) + len(proto.attribute) for proto in protos]))
+        if bound := frame.bound:
+            handed = (bound.get(a.ref_attr_name) for proto in protos for a in proto.attribute if a.ref_attr_name)
+            self._spend(sum(attribute.ByteSize() for attribute in handed if attribute is not None) // _BYTES)
+
+    def _spend(self, steps: int) -> None:
+        self.work.spend(steps, f"reading {self.name}")
 
     def _make(self, node: FlatNode, outputs: list[str], own: dict[str, int]) -> None:
         """Give a node its outputs."""
@@ -240,7 +268,11 @@ class _Flattener:
             inputs = [self._lookup(names, name) if name else EMPTY for name in proto.input]
             self.called.add(key)
             inlined += nodes[start:end]
+            if key in self.calling:
+                raise self._error(f"the function {key[1]!r} calls itself")
+            self.calling.append(key)
             inlined += self._call(self.functions[key], proto, inputs, outputs, names, frame)
+            self.calling.pop()
             start = end
         return inlined + nodes[start:]
 
@@ -294,6 +326,7 @@ class _Flattener:
         frame: Frame,
     ) -> list[FlatNode]:
         """The nodes of a function's body, in the caller's place."""
+        self._spend(_CALL + len(function.input) + len(function.output) + len(function.attribute_proto))
         bound = {attribute.name: attribute for attribute in function.attribute_proto}
         bound |= {attribute.name: attribute for attribute in bound_attributes(proto, frame)}
         names = _Names(None, caller.tensors)
@@ -321,16 +354,19 @@ class _Flattener:
                 self._settle(inner)
 
     def _settled(self, value: int) -> int:
-        for _ in range(len(self.alias) + 1):
-            if value not in self.alias:
-                if value != EMPTY and self.kind[value] == ValueKind.UNKNOWN:
-                    raise self._error("a function call gives a value that its function does not make")
-                return value
+        passed: list[int] = []
+        while value in self.alias:
+            passed.append(value)
+            if len(passed) > len(self.alias):
+                raise self._error("a function call takes its own output as its input")
             value = self.alias[value]
-        raise self._error("a function call takes its own output as its input")
+        if value != EMPTY and self.kind[value] == ValueKind.UNKNOWN:
+            raise self._error("a function call gives a value that its function does not make")
+        self.alias.update(dict.fromkeys(passed, value))  # a long way is gone once
+        return value
 
     def _refuse_too_large(self) -> None:
-        """Count what inlining will make before making it: few bytes of functions can call up many nodes."""
+        """Refuse at once what functions alone make too large; bodies that are handed on count while they are built."""
         sizes: dict[FunctionKey, int] = {}
         calling: list[FunctionKey] = []
 

@@ -21,14 +21,14 @@ _LONGEST_KNOWN: Final = 1 << 10  # bytes of attributes, so that what is kept of 
 
 def read_operators(flat: FlatModel) -> None:
     """Read the operator of each node."""
-    shapes: Mapping[int, list[int]] | None = None
+    shapes: _WeightShapes | None = None
     for node in flat.nodes:
         attributes = bound_attributes(node.proto, node.frame)
         described_by = WEIGHT_INPUT.get(node.op_type) if node.domain == DEFAULT_DOMAIN else None
         if described_by and all(attribute.name != described_by[0] for attribute in attributes):
             if shapes is None:
-                shapes = _static_shapes(flat)
-            shape = partial(_input_shape, flat, node, shapes)
+                shapes = _WeightShapes(flat)
+            shape = partial(shapes.of_input, node)
             node.operator = canonical_operator(node.domain, node.op_type, node.opset, attributes, shape)
             continue
         content = [] if node.bodies else [attribute.SerializeToString() for attribute in attributes]
@@ -65,21 +65,33 @@ def _no_shape(_: int) -> None:
     return None
 
 
-def _input_shape(flat: FlatModel, node: FlatNode, shapes: Mapping[int, list[int]], slot: int) -> Sequence[int] | None:
-    """The shape of the parameter behind an input slot, through operators that leave shapes alone."""
-    value = node.inputs[slot] if slot < len(node.inputs) else EMPTY
-    for _ in range(len(flat.kind)):
-        while value in flat.source:
-            value = flat.source[value]
-        if value == EMPTY or flat.kind[value] == ValueKind.FORMAL:
-            return None
-        if value in flat.tensor:
-            return list(flat.tensor[value].dims)
-        maker = flat.producer[value]
-        if maker is None or maker.op_type not in SHAPE_PRESERVING or not maker.inputs:
-            return shapes.get(value)
-        value = maker.inputs[0]
-    return None
+class _WeightShapes:
+    """The shapes of the parameters behind values, through operators that leave shapes alone."""
+
+    def __init__(self, flat: FlatModel) -> None:
+        self.flat = flat
+        self.inputs = _static_shapes(flat)
+        self.known: dict[int, Sequence[int] | None] = {EMPTY: None}
+
+    def of_input(self, node: FlatNode, slot: int) -> Sequence[int] | None:
+        """The shape behind an input slot, None if it is not known."""
+        flat = self.flat
+        value = node.inputs[slot] if slot < len(node.inputs) else EMPTY
+        passed: list[int] = []
+        while value not in self.known and len(passed) <= len(flat.kind):
+            passed.append(value)
+            maker = flat.producer[value]
+            if value in flat.source:
+                value = flat.source[value]
+            elif maker is not None and maker.op_type in SHAPE_PRESERVING and maker.inputs:
+                value = maker.inputs[0]
+            elif value in flat.tensor:
+                self.known[value] = list(flat.tensor[value].dims)
+            else:
+                self.known[value] = None if flat.kind[value] == ValueKind.FORMAL else self.inputs.get(value)
+        shape = self.known.get(value)
+        self.known.update(dict.fromkeys(passed, shape))  # a long way is gone once
+        return shape
 
 
 def _static_shapes(flat: FlatModel) -> Mapping[int, list[int]]:

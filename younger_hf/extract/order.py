@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import heappop, heappush
+from itertools import chain
 
 from younger_hf.extract.errors import InvalidModelError
 from younger_hf.extract.flat_model import EMPTY, Body, FlatNode
@@ -60,10 +61,7 @@ def _walk(nodes: Iterable[FlatNode]) -> Iterator[FlatNode]:
 def _is_sorted(nodes: Sequence[FlatNode], producer: Sequence[FlatNode | None], source: dict[int, int]) -> bool:
     """Whether every producer stands before its consumers; the nodes of bodies stand before their owners anyway."""
     for index, node in enumerate(nodes):
-        values = node.inputs
-        for body in node.bodies:
-            values = values + body.outputs
-        for value in values:
+        for value in chain(node.inputs, *(body.outputs for body in node.bodies)) if node.bodies else node.inputs:
             while value in source:
                 value = source[value]
             if value != EMPTY and (made_by := producer[value]) is not None and made_by.index >= index:
@@ -73,12 +71,8 @@ def _is_sorted(nodes: Sequence[FlatNode], producer: Sequence[FlatNode | None], s
 
 def _needs(node: FlatNode, producer: Sequence[FlatNode | None], source: dict[int, int]) -> list[int]:
     """The positions of the nodes that must stand before this one: producers, and the nodes of its bodies."""
-    values = node.inputs
-    needs = []
-    for body in node.bodies:
-        values = values + body.outputs
-        needs += [inner.index for inner in body.nodes]
-    for value in values:
+    needs = [inner.index for body in node.bodies for inner in body.nodes]
+    for value in chain(node.inputs, *(body.outputs for body in node.bodies)):
         while value in source:
             value = source[value]
         if value != EMPTY and (made_by := producer[value]) is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Final
 
 from google.protobuf.message import DecodeError
@@ -20,6 +21,7 @@ from younger_hf.extract.errors import InvalidModelError
 from younger_hf.extract.rules import MAX_ELEMENTS, MAX_RANK, MODEL
 from younger_hf.extract.walk import MAX_KEPT_ELEMENTS, MAX_MESSAGES, MAX_VALUES, Walk
 from younger_hf.extract.wire import ByteSource, WireError
+from younger_hf.work import WORK_LIMIT, Work
 
 # Bytes up to which something is parsed as it is. A file, or else a message and a tensor in it: here a page or two are
 # read for nothing, and a file of many constants does not come into memory.
@@ -28,26 +30,32 @@ _SMALL_MESSAGE: Final = 1 << 12
 _SMALL_TENSOR: Final = 1 << 7
 # A message has two bytes at least, so that no more are parsed than a walk would count.
 _MOST_UNREAD: Final = 2 * MAX_MESSAGES
+_BYTES: Final = 8  # that are parsed in a step
 
 _PAYLOADS: Final = tuple(name for name in TensorProto.DESCRIPTOR.fields_by_name if name.endswith("_data"))
 
 
-def parse_weightless(source: ByteSource, name: str, release: Callable[[], None] = lambda: None) -> ModelProto:
+def parse_weightless(
+    source: ByteSource, name: str, release: Callable[[], None] = lambda: None, work: Work | None = None
+) -> ModelProto:
     """Parse the structure of the model in `source`; tensors of at most 64 elements keep their values.
 
     Args:
         source: the bytes of an ONNX file.
         name: what an error calls the file.
         release: called every 8 MiB of `source`: what stands before is not read again and need not stay in memory.
+        work: what reading it may take; `WORK_LIMIT` steps if left out.
 
     Raises:
         InvalidModelError: the bytes are no ONNX model.
+        WorkLimitError: the work is spent.
     """
     end = len(source)
+    spend = partial((Work(WORK_LIMIT) if work is None else work).spend, on=f"reading {name}")
     try:
-        model = _parse_quickly(source, release)
+        model = _parse_quickly(source, release, spend)
         if model is None:
-            structure = Walk(source, release).message(MODEL, 0, end)
+            structure = Walk(source, release, spend=spend).message(MODEL, 0, end)
             model = ModelProto.FromString(source[:end] if structure is None else bytes(structure))
     except WireError as error:
         raise InvalidModelError(name, error.offset, error.reason) from None
@@ -59,12 +67,13 @@ def parse_weightless(source: ByteSource, name: str, release: Callable[[], None] 
     return model
 
 
-def _parse_quickly(source: ByteSource, release: Callable[[], None]) -> ModelProto | None:
+def _parse_quickly(source: ByteSource, release: Callable[[], None], spend: Callable[[int], None]) -> ModelProto | None:
     """The model, or None where only a walk over every field can tell what it is."""
     try:
-        content = _skimmed(source, release)
+        content = _skimmed(source, release, spend)
         if len(content) > _MOST_UNREAD:
             return None
+        spend(len(content) // _BYTES)
         structure = Structure.FromString(content)
         structure.DiscardUnknownFields()
         kept = structure.SerializeToString()
@@ -86,12 +95,12 @@ def _is_canonical(content: bytes) -> bool:
     return model.SerializeToString() == content
 
 
-def _skimmed(source: ByteSource, release: Callable[[], None]) -> bytes:
+def _skimmed(source: ByteSource, release: Callable[[], None], spend: Callable[[int], None]) -> bytes:
     """The bytes of a model without what is large and no structure."""
     end = len(source)
     if end <= _SMALL_FILE:
         return source[:end]
-    skimmed = Walk(source, release, _SMALL_MESSAGE, _SMALL_TENSOR).message(MODEL, 0, end)
+    skimmed = Walk(source, release, _SMALL_MESSAGE, _SMALL_TENSOR, spend).message(MODEL, 0, end)
     return source[:end] if skimmed is None else bytes(skimmed)
 
 

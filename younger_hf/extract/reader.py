@@ -19,6 +19,7 @@ import onnx
 from younger_hf.errors import YoungerError
 from younger_hf.extract.clear import clear_values
 from younger_hf.extract.parse import parse_weightless
+from younger_hf.work import Work
 
 
 def read_structure(path: str | os.PathLike[str]) -> onnx.ModelProto:
@@ -42,11 +43,12 @@ def read_structure(path: str | os.PathLike[str]) -> onnx.ModelProto:
     return model
 
 
-def load_weightless(path: str | os.PathLike[str]) -> onnx.ModelProto:
+def load_weightless(path: str | os.PathLike[str], work: Work | None = None) -> onnx.ModelProto:
     """Read an ONNX file without its weights; inline tensors of at most 64 elements keep their values.
 
     Raises:
         InvalidModelError: as `read_structure`.
+        WorkLimitError: the work, `WORK_LIMIT` steps if it is left out, is spent.
         YoungerError: as `read_structure`.
     """
     name = os.fspath(path)
@@ -54,7 +56,7 @@ def load_weightless(path: str | os.PathLike[str]) -> onnx.ModelProto:
         from younger_hf.extract.remote import RemoteSource  # who reads local files needs no HTTP client
 
         with RemoteSource(name) as remote:
-            return parse_weightless(remote, shown(name))
+            return parse_weightless(remote, shown(name), work=work)
     try:
         mode = Path(path).stat().st_mode
         if stat.S_ISDIR(mode):
@@ -66,7 +68,7 @@ def load_weightless(path: str | os.PathLike[str]) -> onnx.ModelProto:
                 return parse_weightless(b"", name)  # an empty file cannot be mapped
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
                 mapped.madvise(mmap.MADV_RANDOM)
-                return parse_weightless(mapped, name, release=lambda: mapped.madvise(mmap.MADV_DONTNEED))
+                return parse_weightless(mapped, name, lambda: mapped.madvise(mmap.MADV_DONTNEED), work)
     except FileNotFoundError:
         raise YoungerError(f"{name} does not exist: name a model file") from None
     except OSError as error:

@@ -100,8 +100,7 @@ class _Builder:
         for value, proto in zip(body.inputs, body.input_protos, strict=True):
             graph.input.append(ValueInfoProto(name=self._name(value, prefix), type=self._type(proto.type)))
         # In the order of their first use: converters declare them in any order, even from run to run.
-        here = set(body.tensors)
-        graph.initializer.extend(self._tensor(*use) for use in self.uses if use[0] in here)
+        graph.initializer.extend(self._tensor(*use) for use in self.uses.get(id(body), ()))
         for node in sorted(body.nodes, key=lambda node: node.index):
             graph.node.append(self._node(node))
         declared = set()
@@ -192,17 +191,24 @@ class _Builder:
         return clean
 
 
-def _uses(flat: FlatModel, roles: TensorRoles) -> list[tuple[int, bool]]:
-    """(tensor, whether it is used as structure), by first use: nodes in topological order, then what graphs give."""
+def _uses(flat: FlatModel, roles: TensorRoles) -> dict[int, list[tuple[int, bool]]]:
+    """(tensor, whether it is used as structure), by first use: nodes in topological order, then what graphs give.
+
+    Those of the tensors that stand in each body, by the body's id.
+    """
     uses = (
         (value, (node.index, slot) in roles.structural_uses)
         for node in flat.nodes
         for slot, value in enumerate(node.inputs)
         if value in flat.tensor
     )
-    bodies = (flat.main, *(body for node in flat.nodes for body in node.bodies))
+    bodies = [flat.main, *(body for node in flat.nodes for body in node.bodies)]
     given = ((value, False) for body in bodies for value in body.outputs if value in flat.tensor)
-    return list(dict.fromkeys(chain(uses, given)))
+    body_of = {value: id(body) for body in bodies for value in body.tensors}
+    found: dict[int, list[tuple[int, bool]]] = {}
+    for use in dict.fromkeys(chain(uses, given)):
+        found.setdefault(body_of[use[0]], []).append(use)
+    return found
 
 
 def _graph_attributes(bodies: list[tuple[str, GraphProto]]) -> list[AttributeProto]:

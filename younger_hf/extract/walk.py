@@ -21,6 +21,7 @@ MAX_DEPTH: Final = 100  # messages within messages: protobuf parses no more; a b
 MAX_STRUCTURE: Final = 1 << 29  # bytes that are kept of one model
 MAX_MESSAGES: Final = 1 << 25  # messages in one model: 5 million nodes with their attributes
 
+_SPEND_EVERY: Final = 1 << 12  # fields
 _RELEASE_EVERY: Final = 1 << 23  # bytes; a page that is touched can bring two mapped MiB with it
 
 _TENSOR: Final = RULES["TensorProto"]
@@ -39,15 +40,23 @@ class Walk:
         release: called every 8 MiB of `source`: what stands before is not read again and need not stay in memory.
         unread: a message of no more bytes is kept as it is.
         unread_tensor: likewise, a tensor.
+        spend: told of every so many fields that are read; what it raises ends the walk.
     """
 
     def __init__(
-        self, source: ByteSource, release: Callable[[], None] = lambda: None, unread: int = -1, unread_tensor: int = -1
+        self,
+        source: ByteSource,
+        release: Callable[[], None] = lambda: None,
+        unread: int = -1,
+        unread_tensor: int = -1,
+        spend: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._source = source
         self._release = release
         self._unread = unread
         self._unread_tensor = unread_tensor
+        self._spend = spend
+        self._fields = 0
         self._messages = 0
         self._kept = 0
         self._released = 0
@@ -64,6 +73,10 @@ class Walk:
         copied = start  # what stands before this byte is in `reduced`
         seen = set()
         for tag, at, value, after in fields(source, start, end):
+            self._fields += 1
+            if self._fields == _SPEND_EVERY:
+                self._fields = 0
+                self._spend(_SPEND_EVERY)
             rule = by_tag.get(tag)
             replacement: bytes | None = None
             if isinstance(rule, Rules):
