@@ -1,10 +1,11 @@
 """The export key: models with one key are sure to give the same graph, and are converted once.
 
-Most of a hub is fine-tunes, which differ in their weights and in fields of the configuration that no operator
-depends on. The key is a hash of the library, the configuration without those fields and, where the configuration
-names no class to build, the task. The rule is a list of what is left out, so that a field nobody thought of keeps
-two models apart: that costs a conversion and merges nothing wrongly. Sizes stay, the vocabulary's and the number
-of labels among them: they are shapes of parameters. tests/builders/test_export_key.py proves the list by export.
+Most of a hub is fine-tunes, which differ in their weights and in fields of the configuration that no operator depends
+on. The key is a hash of the library, the configuration without those fields, the task where the configuration names
+no class to build, and the part of the model where one is wanted. The rule is a list of what is left out, so that a
+field nobody thought of keeps two models apart: that costs a conversion and merges nothing wrongly. Sizes stay, the
+vocabulary's and the number of labels among them: they are shapes of parameters. tests/builders/test_export_key.py
+proves the list by export.
 
 What decides beside the model (exporter and its versions, opset, dtype) is no part of the key: the ledger keeps a
 result for each opset, with what made it; models are exported in float32 whatever their weights were saved in.
@@ -69,8 +70,9 @@ def _decisive(model: ModelRef) -> str | None:
         config = json.loads(model.config)
         if isinstance(config, dict):
             named = config.get("architectures") or config.get("_class_name") or config.get("architecture")
-            parts = [model.library, "" if named else model.task, _relevant(config, IRRELEVANT[model.library])]
-            return json.dumps(parts, sort_keys=True)
+            task = "" if named else model.task
+            decisive = [model.library, task, _relevant(config, IRRELEVANT[model.library])]
+            return json.dumps([*decisive, model.part] if model.part else decisive, sort_keys=True)
     return None
 
 

@@ -77,6 +77,12 @@ class ModelRef:
         """Whether the model's files are on a hub, and not on this machine or made from a library."""
         return self.origin == "published" and not self.location
 
+    @property
+    def part(self) -> str:
+        """The part that a component `task/part` of a model made from a configuration names; "" for a whole model."""
+        made = self.origin in ("default-configuration", "published-configuration")
+        return self.component.partition("/")[2] if made else ""  # the components of a hub are files
+
     def to_json(self) -> str:
         """The reference as one line of ASCII JSON."""
         # Not dataclasses.asdict, which copies every value: a hub has millions of these.

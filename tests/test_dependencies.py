@@ -68,7 +68,10 @@ PARTS = {
     **dict.fromkeys(
         (
             f"builders.convert.{name}"
-            for name in ("litgpt", "open_clip", "pretrainedmodels", "pytorchcv", "segmentation_models_pytorch")
+            for name in (
+                *("litgpt", "monai", "open_clip", "pretrainedmodels", "pytorchcv", "segmentation_models_pytorch"),
+                "torchaudio",
+            )
         ),
         "zoos",
     ),
@@ -83,6 +86,7 @@ INSTALLED = packages_distributions()
 # Declared and imported nowhere by name: what needs it is not our code.
 BEHIND = {
     "diffusers": {"transformers"},  # diffusers' pipelines have its text encoders
+    "zoos": {"einops"},  # some of MONAI's networks import it
 }
 
 

@@ -97,6 +97,8 @@ CONVERTERS: Final = Extensions[Converter](
         "pretrainedmodels": _torch("pretrainedmodels", "pretrainedmodels", extra="zoos"),
         "open-clip": _torch("open_clip", "open_clip_torch", "timm", extra="zoos"),
         "litgpt": _torch("litgpt", "litgpt", extra="zoos"),
+        "torchaudio": _torch("torchaudio", "torchaudio", extra="zoos"),
+        "monai": _torch("monai", "monai", extra="zoos"),
         "segmentation-models-pytorch": _torch(
             "segmentation_models_pytorch", "segmentation_models_pytorch", "timm", extra="zoos"
         ),

@@ -28,7 +28,7 @@ _CLASSES: Final = "pkg.torch.onnx.class_hierarchy"
 LIBRARIES: Final = frozenset(
     {
         *("torch", "torchvision", "timm", "transformers", "diffusers", "pytorchcv", "pretrainedmodels", "open_clip"),
-        *("litgpt", "segmentation_models_pytorch"),
+        *("litgpt", "segmentation_models_pytorch", "torchaudio", "monai"),
     }
 )
 

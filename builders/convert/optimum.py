@@ -18,7 +18,6 @@ from optimum.exporters.onnx.convert import export_pytorch
 from builders.convert.conversion import ConversionError, Export, Outcome, Request
 from builders.convert.torch import OPSET, Valueless, make_distinct
 from builders.convert.transformers_inputs import onnx_config, optimum_sizes
-from builders.crawl.transformers import part_of
 
 _MAX_PARAMETERS: Final = 300_000_000  # in single precision 1.1 GiB, of which an export holds several copies
 
@@ -31,7 +30,7 @@ def export(request: Request) -> Export:
     Raises:
         ConversionError: the configuration is refused, the model is too large, or optimum cannot export it.
     """
-    if part := part_of(request.model):
+    if part := request.model.part:
         raise ConversionError(
             Outcome.UNSUPPORTED, f"only whole models go through optimum, and this is the {part} of one"
         )

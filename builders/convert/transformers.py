@@ -12,7 +12,6 @@ from builders.convert.torch import export_module
 from builders.convert.transformers_inputs import onnx_config
 from builders.convert.transformers_models import architecture, build, configuration
 from builders.convert.transformers_parts import part_inputs, take_part
-from builders.crawl.transformers import part_of
 
 # Each token's experts are chosen while these run, which torch.export cannot follow: optimum has them compute all.
 _PATCHED: Final = {"gpt_oss", "qwen3_moe"}
@@ -29,7 +28,7 @@ def export(request: Request) -> Export:
     """
     config = configuration(request.model)
     chosen, task = architecture(request.model, config)
-    part = part_of(request.model)
+    part = request.model.part
     with ExitStack() as patches:
 
         def patched() -> torch.nn.Module:

@@ -134,13 +134,6 @@ def parts() -> dict[tuple[str, str], tuple[str, ...]]:
     }
 
 
-def part_of(model: ModelRef) -> str:
-    """The part that a reference names by its component, "" for a whole model; a hub's components are files."""
-    if model.origin not in ("default-configuration", "published-configuration"):
-        return ""
-    return model.component.partition("/")[2]
-
-
 def _auto_tables() -> dict[str, dict[str, str]]:
     """The tables `MODEL_…_MAPPING_NAMES = OrderedDict([(model type, class or classes), …])`, without that ending."""
     transformers = installed("transformers", extra="transformers")

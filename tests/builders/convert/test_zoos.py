@@ -19,6 +19,8 @@ SMALL = {
     "open-clip:RN50/image": {"Conv": 55},
     "open-clip:ViT-S-32-alt/text": {"LayerNormalization": 21},
     "litgpt:pythia-14m": {"LayerNormalization": 13},
+    "torchaudio:Wav2Letter": {"Conv": 12},
+    "monai:BasicUNet/2d": {"Conv": 19, "ConvTranspose": 4},
     "segmentation-models-pytorch:resnet18/unet": {"Conv": 31},
 }
 
@@ -37,7 +39,7 @@ def test_a_model_has_the_layers_that_its_library_gives_it(name):
     assert {kind: operators.count(kind) for kind in SMALL[name]} == SMALL[name]
 
 
-@pytest.mark.parametrize("library", ["pytorchcv", "pretrainedmodels", "open-clip", "litgpt"])
+@pytest.mark.parametrize("library", ["pytorchcv", "pretrainedmodels", "open-clip", "litgpt", "torchaudio", "monai"])
 def test_a_name_that_the_library_does_not_have_is_said(library):
     with pytest.raises(ConversionError, match="no_such_model") as raised:
         export(ModelRef(library, "no_such_model", component="image", library=library))

@@ -11,7 +11,7 @@ import pytest
 from builders.crawl import list_models
 from younger_hf.errors import MissingExtraError
 
-SOURCES = ("pytorchcv", "pretrainedmodels", "open-clip", "litgpt", "segmentation-models-pytorch")
+SOURCES = ("pytorchcv", "pretrainedmodels", "open-clip", "litgpt", "torchaudio", "monai", "segmentation-models-pytorch")
 
 
 def only(name):
@@ -67,6 +67,12 @@ def test_a_family_is_an_architecture_and_not_a_data_set():
     assert only("litgpt:Llama-3.1-8B").family == only("litgpt:tiny-llama-1.1b").family == "llama"
     assert only("open-clip:coca_ViT-B-32/text").family == "clip"
     assert only("open-clip:convnext_base/image").family == "convnext"
+    assert only("torchaudio:wav2vec2_large_lv60k").family == only("torchaudio:wav2vec2_xlsr_1b").family == "wav2vec2"
+
+
+def test_a_network_for_medical_images_is_listed_by_dimensions():
+    assert [model.component for model in list_models("monai:UNet")] == ["2d", "3d"]
+    assert only("monai:UNet/3d").origin == "default-configuration"
 
 
 def test_a_text_tower_whose_configuration_is_on_the_hub_is_left_out(listed):
