@@ -15,32 +15,52 @@ from builders.crawl.installed import installed
 from builders.crawl.source import registry
 from builders.model_ref import ModelRef
 
-# Of a name the word that says what it is a size or a fine-tune of, if it has one; else its first: Llama-3.1-8B.
-_KNOWN: Final = re.compile(r"llama|gemma|mistral|mixtral|olmo|phi|pythia|qwen|stablelm", re.IGNORECASE)
-_FIRST: Final = re.compile(r"[A-Za-z]+")
+# transformers' model type by how a checkpoint's name begins, the first that matches; what is not listed is a llama.
+_MODEL_TYPES: Final = (
+    (r"stablelm-(base|tuned)-alpha|stablecode|pythia", "gpt_neox"),
+    (r"stablelm|stable-code", "stablelm"),
+    (r"falcon-", "falcon"),
+    (r"OLMo-2", "olmo2"),
+    (r"OLMo", "olmo"),
+    (r"Gemma-3", "gemma3_text"),
+    (r"Gemma-2-", "gemma2"),
+    (r"Gemma|CodeGemma", "gemma"),
+    (r"phi-1|phi-2", "phi"),
+    (r"phi-|Phi-", "phi3"),
+    (r"Mixtral", "mixtral"),
+    (r"Mistral|Mathstral", "mistral"),
+    (r"Qwen3-.*-A", "qwen3_moe"),
+    (r"Qwen3", "qwen3"),
+    (r"Qwen2|QwQ", "qwen2"),
+    (r"", "llama"),
+)
 
 
 def models() -> Iterator[ModelRef]:
-    """Every configuration, sorted by name; its family is a word of its name.
+    """Every configuration, sorted by name; its family is transformers' model type of the same network.
 
     Raises:
         MissingExtraError: LitGPT is not installed.
     """
     litgpt = installed("litgpt", extra="zoos")
     for name in sorted(config["name"] for config in configurations(litgpt.directory)):
-        found = _KNOWN.search(name) or _FIRST.match(name)
         yield ModelRef(
             source="litgpt",
             id=name,
             revision=litgpt.version,
             library="litgpt",
             task="text-generation",
-            family=found[0].lower() if found else "",
+            family=model_type(name),
             origin="published-configuration",
         )
 
 
 SOURCE = registry(models)
+
+
+def model_type(name: str) -> str:
+    """What transformers calls the network of the checkpoint that LitGPT calls by this name."""
+    return next(kind for pattern, kind in _MODEL_TYPES if re.match(pattern, name))
 
 
 def configurations(package: Path) -> list[dict[str, Any]]:

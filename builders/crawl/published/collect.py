@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from builders.crawl.installed import installed
-from builders.crawl.litgpt import configurations
+from builders.crawl.litgpt import configurations, model_type
 from builders.crawl.published import TABLE
 
 Entry = dict[str, Any]
@@ -44,26 +44,6 @@ _OF_LITGPT: Final = {
     "moe_intermediate_size": "moe_intermediate_size",
 }
 _DEFAULTS_OF_LITGPT: Final = {"n_layer": 16, "n_embd": 4096, "n_head": 32, "block_size": 4096, "vocab_size": 50254}
-# The model type by the name of the checkpoint, the first that matches; what is not listed is a llama.
-_TYPES_OF_LITGPT: Final = (
-    (r"stablelm-(base|tuned)-alpha|stablecode|pythia", "gpt_neox"),
-    (r"stablelm|stable-code", "stablelm"),
-    (r"falcon-", "falcon"),
-    (r"OLMo-2", "olmo2"),
-    (r"OLMo", "olmo"),
-    (r"Gemma-3", "gemma3_text"),
-    (r"Gemma-2-", "gemma2"),
-    (r"Gemma|CodeGemma", "gemma"),
-    (r"phi-1|phi-2", "phi"),
-    (r"phi-|Phi-", "phi3"),
-    (r"Mixtral", "mixtral"),
-    (r"Mistral|Mathstral", "mistral"),
-    (r"Qwen3-.*-A", "qwen3_moe"),
-    (r"Qwen3", "qwen3"),
-    (r"Qwen2|QwQ", "qwen2"),
-    (r"", "llama"),
-)
-
 # PaddleNLP's modules whose networks transformers has, by its model type.
 _OF_PADDLENLP: Final = {
     **{
@@ -86,6 +66,10 @@ _RENAMED: Final = {
     **dict.fromkeys(("bart", "blenderbot", "blenderbot-small", "mbart"), _LAYERS),
     "gpt2": {"hidden_act": "activation_function", "intermediate_size": "n_inner"},
 }
+# What a script calls a table by checkpoint.
+_TABLE_OF_FILES: Final = re.compile(
+    r"_to_(checkpoint|url|name|repo|original|file)|^url_to|CONFIG_MAP|model_mapping|^checkpoint_mapping"
+)
 # What a configuration says of training, generation, tokens and files.
 _NO_STRUCTURE: Final = re.compile(
     r"dropout|pdrop|droppath|^drop_|loss_|_cost$|matcher|denoising|noise|_prob$|^init|init_|_init|_ids?$|_tokens?$|lang|label|version|^use_cache|use_recompute|flash|fuse|dtype|^seed"
@@ -118,7 +102,7 @@ def _of_litgpt() -> Iterator[Entry]:
         fields = {**_DEFAULTS_OF_LITGPT, **config}
         fields.setdefault("padded_vocab_size", fields["vocab_size"])
         made = {theirs: fields[ours] for ours, theirs in _OF_LITGPT.items() if fields.get(ours)}
-        made["model_type"] = next(kind for pattern, kind in _TYPES_OF_LITGPT if re.match(pattern, config["name"]))
+        made["model_type"] = model_type(config["name"])
         _as_transformers_says(made, fields)
         yield {
             "id": f"{published['org']}/{name}",
@@ -150,19 +134,19 @@ def _as_transformers_says(made: Entry, fields: Mapping[str, Any]) -> None:
 def _of_paddlenlp(wheel: Path) -> Iterator[Entry]:
     """The tables `…_INIT_CONFIGURATION = {checkpoint: {field: value}}` in its modules."""
     with zipfile.ZipFile(wheel) as files:
-        for module, model_type in _OF_PADDLENLP.items():
+        for module, kind in _OF_PADDLENLP.items():
             path = f"paddlenlp/transformers/{module}/configuration.py"
             for checkpoint, fields in _literal(files.read(path).decode(), r"_INIT_CONFIGURATION$").items():
                 if "__internal_testing__" in checkpoint or "init_class" in fields:
                     continue
-                renamed = _RENAMED.get(model_type, {})
+                renamed = _RENAMED.get(kind, {})
                 kept = {
                     renamed.get(name, name): value for name, value in fields.items() if not _NO_STRUCTURE.search(name)
                 }
                 yield {
                     "id": checkpoint,
                     "source": f"paddlenlp {wheel.name.split('-')[1]}, {path}",
-                    "config": {**kept, "model_type": model_type},
+                    "config": {**kept, "model_type": kind},
                 }
 
 
@@ -207,15 +191,12 @@ def _run_script(text: str) -> Iterator[tuple[str, Entry]]:
 def _checkpoints(script: ast.Module) -> Iterator[str]:
     """The names of checkpoints that a script knows: choices of its argument, and keys of its tables of files."""
     for node in ast.walk(script):
+        names: list[Any] = []
         if isinstance(node, ast.keyword) and node.arg == "choices" and isinstance(node.value, ast.List):
-            yield from (entry.value for entry in node.value.elts if isinstance(entry, ast.Constant))
+            names = list(node.value.elts)
         elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict):
-            table = ast.unparse(node.targets[0])
-            if re.search(
-                r"_to_(checkpoint|url|name|repo|original|file)|^url_to|CONFIG_MAP|model_mapping|^checkpoint_mapping",
-                table,
-            ):
-                yield from (key.value for key in node.value.keys if isinstance(key, ast.Constant))
+            names = node.value.keys if _TABLE_OF_FILES.search(ast.unparse(node.targets[0])) else []
+        yield from (name.value for name in names if isinstance(name, ast.Constant) and isinstance(name.value, str))
 
 
 def _namespace(script: ast.Module) -> dict[str, Any]:
