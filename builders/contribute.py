@@ -42,8 +42,9 @@ from younger_hf.release import Release, open_release
 from younger_hf.text import plain
 from younger_hf.unreachable import UNREACHABLE
 
-Standing = Literal["new graph", "new skeleton", "known", "waiting", "proposed"]
-"""What the repository has of a model: nothing, its graph, its skeleton, a file for the next release, a pull request."""
+Standing = Literal["new graph", "another export", "new skeleton", "known", "waiting", "proposed"]
+"""What the repository has of a model: nothing, the same network by another exporter, its graph, its skeleton, a file
+for the next release, a pull request."""
 
 _MODEL_ID: Final = re.compile(r"[\w.-]+/[\w.-]+")
 _LONGEST_TITLE: Final = 60
@@ -96,7 +97,7 @@ class Proposal:
     @property
     def is_new(self) -> bool:
         """Whether there is something to propose."""
-        return self.standing in ("new graph", "new skeleton")
+        return self.standing in ("new graph", "another export", "new skeleton")
 
     def __str__(self) -> str:
         """All that would be published."""
@@ -123,6 +124,8 @@ class Proposal:
         contribution = self.contribution
         return {
             "new graph": f"{self.repo_id} has no such graph",
+            "another export": f"{self.repo_id} has the same network by another export, as {self.row}: to propose this "
+            "one too, use --yes-another-export",
             "new skeleton": f"{self.repo_id} has its graph as {self.row}, with parameters of other shapes: "
             "this is a new skeleton of that row",
             "known": f"{self.repo_id} has it, there is nothing to contribute: row {self.row} of config graphs, "
@@ -140,6 +143,7 @@ def contribute(
     dry_run: bool = False,
     timeout: float = TIMEOUT,
     memory_limit: int = MEMORY_LIMIT,
+    another_export: bool = False,
     show: Callable[[str], object] = lambda _: None,
     confirm: Callable[[], bool] = lambda: True,
 ) -> Proposal:
@@ -152,6 +156,7 @@ def contribute(
         dry_run: end before anything is proposed; no token is needed where all can see the repository.
         timeout: wall-clock seconds for the conversion.
         memory_limit: resident bytes for the conversion.
+        another_export: whether to go on where a row is the same network by another exporter, opset or library.
         show: is given, as text, all that would be published, and what the repository has of it.
         confirm: is asked then whether to go on.
 
@@ -181,7 +186,8 @@ def contribute(
         proposal = _look_up(api, repository, release, Proposal(repo_id, contribution, facts))
     show(str(proposal))
     show(proposal.verdict)
-    if dry_run or not proposal.is_new or not confirm():
+    held_back = proposal.standing == "another export" and not another_export
+    if dry_run or held_back or not proposal.is_new or not confirm():
         return proposal
     with refusals(repo_id), quiet_off_terminal():
         return replace(proposal, url=_open_pull_request(api, proposal))
@@ -266,13 +272,21 @@ def _look_up(api: HfApi, repository: DatasetRepository, release: Release, propos
     """The proposal with what the repository has of it."""
     graph, skeleton = proposal.facts.graph.key, proposal.facts.skeleton.key
     standing: Standing = "new graph"
-    for _, part in release.row_groups("skeletons", ["fingerprint", "skeleton_fingerprint"]):
+    normal, other = proposal.facts.normal.key, ""
+    columns = ["fingerprint", "skeleton_fingerprint", "normal_fingerprint"]
+    columns = [name for name in columns if name in release.columns("skeletons")]  # older releases have no normal forms
+    for _, part in release.row_groups("skeletons", columns):
         if graph in part.column("fingerprint").to_pylist():
             standing = "new skeleton"
+        elif standing == "new graph" and "normal_fingerprint" in columns:
+            known = part.column("normal_fingerprint").to_pylist()
+            if normal in known:
+                standing, other = "another export", part.column("fingerprint")[known.index(normal)].as_py()
         if skeleton in part.column("skeleton_fingerprint").to_pylist():
             standing = "known"
             break
-    row = release.find("graphs", graph, ["name"])[0]["name"] if standing != "new graph" else ""
+    named = other if standing == "another export" else graph
+    row = release.find("graphs", named, ["name"])[0]["name"] if standing != "new graph" else ""
     proposal = replace(proposal, standing=standing, row=plain(row, 200))
     if not proposal.is_new:
         return proposal

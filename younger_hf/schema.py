@@ -102,6 +102,10 @@ _EXACT: Final = Column(
 _WL_HASH: Final = Column(
     _STRING, "Weisfeiler-Lehman hash as in the paper, for comparison; equal to networkx's (3.5 and later)"
 )
+_NORMAL_FINGERPRINT: Final = Column(
+    _STRING,
+    "identity of the normal form: equal for one network by another exporter, opset or library; it merges no rows",
+)
 _EXPORTER: Final = Column(_STRING, "what made the ONNX model that the skeleton was taken from")
 _OPSET: Final = Column(_INTEGER, "version of ONNX's default operator set in the skeleton")
 _NUM_PARAMETERS: Final = Column(_INTEGER, "elements of all parameters of the skeleton")
@@ -162,10 +166,14 @@ _GRAPHS: Final = {
     "fingerprint": _FINGERPRINT,
     "exact": _EXACT,
     "type_fingerprint": _TYPE_FINGERPRINT,
+    "normal_fingerprint": _NORMAL_FINGERPRINT,
     "wl_hash": _WL_HASH,
     **_SCALARS,
     "preview": Column(Image(), "a thumbnail, see below"),
     **_STRUCTURE,
+    "sketch": Column(
+        _INTEGERS, "counts of hashed features of the normal form, to find near rows by: `younger_hf.nearest`"
+    ),
     "models": Column(_MODELS, f"every model with this graph: {_OF_A_MODEL}"),
     "evaluations": Column(_EVALUATIONS, "the results that the publishers of the models report, unverified"),
     "paper_split": _PAPER_SPLIT,
@@ -248,6 +256,7 @@ SCHEMA: Final[Mapping[str, Config]] = {
                 "`skeletons`",
             ),
             "fingerprint": _FINGERPRINT,
+            "normal_fingerprint": _NORMAL_FINGERPRINT,
             "num_parameters": _NUM_PARAMETERS,
             "opset": _OPSET,
             "exporter": _EXPORTER,
@@ -258,6 +267,18 @@ SCHEMA: Final[Mapping[str, Config]] = {
                 "the module tree as JSON: `modules`, each with its path, its class and the position of its parent, and "
                 "`node`, for each node of the extracted skeleton the position of its module, or -1; null if unknown",
             ),
+        },
+    ),
+    "architectures": Config(
+        "a normal form, which the rows of `graphs` that are one network by several exporters share",
+        ("normal_fingerprint",),
+        {
+            "normal_fingerprint": _NORMAL_FINGERPRINT,
+            "name": Column(_STRING, "the id of the most prominent model, see below"),
+            "graphs": Column(_STRINGS, "the rows of `graphs` that have the normal form, by fingerprint"),
+            "num_graphs": Column(_INTEGER, "the number of `graphs`"),
+            "exporters": Column(_STRINGS, "what made their ONNX models"),
+            "num_models": Column(_INTEGER, "models that have one of the graphs"),
         },
     ),
     "conversions": Config(

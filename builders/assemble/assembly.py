@@ -21,7 +21,7 @@ from builders.assemble.describe.card import render_card
 from builders.assemble.describe.collected import count_collected
 from builders.assemble.describe.croissant import render_croissant
 from builders.assemble.describe.report import ReleaseReport
-from builders.assemble.merge import Measured, count_undecided, count_wl_collisions, merge
+from builders.assemble.merge import Measured, count_undecided, count_wl_collisions, merge, normal_form_pairs
 from builders.assemble.previous import read_previous, read_removals
 from builders.assemble.split.leaks import graph_leaks
 from builders.assemble.split.placement import place_rows
@@ -84,7 +84,10 @@ def assemble(
         spool = scratch / "graphs.arrow"
         directory = scratch / "release"
         measured = _measure_all(ledger, spool, jobs, removals)
-        placement = place_rows(merge(measured), seed, before.splits, before.stratified, near_duplicates)
+        types = merge(measured)
+        joined = normal_form_pairs(graph for row in types for graph in row.parts)
+        together = [*near_duplicates, *joined]
+        placement = place_rows(types, seed, before.splits, before.stratified, together)
         graphs = [row.merged for row in placement.graphs]
         if previous is not None and not allow_removals:
             lost = before.split_of("graphs").keys() - {graph.key for graph in graphs}
@@ -109,6 +112,7 @@ def assemble(
             skeletons=len(placement.skeletons),
             duplicates=collected.conversions - len(graphs),
             wl_collisions=count_wl_collisions(graphs),
+            normal_forms=len(graphs) - len(joined),
             searched=sum(graph.representative.facts.num_searched > 0 for graph in graphs),
             undecided=count_undecided(graphs),
             subgraphs=written.subgraphs,

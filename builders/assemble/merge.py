@@ -36,7 +36,7 @@ class Measured:
     @property
     def prominent_model(self) -> ModelRef:
         """The model with most downloads, then by (source, id, revision, component); contributed ones after others."""
-        return min(self.models, key=_prominence)
+        return min(self.models, key=prominence)
 
     @property
     def exporter(self) -> str:
@@ -104,6 +104,19 @@ def count_undecided(graphs: Iterable[Merged]) -> int:
     return _pairs(Counter(row.representative.facts.graph.fingerprint for row in graphs).values())
 
 
+def by_normal_form(graphs: Iterable[Merged]) -> list[list[Merged]]:
+    """The rows of config `graphs` that share a normal form, the smallest key first in each list and among lists."""
+    joined: dict[Identity, list[Merged]] = defaultdict(list)
+    for row in sorted(graphs, key=lambda row: row.key):
+        joined[row.representative.facts.normal].append(row)
+    return list(joined.values())
+
+
+def normal_form_pairs(graphs: Iterable[Merged]) -> list[tuple[str, str]]:
+    """Pairs of keys that link all rows of one normal form."""
+    return [(rows[0].key, row.key) for rows in by_normal_form(graphs) for row in rows[1:]]
+
+
 def _join(parts: Iterable[Merged], identity: Callable[[Facts], Identity]) -> list[Merged]:
     """Join the rows of one level that are the same at the next."""
     joined: dict[Identity, list[Merged]] = defaultdict(list)
@@ -115,12 +128,13 @@ def _join(parts: Iterable[Merged], identity: Callable[[Facts], Identity]) -> lis
 def _rows(groups: Mapping[Identity, tuple[list[Measured], tuple[Merged, ...]]]) -> list[Merged]:
     rows = []
     for identity, (members, parts) in groups.items():
-        best_first = sorted(members, key=lambda one: (_prominence(one.prominent_model), one.number))
+        best_first = sorted(members, key=lambda one: (prominence(one.prominent_model), one.number))
         rows.append(Merged(identity.key, tuple(best_first), parts))
     return sorted(rows, key=lambda row: row.key)
 
 
-def _prominence(model: ModelRef) -> tuple[bool, int, str, str, str, str]:
+def prominence(model: ModelRef) -> tuple[bool, int, str, str, str, str]:
+    """Smallest for the model that names a row; see `Measured.prominent_model`."""
     # What anybody may say of a model of their own does not name a row that a hub or a registry names.
     downloads = -1 if model.downloads is None else model.downloads
     return model.origin == "contributed", -downloads, *_identity(model)

@@ -26,6 +26,8 @@ from younger_hf.graph import OperatorGraph
 from younger_hf.identity import canonicalize, wl_hash
 from younger_hf.identity.canonical import BUDGET
 from younger_hf.plots.preview import preview
+from younger_hf.recognise.normal import normal_graph
+from younger_hf.recognise.sketch import sketch
 from younger_hf.work import Work
 
 _SUMMARY_TYPES: Final = 8
@@ -76,6 +78,8 @@ class Facts:
         opset: version of the default domain.
         variants: number of nodes of each operator label.
         num_searched: colourings that the search for the canonical form of the graph refined.
+        normal: identity of the normal form; its fingerprint is the one of `younger_hf.normal_fingerprint`.
+        sketch: of the normal form, `younger_hf.recognise.sketch.SKETCH_LENGTH` counts.
     """
 
     graph: Identity
@@ -89,6 +93,8 @@ class Facts:
     opset: int
     variants: dict[str, int]
     num_searched: int
+    normal: Identity
+    sketch: tuple[int, ...]
 
     @property
     def num_nodes(self) -> int:
@@ -152,6 +158,8 @@ def measure(skeleton: bytes) -> Measurement:
     type_graph = type_form.graph.without_attributes()
     skeleton_form = canonicalize(annotated_graph(flat), budget=work)
     content = blake2b(skeleton, digest_size=16).hexdigest()
+    normal = normal_graph(_parse(skeleton))
+    normal_form = canonicalize(normal, budget=work)
     facts = Facts(
         graph=Identity(form.fingerprint, "" if form.exact else _hash_arrays(form.graph)),
         type_graph=Identity(type_form.fingerprint, "" if type_form.exact else _hash_arrays(type_graph)),
@@ -164,6 +172,8 @@ def measure(skeleton: bytes) -> Measurement:
         opset=graph.metadata.opset,
         variants=dict(sorted(Counter(operator.label for operator in graph.operator).items())),
         num_searched=form.num_searched,
+        normal=Identity(normal_form.fingerprint, "" if normal_form.exact else _hash_arrays(normal_form.graph)),
+        sketch=tuple(sketch(normal).tolist()),
     )
     return Measurement(facts, form.graph, type_graph, preview(form.graph), skeleton)
 

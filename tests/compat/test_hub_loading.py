@@ -21,6 +21,7 @@ KEYS = {
     "operators": "label",
     "skeletons": "skeleton_fingerprint",
     "conversions": "id",
+    "architectures": "normal_fingerprint",
 }
 
 # In another process, since huggingface_hub reads where the Hub is when it is imported.

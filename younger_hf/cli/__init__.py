@@ -247,6 +247,10 @@ def contribute(
         bool, typer.Option("--dry-run", help="Show what would be proposed, without proposing it.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Answer yes to all questions.")] = False,
+    another_export: Annotated[
+        bool,
+        typer.Option("--yes-another-export", help="Propose it though a row is the same network by another exporter."),
+    ] = False,
     timeout: Annotated[float, typer.Option(min=1, help="Time limit of the conversion, in seconds.")] = 600,
     memory: Annotated[float, typer.Option(min=0.1, help="Memory limit of the conversion, in GiB.")] = 8,
 ) -> None:
@@ -269,6 +273,7 @@ def contribute(
         dry_run=dry_run,
         timeout=timeout,
         memory_limit=int(memory * 2**30),
+        another_export=another_export,
         show=typer.echo,
         confirm=lambda: yes or typer.confirm("Open a pull request?"),
     )

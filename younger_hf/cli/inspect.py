@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from younger_hf.release import Release
 
 _LONGEST_LINE = 20_000
+_RELATIVES = 3
 
 
 def inspect(
@@ -116,11 +117,53 @@ def _facts(model: Path, release: Release | None, work_limit: int) -> dict[str, A
     if release is not None:
         rows = release.find("graphs", facts["fingerprint"], ["name"])
         facts |= {"in_release": bool(rows), "name": rows[0]["name"] if rows else None}
+        if not rows and "sketch" in release.columns("graphs"):
+            facts |= _relatives(model, release)
     return facts
 
 
+def _relatives(model: Path, release: Release) -> dict[str, Any]:
+    """The rows that are the same network by another exporter and, if there are none, those that are nearest."""
+    from younger_hf.identity import fingerprint
+    from younger_hf.recognise.nearest import SketchIndex, difference_from, same_network
+    from younger_hf.recognise.normal import normal_graph
+    from younger_hf.recognise.sketch import sketch
+
+    graph = normal_graph(model)
+    normal = fingerprint(graph)
+    same = [
+        {name: row[name] for name in ("name", "fingerprint", "exporter", "num_nodes")}
+        for row in same_network(release, normal)
+    ]
+    if same:
+        return {"normal_fingerprint": normal, "same_network": same, "relatives": []}
+    relatives = [
+        {
+            "name": row.name,
+            "family": row.family,
+            "fingerprint": row.fingerprint,
+            "similarity": round(row.similarity, 4),
+            "difference": difference_from(release, row.fingerprint, graph),
+        }
+        for row in SketchIndex.of(release).nearest(sketch(graph), _RELATIVES)
+    ]
+    return {"normal_fingerprint": normal, "same_network": [], "relatives": relatives}
+
+
+def _found_otherwise(facts: dict[str, Any]) -> str:
+    same = facts.get("same_network")
+    if not same:
+        return "no, and no other export of it" if same == [] else "no row has this graph"
+    first = same[0]
+    others = f", and {len(same) - 1:,} more" if len(same) > 1 else ""
+    return (
+        f"the same network as {first['name']}, by another export "
+        f"({first['exporter']}, {first['num_nodes']:,} nodes, {first['fingerprint']}{others})"
+    )
+
+
 def _table(facts: dict[str, Any]) -> str:
-    found = {None: "", True: f"yes, as {facts['name']}", False: "no"}[facts["in_release"]]
+    found = {None: "", True: f"yes, as {facts['name']}", False: _found_otherwise(facts)}[facts["in_release"]]
     operators = "  ".join(f"{name}×{count}" for name, count in facts["operators"].items())
     lines = {
         **({"file": facts["file"]} if "file" in facts else {}),
@@ -133,6 +176,10 @@ def _table(facts: dict[str, Any]) -> str:
         "opset": facts["opset"],
         "operators": operators,
         **({"in release": found} if found else {}),
+        **{
+            f"near {rank}": f"{each['name']} ({each['similarity']:.3f}): {each['difference']}"
+            for rank, each in enumerate(facts.get("relatives", ()), 1)
+        },
         **{
             f"nearest {rank}": f"{each['name']} ({each['family'] or 'no family'}, {each['similarity']:.3f})"
             for rank, each in enumerate(facts.get("nearest", ()), 1)

@@ -28,6 +28,7 @@ class ReleaseReport:
         skeletons: unique skeletons.
         duplicates: conversions whose graph another one had given.
         wl_collisions: pairs of rows of `graphs` with the same `wl_hash` that are not isomorphic.
+        normal_forms: distinct normal forms of the rows of `graphs`.
         searched: rows of `graphs` that colours alone did not put in canonical order.
         undecided: pairs of rows of `graphs` of which the search budget left open whether they are isomorphic.
         subgraphs: of each subgraph config.
@@ -45,6 +46,7 @@ class ReleaseReport:
     skeletons: int
     duplicates: int
     wl_collisions: int
+    normal_forms: int
     searched: int
     undecided: int
     subgraphs: Mapping[str, SubgraphCounts]
@@ -77,6 +79,7 @@ class ReleaseReport:
                 *lines,
                 f"{self.skeletons:,} skeletons; {self.duplicates:,} conversions merged as exact duplicates; "
                 f"{self.wl_collisions:,} pairs that the Weisfeiler-Lehman hash would have merged wrongly; "
+                f"{self.normal_forms:,} normal forms; "
                 f"{self.searched:,} graphs searched; {self.undecided:,} pairs undecided",
                 *(_leaking(leak) for leak in self.leaks if leak.by_family.of or leak.by_paper.of),
                 *([f"{self.removed:,} models left out, as removals.txt asks"] if self.removed else []),

@@ -14,13 +14,14 @@ from typing import Any, Final, TypeVar
 
 from tqdm import tqdm
 
+from builders.assemble.merge import Merged, by_normal_form
 from builders.assemble.previous import Previous
 from builders.assemble.split.assignment import TRAIN
 from builders.assemble.split.leaks import Leak
 from builders.assemble.split.placement import PlacedRow, Placement
 from builders.assemble.subgraphs.found import SubgraphCounts, subgraphs_of
 from builders.assemble.write.parquet import SplitFiles, write_split
-from builders.assemble.write.rows import graph_row, skeleton_row, subgraph_row, type_graph_row
+from builders.assemble.write.rows import architecture_row, graph_row, skeleton_row, subgraph_row, type_graph_row
 from builders.assemble.write.sample import SAMPLE_BYTES, Candidate, choose_sample
 from builders.ledger import Entry
 from builders.ledger.published import to_rows
@@ -133,9 +134,15 @@ def write_configs(
 
     write("operators", TRAIN, operators, rows_per_group=_OPERATORS_PER_GROUP)
     write("skeletons", TRAIN, map(skeleton, _progress(placement.skeletons, "skeletons")))
+    architectures = by_normal_form(row.merged for row in placement.graphs)
+    write("architectures", TRAIN, map(architecture_row, sorted(architectures, key=_normal_key)))
     keys = {one.skeleton_hash: row.merged.key for row in placement.skeletons for one in row.merged.members}
     write("conversions", TRAIN, to_rows(entries, keys), rows_per_group=_CONVERSIONS_PER_GROUP)
     return Written(files, subgraphs, leaks)
+
+
+def _normal_key(graphs: Sequence[Merged]) -> str:
+    return graphs[0].representative.facts.normal.key
 
 
 def _sample(graphs: Sequence[PlacedRow], limit: float) -> list[PlacedRow]:

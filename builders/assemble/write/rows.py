@@ -5,9 +5,10 @@ In go merged architectures and their graphs from the spool; out come dictionarie
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
-from builders.assemble.merge import Merged
+from builders.assemble.merge import Merged, prominence
 from builders.assemble.split.families import model_backbones, model_family
 from builders.assemble.split.placement import PlacedRow
 from builders.assemble.subgraphs.found import FoundSubgraphs
@@ -40,10 +41,12 @@ def graph_row(placed: PlacedRow, spool: Spool, vocabulary: Vocabulary) -> Row:
         "fingerprint": merged.key,
         "exact": facts.graph.exact,
         "type_fingerprint": placed.parent,
+        "normal_fingerprint": facts.normal.key,
         "wl_hash": facts.wl_hash,
         **_scalars(merged, num_skeletons=len(merged.parts)),
         "preview": {"bytes": spool.preview(number), "path": None},
         **to_columns(spool.graph(number), vocabulary),
+        "sketch": facts.sketch,
         "models": _models(merged),
         "evaluations": [
             {
@@ -87,12 +90,30 @@ def skeleton_row(placed: PlacedRow, spool: Spool) -> Row:
     return {
         "skeleton_fingerprint": merged.key,
         "fingerprint": placed.parent,
+        "normal_fingerprint": architecture.facts.normal.key,
         "num_parameters": architecture.facts.num_parameters,
         "opset": architecture.facts.opset,
         "exporter": architecture.exporter,
         "models": _models(merged),
         "onnx": spool.skeleton(architecture.number),
         "modules": spool.modules(architecture.number).decode() or None,
+    }
+
+
+def architecture_row(graphs: Sequence[Merged]) -> Row:
+    """A row of config `architectures`.
+
+    Args:
+        graphs: the rows of config `graphs` that share a normal form.
+    """
+    prominent = min(graphs, key=lambda row: prominence(row.representative.prominent_model))
+    return {
+        "normal_fingerprint": graphs[0].representative.facts.normal.key,
+        "name": prominent.representative.prominent_model.id,
+        "graphs": [row.key for row in graphs],
+        "num_graphs": len(graphs),
+        "exporters": sorted({row.representative.exporter for row in graphs}),
+        "num_models": sum(len(row.models) for row in graphs),
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from builders.assemble.merge import Measured, Merged, count_undecided, count_wl_collisions, merge
+from builders.assemble.merge import Measured, Merged, count_undecided, count_wl_collisions, merge, normal_form_pairs
 from builders.ledger import Tool
 from builders.measure.facts import Facts, Identity
 from builders.model_ref import ModelRef
@@ -16,6 +16,7 @@ def measured(
     skeleton: str = "",
     evidence: str = "",
     wl: str = "w",
+    normal: str = "",
 ) -> Measured:
     facts = Facts(
         graph=Identity(graph, evidence),
@@ -29,6 +30,8 @@ def measured(
         opset=17,
         variants={"Add{}": 2},
         num_searched=0,
+        normal=Identity(normal or graph),
+        sketch=(),
     )
     return Measured(number, "", dict.fromkeys(models or (ModelRef("zoo", f"m{number}"),), Tool("onnx", {})), facts)
 
@@ -99,3 +102,10 @@ def test_an_undecided_pair_is_no_collision() -> None:
     rows = graphs(measured(0, "a", evidence="x"), measured(1, "a", evidence="y"), measured(2, "b"))
     assert count_undecided(rows) == 1
     assert count_wl_collisions(rows) == 2
+
+
+def test_pairs_of_one_normal_form_link_all_rows_that_have_it() -> None:
+    rows = graphs(
+        measured(0, "a", normal="n"), measured(1, "b", normal="n"), measured(2, "c"), measured(3, "d", normal="n")
+    )
+    assert normal_form_pairs(rows) == [("a", "b"), ("a", "d")]

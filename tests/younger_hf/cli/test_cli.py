@@ -68,7 +68,19 @@ def test_json_has_the_promised_keys_and_says_what_the_library_says(directory: Pa
 def test_a_model_that_the_release_lacks_is_not_in_it(directory: Path) -> None:
     done = younger_hf("inspect", directory / "other.onnx", "--release", directory / "younger", "--json")
     facts = json.loads(done.stdout)
-    assert (facts["in_release"], facts["name"]) == (False, None)
+    assert (facts["in_release"], facts["name"], facts["same_network"]) == (False, None, [])
+    assert {each["name"] for each in facts["relatives"]} == {"squeezenet", "resnet50"}
+    assert all(each["difference"] and 0 <= each["similarity"] < 1 for each in facts["relatives"])
+
+
+def test_a_known_network_by_another_export_is_said_to_be_one(directory: Path) -> None:
+    model = onnx.load(directory / "known.onnx")
+    last = model.graph.node[-1]
+    last.input[0], given = "passed on", last.input[0]
+    model.graph.node.insert(len(model.graph.node) - 1, onnx.helper.make_node("Identity", [given], ["passed on"]))
+    onnx.save(model, directory / "another.onnx")
+    done = younger_hf("inspect", directory / "another.onnx", "--release", directory / "younger")
+    assert "the same network as resnet50, by another export" in done.stdout
 
 
 def test_without_a_release_nothing_is_said_of_one(directory: Path) -> None:
