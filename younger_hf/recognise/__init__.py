@@ -8,6 +8,14 @@ sketch, nearest            a signature of a normal form, and the rows of a relea
 difference                 what tells two normal forms apart
 """
 
+from younger_hf.errors import MissingExtraError
+
+try:
+    import numba  # noqa: F401 - so that what is missing is named here
+    import onnx  # noqa: F401
+except ModuleNotFoundError as error:
+    raise MissingExtraError(error.name or "onnx", "inspect") from error
+
 from younger_hf.recognise.nearest import Neighbour, nearest
 from younger_hf.recognise.normal import normal_fingerprint, normal_graph, normalize
 
