@@ -8,6 +8,7 @@ and /dev/shm alone, both memory, and both gone with the process.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -31,6 +32,7 @@ _DEVICES: Final = ("null", "full", "random", "urandom")
 _PACKAGES: Final = {"site-packages", "dist-packages"}
 _OWN_PACKAGES: Final = ("younger_hf", "builders")
 _SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108
+_MOST_PROCESSES: Final = 1024  # that the kernel allows; the driver's limit is lower, but takes a look to notice
 _MOST_SHARED: Final = 256 << 20  # bytes of it
 
 
@@ -106,6 +108,7 @@ def enter_view(room: Room, paths: Iterable[str]) -> None:
         _within(root, place).mkdir(parents=True, exist_ok=True)
     try:
         _mount("proc", root + "/proc")
+        _limit_processes(root)
     except OSError:  # a container has veiled a part of its own, and may have no other: it names more processes
         system_calls.bind("/proc", root + "/proc")
     system_calls.make_readonly(root)
@@ -117,6 +120,17 @@ def enter_view(room: Room, paths: Iterable[str]) -> None:
     system_calls.bind(root + room.home, root + room.alias)
     _mount("tmpfs", root + _SHARED_MEMORY, f"size={_MOST_SHARED},nr_inodes={room.entries}")
     system_calls.change_root(root)
+
+
+def _limit_processes(root: str) -> None:
+    """Have the kernel refuse processes that are far too many: a machine full of them leaves the driver no time to look.
+
+    Since Linux 6.14 the setting is the process namespace's own; before, it is the whole system's and left alone.
+    """
+    release = re.match(r"(\d+)\.(\d+)", os.uname().release)
+    if release and (int(release[1]), int(release[2])) >= (6, 14):
+        with suppress(OSError):
+            Path(root, "proc/sys/kernel/pid_max").write_text(str(_MOST_PROCESSES))
 
 
 def used_memory(init: int, home: str) -> int:

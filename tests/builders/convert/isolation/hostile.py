@@ -230,6 +230,11 @@ def answer_with(skeleton: str, exporter: str = "forged") -> None:
     _write_to_all(struct.pack(">4sIQQ", b"YHF2", len(head), len(data), len(modules)) + head + data + modules.encode())
 
 
+def most_processes(_: str) -> None:
+    """Say how many processes the kernel allows."""
+    raise RuntimeError(f"at most {Path('/proc/sys/kernel/pid_max').read_text().strip()}")
+
+
 def hide_text(_: str) -> None:
     """Answer with a good skeleton that has the text of a file in a name."""
     model = helper.make_model(_chain(2), opset_imports=[helper.make_opsetid("", 20)])

@@ -331,6 +331,15 @@ def test_a_forged_answer_is_not_believed(pool, answer):
     assert done.skeleton is done.modules is None
 
 
+def test_the_kernel_refuses_processes_that_are_far_too_many(pool):
+    """A bomb grows between two looks of the driver, and on a busy machine these are far apart."""
+    before = Path("/proc/sys/kernel/pid_max").read_text()
+    message = run("most_processes", pool).message
+    of_namespace = tuple(map(int, os.uname().release.split("-")[0].split(".")[:2])) >= (6, 14)
+    assert message == f"RuntimeError: at most {1024 if of_namespace else before.strip()}"
+    assert Path("/proc/sys/kernel/pid_max").read_text() == before
+
+
 @pytest.mark.parametrize(
     ("name", "kept"), [("torch-2.1_x", "torch-2.1_x"), ("root:x:0:0:root:/root", "hostile"), ("x" * 65, "hostile")]
 )
