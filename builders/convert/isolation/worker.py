@@ -23,6 +23,7 @@ from builders.convert import ConversionError, Outcome, Request
 from builders.convert.isolation.answer import Answer
 from builders.convert.isolation.sandbox import Walls
 from builders.model_ref import ModelRef
+from younger_hf.errors import YoungerError
 from younger_hf.graph import InvalidGraphError
 
 _LIMITS: Final = {
@@ -111,7 +112,9 @@ def _convert(request: Request, module: str) -> Answer:
 
 def _sentence(error: BaseException) -> str:
     """The first line of an exception's text."""
-    lines = str(error).strip().splitlines()
+    # As it was raised: shown, a YoungerError is one line already, with its line ends escaped.
+    text = Exception.__str__(error) if isinstance(error, YoungerError) else str(error)
+    lines = text.strip().splitlines()
     return lines[0] if lines else ""
 
 
