@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -152,6 +152,7 @@ class ArchitectureStream(_Labelled, torch.utils.data.IterableDataset[Architectur
         self.transform = transform
         self._plan = _plan(schema, vocabulary, target, source, features, dataset.split)
         self._source, self._operators = source, _num_operators(features)
+        self._schema = pa.schema([schema.field(name) for name in self._plan.columns])
         self.dataset = dataset.select_columns(list(self._plan.columns)).with_format("arrow")
 
     def set_epoch(self, epoch: int) -> None:
@@ -170,8 +171,11 @@ class ArchitectureStream(_Labelled, torch.utils.data.IterableDataset[Architectur
                 return
             shards = min(worker.num_workers, dataset.n_shards)
             dataset = dataset.shard(num_shards=shards, index=worker.id, contiguous=False)
-        for table in dataset.iter(batch_size=_STREAM_BATCH):
-            for batch in table.to_batches():
+        # Row by row: what a filter or a map hands on from Python has types by its values, and tables of different
+        # types, as one of nulls alone is, cannot be joined.
+        rows = iter(dataset.iter(batch_size=1))
+        while tables := [row.cast(self._schema) for row in islice(rows, _STREAM_BATCH)]:
+            for batch in pa.concat_tables(tables).combine_chunks().to_batches():
                 piece = Piece(batch, self._plan)
                 for number in range(len(batch)):
                     data = piece.cut(number)

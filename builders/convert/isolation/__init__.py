@@ -327,6 +327,9 @@ class _Attempt:
         killed_by = -status if status < 0 else status - 128
         if killed_by == signal.SIGKILL and _count_oom_kills() != self._oom_kills:  # not by the driver, which says so
             return Answer(Outcome.OUT_OF_MEMORY, "the process was killed by the system, most likely for want of memory")
+        if killed_by == signal.SIGBUS and child.walls.files:  # a file in memory had no room, before a look could tell
+            room = _size(self._limits.memory)
+            return Answer(Outcome.OUT_OF_MEMORY, f"the process was killed by SIGBUS, as its files may have {room}")
         with suppress(ValueError):
             return Answer(Outcome.CRASHED, f"the process was killed by {signal.Signals(killed_by).name}")
         return Answer(Outcome.CRASHED, f"the process ended with status {status} and without an answer")
