@@ -167,7 +167,7 @@ def test_what_keras_2_wrote_is_put_as_keras_3_has_it():
 
 def test_an_opset_that_tf2onnx_does_not_write_is_refused():
     with pytest.raises(ConversionError, match="opsets 14 to 18, and not 20") as raised:
-        through_tf2onnx.convert(lambda opset: None, opset=20)
+        through_tf2onnx.translate(lambda opset: None, opset=20)
     assert raised.value.outcome is Outcome.UNSUPPORTED
 
 
@@ -178,7 +178,7 @@ def test_an_opset_that_tf2onnx_does_not_write_is_refused():
 def test_an_operator_without_translation_is_named(operators, missing):
     text = f'<ir_version: 8, opset_import: ["" : 18]> g (bool x) => (float y) {{ {operators} }}'
     with pytest.raises(ConversionError, match=f"no translation for {missing}") as raised:
-        through_tf2onnx.convert(lambda opset: (onnx.parser.parse_model(text), None), opset=0)
+        through_tf2onnx.translate(lambda opset: (onnx.parser.parse_model(text), None), opset=0)
     assert raised.value.outcome is Outcome.UNSUPPORTED
 
 

@@ -138,7 +138,9 @@ def test_many_files_and_folders_are_identified_and_bad_ones_named(directory: Pat
     facts = json.loads(done.stdout)
     assert [Path(one["file"]).name for one in facts] == ["other.onnx", "b.onnx"]
     assert [one["in_release"] for one in facts] == [False, True]
-    assert list(facts[0]) == ["file", *KEYS]
+    # What the release does not have is looked for among its relatives besides.
+    assert list(facts[0]) == ["file", *KEYS, "normal_fingerprint", "same_network", "relatives"]
+    assert list(facts[1]) == ["file", *KEYS]
     table = younger_hf("inspect", folder).stdout
     assert table.splitlines()[0].split() == ["file", str(folder / "b.onnx")]
     done = younger_hf("inspect", directory / "work")

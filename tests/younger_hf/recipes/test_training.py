@@ -76,7 +76,7 @@ def assert_same(left: Run, right: Run) -> None:
     ("model", "settings"),
     [
         ("gcn", {"epochs": 12}),
-        ("gat", {"epochs": 4, "limit": 40}),
+        ("gat", {"epochs": 8, "limit": 40, "learning_rate": 3e-3}),
         ("sage", {"epochs": 8}),
         ("gae", {"epochs": 20, "encoder_epochs": 4, "learning_rate": 1e-2}),
         ("vgae", {"epochs": 20, "encoder_epochs": 4, "learning_rate": 1e-2}),
