@@ -146,6 +146,7 @@ def without_pytorch(arguments: str, directory: Path) -> subprocess.CompletedProc
     ],
 )
 def test_without_pytorch_the_extra_that_has_it_is_named(trained, release, tmp_path, arguments):
+    (tmp_path / "a.onnx").touch()
     done = without_pytorch(arguments.format(release=release, run=trained["operator"].directory), tmp_path)
     assert done.stderr == "younger-hf: this needs the package torch: pip install 'younger-hf[train]'\n"
     assert done.returncode == 1
