@@ -18,12 +18,13 @@ from builders.crawl import list_models
 from builders.ledger import Ledger
 from builders.model_ref import ModelRef
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = """
 import sys
 from builders.ledger import Ledger
 from builders.pipeline import collect
 
-pytestmark = pytest.mark.slow
 with Ledger(sys.argv[2]) as ledger:
     collect(ledger, [sys.argv[1]])
 """
