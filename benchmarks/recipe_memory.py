@@ -14,10 +14,10 @@ import torch
 from recipe_batches import BATCH_SIZE, enough_rows, opened, release_parser
 from torch.nn import functional
 
+from younger_hf.cli.memory import keep_freed_memory
 from younger_hf.recipes.batches import GraphBatch, ShuffledRows
 from younger_hf.recipes.models import build_model
 from younger_hf.recipes.operator import mask_boundary
-from younger_hf.recipes.training import keep_freed_memory
 from younger_hf.tasks.graph_table import GraphTable
 
 NUM_STEPS = 3

@@ -22,11 +22,11 @@ from torch.nn import functional
 from torch_geometric.nn import VGAE
 
 from younger_hf import Vocabulary, load
+from younger_hf.cli.memory import keep_freed_memory
 from younger_hf.recipes.batches import GraphBatch
 from younger_hf.recipes.dataflow import logits_of
 from younger_hf.recipes.models import build_model
 from younger_hf.recipes.operator import mask_boundary
-from younger_hf.recipes.training import keep_freed_memory
 from younger_hf.tasks.graph_table import GraphTable, GraphUnion
 from younger_hf.tasks.links import negative_pairs, split_links
 

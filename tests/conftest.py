@@ -29,3 +29,9 @@ settings.load_profile("younger")
 def zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with a small release, `younger`, and the ledger that it is made of, `work`."""
     return made_once(tmp_path_factory, "zoo", build_zoo)
+
+
+@pytest.fixture(autouse=True)
+def memory_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that keeps freed memory does so for its whole process, which here goes on with other tests."""
+    monkeypatch.setattr(import_module("younger_hf.cli.train"), "keep_freed_memory", lambda: None)

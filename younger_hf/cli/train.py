@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from younger_hf.cli.memory import keep_freed_memory
 from younger_hf.errors import UsageError, YoungerError
 from younger_hf.given_paths import check_unused
 
@@ -118,8 +119,6 @@ def _train(recipe: str, flags: dict[str, Any], run: Path | None, config: Path | 
 
 def _fill(run: Run) -> None:
     """Train a run to its end, and say how good its best checkpoint is."""
-    from younger_hf.recipes.training import keep_freed_memory
-
     keep_freed_memory()
     try:
         run.recipe.train(run)

@@ -6,14 +6,13 @@ anywhere and resumed ends in the same parameters and metrics as one that was not
 
 from __future__ import annotations
 
-import ctypes
 import math
 import platform
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -33,9 +32,6 @@ LossOfStep: TypeAlias = Callable[[int, np.random.Generator], torch.Tensor]
 """The loss of a step, by its number from 0 and a generator of its own."""
 
 _SECONDS_BETWEEN_STATES: Final = 60
-_M_TRIM_THRESHOLD: Final = -1
-_M_MMAP_MAX: Final = -4
-"""As glibc's malloc.h numbers them."""
 
 
 def begin(run: Run, model: torch.nn.Module, loss_of_step: LossOfStep, device: torch.device) -> None:
@@ -197,18 +193,6 @@ def load_splits(config: RecipeConfig, *names: str) -> list[GraphTable]:
             rows = rows.select(np.sort(drawn))
         tables.append(GraphTable(rows, config.vocabulary))
     return tables
-
-
-def keep_freed_memory() -> None:
-    """Have the C library keep the memory of freed tensors for the next ones; where it is not glibc, nothing changes.
-
-    By default glibc gives each large tensor back to the system, and the system clears the pages of the next one: on a
-    CPU a good part of a step. It concerns the whole process, so that a command may ask for it, and a library not.
-    """
-    with suppress(OSError, AttributeError):
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(_M_MMAP_MAX, 0)
-        mallopt(_M_TRIM_THRESHOLD, -1)
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import onnx
 import pytest
@@ -103,3 +105,33 @@ def test_the_classes_of_the_libraries_are_known():
     tree = ModuleTree(tuple(Module("", kind, -1) for kind in kinds), extract(MODEL).edge_slot[:0])
     assert [module.kind for module in known_names(tree, published_code=False).modules] == kinds
     assert len(kinds) > 50
+
+
+def test_nothing_is_left_to_compile_for_a_child_that_may_not_write():
+    code = """
+from importlib import import_module
+from numba.core.dispatcher import Dispatcher
+from onnx import parser
+from builders.convert.isolation.check import check
+from younger_hf.extract import strip
+
+def compiled():
+    modules = [import_module(f"younger_hf.identity.{name}") for name in ("colours", "parts", "search", "wl")]
+    functions = [value for module in modules for value in vars(module).values() if isinstance(value, Dispatcher)]
+    return {function.py_func.__qualname__: function.signatures for function in functions}
+
+before = {name: list(signatures) for name, signatures in compiled().items()}
+crossed = "u{0} = Sub (a{0}, b{0})  v{0} = Sub (b{0}, a{0})"
+for text in (
+    "y = Abs (x) z = Neg (y)",
+    "y = Abs (x) " + " ".join(f"a{i} = Relu (y) b{i} = Relu (y) {crossed.format(i)}" for i in range(3)),
+    "c = Less (x, x) y = If (c) <then_branch = t () => (float[2] p) { p = Abs (x) }, "
+    "else_branch = e () => (float[2] q) { q = Abs (x) }>",
+):
+    model = parser.parse_model('<ir_version: 8, opset_import: ["" : 17]> g (float[2] x) => (float[2] y) {' + text + '}')
+    print(check(strip(model).SerializeToString(deterministic=True), b"", published_code=False).outcome)
+assert compiled() == before, (compiled(), before)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["ok"] * 3, done.stderr
+    assert not done.returncode, done.stderr
