@@ -6,7 +6,7 @@ Most subgraphs are so small that calls would cost more than the work: what goes 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import chain
 from typing import Final
 
@@ -37,6 +37,10 @@ class Batch:
     edge_slot: Ints
     node_ends: Ints
     edge_ends: Ints
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            object.__setattr__(self, field.name, as_compiled(getattr(self, field.name)))
 
     @classmethod
     def of(cls, graphs: Sequence[OperatorGraph], attributes: bool = True) -> Batch:
@@ -81,6 +85,11 @@ class Batch:
 def starts(ends: Ints) -> Ints:
     """Where the parts begin, given where they end."""
     return np.concatenate(([0], ends))[:-1]
+
+
+def as_compiled(array: Ints) -> Ints:
+    """The array as compiled functions are compiled for it: one layout, so that no other is compiled later on."""
+    return np.require(array, np.int64, ["C", "A", "W"])
 
 
 def label_digests(operators: Iterable[Operator], attributes: bool = True) -> Ints:

@@ -19,6 +19,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from younger_hf.identity.batch import as_compiled
 from younger_hf.identity.colours import Colours, Ints, Wiring, refine, single_out, wire
 from younger_hf.identity.parts import find, induce, order_known, split, unite_all
 from younger_hf.work import Work, WorkLimitError
@@ -162,6 +163,7 @@ def search_order(digests: Ints, scope: Ints, edge_index: Ints, edge_slot: Ints, 
     Returns:
         None if the work is spent, or more than 100 nodes would have to be singled out one after the other.
     """
+    digests, scope, edge_index, edge_slot = map(as_compiled, (digests, scope, edge_index, edge_slot))
     wiring, _ = wire(edge_index, edge_slot, scope)
     size = len(digests) + edge_index.shape[1]
     search = _Search(work)

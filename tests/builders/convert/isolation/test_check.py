@@ -125,6 +125,7 @@ crossed = "u{0} = Sub (a{0}, b{0})  v{0} = Sub (b{0}, a{0})"
 for text in (
     "y = Abs (x) z = Neg (y)",
     "y = Abs (x) " + " ".join(f"a{i} = Relu (y) b{i} = Relu (y) {crossed.format(i)}" for i in range(3)),
+    "y0 = Abs (x) " + " ".join(f"y{i + 1} = Relu (y{i})" for i in range(1200)) + " y = Abs (y1200)",
     "c = Less (x, x) y = If (c) <then_branch = t () => (float[2] p) { p = Abs (x) }, "
     "else_branch = e () => (float[2] q) { q = Abs (x) }>",
 ):
@@ -133,5 +134,5 @@ for text in (
 assert compiled() == before, (compiled(), before)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.stdout.split() == ["ok"] * 3, done.stderr
+    assert done.stdout.split() == ["ok"] * 4, done.stderr
     assert not done.returncode, done.stderr
