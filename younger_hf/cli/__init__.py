@@ -200,6 +200,27 @@ def stats(
 
 
 @app.command()
+def audit(
+    release: Annotated[Path, typer.Argument(help="The release directory.")] = Path("younger"),
+    runs: Annotated[int, typer.Option("--run", min=0, help="Skeletons to run with random parameters.")] = 200,
+    again: Annotated[int, typer.Option("--convert", min=0, help="Models to convert once more.")] = 50,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes to use.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of what is drawn.")] = 0,
+) -> None:
+    """Try what a release promises, and write what was found into its card.
+
+    All skeletons are read again; some are run, and some models converted once more.
+    """
+    from builders.audit import audit as run
+    from builders.audit import write_into_card
+    from younger_hf.release import open_release
+
+    found = run(open_release(release), runs=runs, conversions=again, seed=seed, jobs=jobs)
+    typer.echo(found)
+    write_into_card(release, found)
+
+
+@app.command()
 def publish(
     directory: Annotated[Path, typer.Argument(help="The release directory.")],
     repo_id: Annotated[str, typer.Option(help="ORG/NAME of a dataset repository; created if missing.")],

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
@@ -27,6 +27,8 @@ from builders.assemble.split.families import model_backbones, model_family
 from builders.assemble.write.configs import Files
 from builders.assemble.write.features import card_features
 from builders.assemble.write.parquet import SplitFiles
+from builders.measure.facts import Facts
+from builders.model_ref import ModelRef
 from younger_hf import __version__
 from younger_hf.communities import MOST_NEIGHBOURS
 from younger_hf.operator_groups import GROUPED_CONVOLUTION, MEMBERS
@@ -88,6 +90,9 @@ def render_card(report: ReleaseReport, files: Files, graphs: Sequence[Merged], v
         tools=_tools(),
         exporters=_exporters(graphs),
         schema_version=SCHEMA_VERSION,
+        several_graphs=_count_several(graphs),
+        composed=_composed(graphs),
+        beside_the_paper=_beside_the_paper(report, graphs),
         measures=_measures(graphs),
         has_families=any(row.representative.prominent_model.family for row in graphs),
         tables=_tables(graphs),
@@ -207,6 +212,47 @@ def _exporters(graphs: Iterable[Merged]) -> list[dict[str, str]]:
     tools = (tool for row in graphs for one in row.members for tool in one.models.values())
     used = {package for tool in tools for package in tool.versions.items()}
     return [{"name": package, "version": found} for package, found in sorted(used)]
+
+
+def _count_several(graphs: Iterable[Merged]) -> int:
+    """How many models have a part that is several rows."""
+    rows = Counter(name for row in graphs for name in {(one.source, one.id, one.component) for one, _ in row.models})
+    return sum(count > 1 for count in rows.values())
+
+
+def _composed(graphs: Sequence[Merged]) -> list[tuple[str, int, int]]:
+    """What is unique, with composed models and without; nothing where there are none."""
+    pairs = [(model, facts) for row in graphs for model, facts in row.models]
+    published = [(model, facts) for model, facts in pairs if model.origin != "composed"]
+    if len(published) == len(pairs):
+        return []
+    of_pair: dict[str, Callable[[ModelRef, Facts], Hashable]] = {
+        "models": lambda model, _: (model.source, model.id, model.revision, model.component),
+        "skeletons": lambda _, facts: facts.skeleton,
+        "graphs with attributes": lambda _, facts: facts.graph,
+        "graphs without attributes": lambda _, facts: facts.type_graph,
+        "normal forms": lambda _, facts: facts.normal,
+    }
+    return [
+        (what, len({key(*pair) for pair in pairs}), len({key(*pair) for pair in published}))
+        for what, key in of_pair.items()
+    ]
+
+
+def _beside_the_paper(report: ReleaseReport, graphs: Sequence[Merged]) -> list[tuple[str, int, int]]:
+    """What both count: here, and there (Tables 2 and 3, Figure 2, section 4)."""
+    facts = [row.representative.facts for row in graphs]
+    subgraphs = {config: counts.unique for config, counts in report.subgraphs.items()}
+    return [
+        ("models converted", report.models, 174_000),
+        ("graphs with attributes", len(graphs), 7_629),
+        ("mean operators of a graph", round(mean(one.num_nodes for one in facts)), 1_658),
+        ("mean data flows of a graph", round(mean(one.num_edges for one in facts)), 2_113),
+        ("operator types", len({label for one in facts for label in one.types}), 187),
+        ("tasks", len({model.task for row in graphs for model, _ in row.models if model.task}), 31),
+        ("subgraphs with attributes", subgraphs.get("subgraphs", 0), 38_803),
+        ("subgraphs without attributes", subgraphs.get("subgraphs-no-attributes", 0), 29_581),
+    ]
 
 
 def _measures(graphs: Sequence[Merged]) -> list[dict[str, Any]]:

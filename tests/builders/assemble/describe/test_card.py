@@ -165,8 +165,8 @@ def test_the_card_has_what_a_card_must_say(release: tuple[Path, ReleaseReport]) 
     tokens = MARKDOWN.parse(body(release[0]))
     heads = [tokens[i + 1].content for i, token in enumerate(tokens) if token.type == "heading_open"]
     assert heads == [
-        *("Younger", "Load it", "Columns", "Subgraphs", "Previews", "Splits", "How it was built", "Statistics"),
-        *("Privacy", "Ask for removal", "Licence", "Citation"),
+        *("Younger", "Load it", "Columns", "Subgraphs", "Previews", "Splits", "How it was built", "Audit"),
+        *("Statistics", "Privacy", "Ask for removal", "Licence", "Citation"),
     ]
     assert {token.info for token in tokens if token.type == "fence"} == {"python", "bibtex"}
     columns = set(re.findall(r"`(\w+)`", body(release[0]).split("| column | meaning |")[1].split("\n\n")[0]))
@@ -223,3 +223,29 @@ def test_a_model_is_counted_once_whatever_its_opsets_paths_and_tries(tmp_path: P
     assert (counts.listed, counts.tried, counts.converted, counts.graphs, counts.graphs_alone) == (3, 2, 1, 1, 1)
     assert collected.failures == {"timeout": 1}
     assert collected.conversions == 2
+
+
+def test_composed_models_are_counted_apart(tmp_path: Path) -> None:
+    with Ledger(tmp_path / "work") as ledger:
+        for name, origin, made in zip(("a", "b"), ("registry", "composed"), SKELETONS, strict=True):
+            model = ModelRef("here", name, origin=origin)
+            ledger.record([model])
+            ledger.finish(model, made)
+        assemble(ledger, tmp_path / "younger")
+    card = body(tmp_path / "younger")
+    assert "| graphs with attributes | 2 | 1 |" in card
+    assert "| normal forms | 2 | 1 |" in card
+
+
+def test_a_model_of_which_two_exports_are_two_rows_is_counted(tmp_path: Path) -> None:
+    with Ledger(tmp_path / "work") as ledger:
+        model = ModelRef("here", "a", origin="registry")
+        ledger.record([model])
+        for opset, made in zip((17, 20), SKELETONS, strict=True):
+            ledger.finish(model, made, opset=opset)
+        assemble(ledger, tmp_path / "younger")
+    assert "Of 1 models there is more than one graph" in body(tmp_path / "younger")
+
+
+def test_the_release_stands_beside_the_papers(tmp_path: Path) -> None:
+    assert "| graphs with attributes | 2 | 7,629 |" in body(release_of(tmp_path, ["a", "b"]))
