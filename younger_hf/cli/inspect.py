@@ -6,7 +6,10 @@ In go files and folders; out comes a table or a JSON object for one file, and on
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Iterable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -46,6 +49,7 @@ def inspect(
     if embeddings is not None and not embeddings.is_file():
         raise UsageError(f"{embeddings} is not there: write it with younger-hf embed")
     several = len(files) > 1 or any(path.is_dir() for path in models)
+    _start_quickly()
     opened = _open(release)
     found, failures = [], 0
     for file in _progress(files):
@@ -68,6 +72,21 @@ def inspect(
         typer.echo("\n\n".join(map(_table, found)))
     if failures:
         raise typer.Exit(1)
+
+
+def _start_quickly() -> None:
+    """Leave out what libraries prepare and nothing here needs: together, as long as all the rest takes."""
+    # OpenBLAS's threads wait busily for work.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Only to know whether compiled functions may multiply matrices, numba imports scipy.linalg.
+    if "scipy" not in sys.modules:
+        sys.modules["scipy"] = None  # type: ignore[assignment]
+        try:
+            import_module("numba.np.arraymath")
+        except ModuleNotFoundError:
+            pass  # numba is missing: younger_hf.identity says which extra brings it
+        finally:
+            del sys.modules["scipy"]
 
 
 def _files(models: Iterable[Path]) -> Iterator[Path]:

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from younger_hf.errors import ReleaseError, UsageError
 from younger_hf.graph import OperatorGraph
+from younger_hf.list_columns import as_numpy, flatten_rows
 from younger_hf.recognise.difference import describe_difference
 from younger_hf.recognise.normal import Model, normal_graph
 from younger_hf.recognise.sketch import SKETCH_LENGTH, Counts, sketch
@@ -73,8 +75,7 @@ class SketchIndex:
         for _, table in release.row_groups("graphs", list(_COLUMNS)):
             columns = [table.column(name).to_pylist() for name in _COLUMNS[:-1]]
             rows.extend(zip(*columns, strict=True))
-            cells = table.column("sketch").combine_chunks()
-            parts.append(np.asarray(cells.flatten()).reshape(-1, SKETCH_LENGTH))
+            parts.extend(_counts(cells, release) for cells in table.column("sketch").chunks)
         return cls.from_counts(rows, np.concatenate(parts))
 
     @classmethod
@@ -131,6 +132,15 @@ def difference_from(release: Release, fingerprint: str, graph: OperatorGraph) ->
     if not skeletons:
         return "its skeleton is not in the release"
     return describe_difference(graph, normal_graph(skeletons[0]))
+
+
+def _counts(cells: pa.Array, release: Release) -> NDArray[np.int32]:
+    """A column of sketches, int32 [rows, SKETCH_LENGTH]."""
+    values, boundaries = flatten_rows(cells, "sketch")
+    if (np.diff(boundaries) != SKETCH_LENGTH).any():
+        raise ReleaseError(f"{release.source} has sketches that are not of {SKETCH_LENGTH} numbers: build it again")
+    counts = as_numpy(values)[boundaries[0] : boundaries[-1]]
+    return counts.astype(np.int32).reshape(-1, SKETCH_LENGTH)
 
 
 def _directions(counts: NDArray[np.int32], weight: Floats) -> Floats:
