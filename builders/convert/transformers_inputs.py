@@ -59,7 +59,9 @@ _ALWAYS: Final = {
 }
 
 # Without it the mask that these make for themselves is one column too wide.
-_ALSO: Final = dict.fromkeys(("bart", "m2m_100", "nllb-moe"), ("decoder_attention_mask",))
+_ALSO: Final = dict.fromkeys(
+    ("bart", "bigbird_pegasus", "m2m_100", "mbart", "nllb-moe", "pegasus_x"), ("decoder_attention_mask",)
+)
 
 
 def onnx_config(config: PretrainedConfig, task: str) -> OnnxConfig | None:

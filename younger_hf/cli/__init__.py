@@ -207,7 +207,7 @@ def audit(
     jobs: Annotated[int, typer.Option(min=1, help="Processes to use.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Seed of what is drawn.")] = 0,
 ) -> None:
-    """Try what a release promises, and say in its card what came out.
+    """Try what a release promises, and say so in its card.
 
     All skeletons are read again; some are run, and some models converted once more.
     """
