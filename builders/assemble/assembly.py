@@ -24,6 +24,7 @@ from builders.assemble.describe.report import ReleaseReport
 from builders.assemble.merge import Measured, count_undecided, count_wl_collisions, merge, normal_form_pairs
 from builders.assemble.previous import read_previous, read_removals
 from builders.assemble.split.leaks import graph_leaks
+from builders.assemble.split.near_duplicates import similar_pairs
 from builders.assemble.split.placement import place_rows
 from builders.assemble.write.configs import write_configs
 from builders.assemble.write.operator_rows import operator_rows
@@ -87,7 +88,9 @@ def assemble(
         types = merge(measured)
         joined = normal_form_pairs(graph for row in types for graph in row.parts)
         together = [*near_duplicates, *joined]
-        placement = place_rows(types, seed, before.splits, before.stratified, together)
+        alike = [part for row in types for part in row.parts]
+        similar = similar_pairs([row.key for row in alike], [row.representative.facts.sketch for row in alike])
+        placement = place_rows(types, seed, before.splits, before.stratified, together, similar)
         graphs = [row.merged for row in placement.graphs]
         if previous is not None and not allow_removals:
             lost = before.split_of("graphs").keys() - {graph.key for graph in graphs}

@@ -24,6 +24,7 @@ from builders.assemble.describe.report import ReleaseReport
 from builders.assemble.merge import Merged
 from builders.assemble.split.assignment import PAPER_SEED
 from builders.assemble.split.families import model_backbones, model_family
+from builders.assemble.split.near_duplicates import SIMILAR
 from builders.assemble.write.configs import Files
 from builders.assemble.write.features import card_features
 from builders.assemble.write.parquet import SplitFiles
@@ -70,6 +71,7 @@ def render_card(report: ReleaseReport, files: Files, graphs: Sequence[Merged], v
         trusted=_Trusted,
         front_matter=_Trusted(_front_matter(files, vocabulary)),
         report=report,
+        similar=SIMILAR,
         rows={config: sum(splits.values()) for config, splits in report.rows.items()},
         splits=[split for split in SPLITS if any(split in of_config for of_config in files.values())],
         configs=[

@@ -7,7 +7,7 @@ config in the order of (size decile, key), with their splits.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from builders.assemble.merge import Merged
@@ -21,6 +21,7 @@ from builders.assemble.split.assignment import (
 )
 from builders.assemble.split.families import model_family, split_families
 from builders.assemble.split.kept import keep_family_splits
+from builders.assemble.split.near_duplicates import join_pairs
 from builders.assemble.split.stratified import stratified_splits
 from younger_hf.schema import SPLITS
 
@@ -41,7 +42,7 @@ class PlacedRow:
         split: its family split, or unseen.
         paper_split: by the paper's scheme.
         stratified_split: that by which every family of validation and test is in train too.
-        near: the pairs of near-duplicates that it, or what it stands for or is part of, is in.
+        near: the numbers of the pairs of near-duplicates that it, or what it stands for or is part of, is in.
     """
 
     merged: Merged
@@ -52,7 +53,7 @@ class PlacedRow:
     split: str = TRAIN
     paper_split: str | None = None
     stratified_split: str = TRAIN
-    near: frozenset[str] = frozenset()
+    near: frozenset[int] = frozenset()
 
     @property
     def families(self) -> set[str]:
@@ -83,7 +84,8 @@ def place_rows(
     seed: int,
     published: Mapping[str, Splits] | None = None,
     stratified: Mapping[str, Splits] | None = None,
-    near_duplicates: Iterable[tuple[str, str]] = (),
+    near_duplicates: Sequence[tuple[str, str]] = (),
+    similar: Sequence[tuple[str, str]] = (),
 ) -> Placement:
     """Give every row its place.
 
@@ -94,12 +96,25 @@ def place_rows(
         stratified: for each config its stratified splits.
         near_duplicates: pairs of rows of `graphs`, by fingerprint, that are to be in one split though they may be of
             different families; those of which no row is here are passed over.
+        similar: the same of pairs that are not joined where that would make too large a group; first come those that
+            are joined before others.
     """
     graph_splits = (published or {}).get("graphs", {})
     type_splits = (published or {}).get("graphs-no-attributes", {})
-    near = _near(type_graphs, near_duplicates)
-    # A pair that must not be parted is like a family of two.
-    families = [_families(row) | pairs for row, pairs in zip(type_graphs, near, strict=True)]
+    families = [_families(row) for row in type_graphs]
+    near: list[set[int]] = [set() for _ in type_graphs]
+    for pairs, all_joined in ((near_duplicates, True), (similar, False)):
+        parted = _parted(type_graphs, pairs)
+        group_of = join_families(families)
+        joined = join_pairs(
+            [group_of[min(names)] for names in families], [len(row.parts) for row in type_graphs], [*parted.values()]
+        )
+        for (number, places), is_joined in zip(parted.items(), joined, strict=True):
+            for place in places:
+                near[place].add(number if all_joined else len(near_duplicates) + number)
+                if is_joined or all_joined:
+                    # A pair that must not be parted is like a family of two.
+                    families[place].add(f"near {' '.join(sorted(pairs[number]))}")
     group_of = join_families(families)
     # Rows that are alike without attributes are in one family split: it is decided for them together.
     kept = keep_family_splits(families, [_published(row, type_splits, graph_splits) for row in type_graphs])
@@ -131,16 +146,11 @@ def _families(row: Merged) -> set[str]:
     return set().union(*(split_families(model) for model, _ in row.models))
 
 
-def _near(type_graphs: Sequence[Merged], near_duplicates: Iterable[tuple[str, str]]) -> list[set[str]]:
-    """For each row without attributes the names of the pairs that it is one of, if the other is another row."""
+def _parted(type_graphs: Sequence[Merged], pairs: Sequence[tuple[str, str]]) -> dict[int, tuple[int, int]]:
+    """By the number of the pair, the rows without attributes that it is of, if these are two."""
     place = {graph.key: number for number, row in enumerate(type_graphs) for graph in row.parts}
-    near: list[set[str]] = [set() for _ in type_graphs]
-    for pair in near_duplicates:
-        places = {place[key] for key in pair if key in place}
-        if len(places) == 2:
-            for number in places:
-                near[number].add(f"near {' '.join(sorted(pair))}")
-    return near
+    places = {number: sorted({place[key] for key in pair if key in place}) for number, pair in enumerate(pairs)}
+    return {number: (two[0], two[1]) for number, two in places.items() if len(two) == 2}
 
 
 def _published(row: Merged, type_splits: Splits, graph_splits: Splits) -> str | None:

@@ -125,7 +125,7 @@ def test_the_report_says_that_nothing_leaks_and_how_much_the_scheme_of_the_paper
 ) -> None:
     younger, report = release
     leaks = {(leak.config, leak.relation): leak for leak in report.leaks}
-    assert len(leaks) == 5
+    assert len(leaks) == 7
     assert all(leak.by_family.count == 0 and leak.by_family.of > 0 for leak in leaks.values())
     for config in ("graphs", "graphs-no-attributes"):
         rows = every_row(younger, config)

@@ -48,7 +48,3 @@ def test_near_duplicates_that_are_published_apart_stay_there_and_are_counted(
     assert splits(tmp_path / "younger") == splits(release[0])
     assert near_leaks(report) == [("graphs", 1), ("graphs-no-attributes", 1)]
     assert "have a near-duplicate in train" in str(report)
-
-
-def test_without_near_duplicates_none_are_reported(release: tuple[Path, ReleaseReport]) -> None:
-    assert near_leaks(release[1]) == []

@@ -1,0 +1,79 @@
+"""Rows that are much alike are on one side, unless a large part of a release would hang together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.ledgers import Attempt, fill
+from support.releases import table
+
+from builders.assemble import ReleaseReport, assemble
+from builders.assemble.split import placement
+from builders.assemble.split.near_duplicates import SIMILAR, join_pairs, similar_pairs
+
+
+def similarity(one: list[int], other: list[int]) -> float:
+    return float(np.minimum(one, other).sum() / np.maximum(one, other).sum())
+
+
+def test_pairs_are_those_of_a_comparison_of_all_with_all_the_most_similar_first() -> None:
+    generator = np.random.default_rng(0)
+    base = generator.integers(0, 50, (20, 16))
+    sketches = [(row + generator.integers(0, 4, 16)).tolist() for row in base for _ in range(6)]
+    keys = [f"{number:03d}" for number in generator.permutation(len(sketches))]
+    expected = sorted(
+        (-similarity(sketches[i], sketches[j]), *sorted((keys[i], keys[j])))
+        for i in range(len(keys))
+        for j in range(i)
+        if similarity(sketches[i], sketches[j]) >= SIMILAR
+    )
+    assert len(expected) > 100
+    assert similar_pairs(keys, sketches) == [(one, other) for _, one, other in expected]
+    backwards = similar_pairs(keys[::-1], sketches[::-1])
+    assert backwards == similar_pairs(keys, sketches)
+
+
+def test_no_sketches_make_no_pairs() -> None:
+    assert similar_pairs([], []) == []
+    assert similar_pairs(["a", "b"], [[0, 0], [0, 0]]) == []
+
+
+def test_a_chain_of_pairs_does_not_join_a_large_part_of_a_release() -> None:
+    rows = 1000
+    chain = [(number, number + 1) for number in range(rows - 1)]
+    joined = join_pairs([str(number) for number in range(rows)], [1] * rows, chain)
+    lengths = [len(run) + 1 for run in "".join("10"[not each] for each in joined).split("0")]
+    assert max(lengths) == 100
+    # What is one group already stays one, however large.
+    assert join_pairs(["one"] * rows, [1] * rows, chain) == [True] * (rows - 1)
+
+
+def test_similar_rows_are_on_one_side_of_a_release(release: tuple[Path, ReleaseReport]) -> None:
+    rows = [(split != "train", row) for split, found in table(release[0], "graphs").items() for row in found]
+    pairs = [
+        (one["name"], other["name"], left, right)
+        for number, (left, one) in enumerate(rows)
+        for right, other in rows[:number]
+        if similarity(one["sketch"], other["sketch"]) >= SIMILAR
+    ]
+    assert {"bvlc_alexnet", "zfnet512"} in [{one, other} for one, other, _, _ in pairs]
+    assert [(one, other) for one, other, left, right in pairs if left != right] == []
+    leaks = [leak for leak in release[1].leaks if leak.relation == "a near-duplicate"]
+    assert [(leak.config, leak.by_family.count) for leak in leaks] == [("graphs", 0), ("graphs-no-attributes", 0)]
+    assert all(leak.by_paper.count > 0 for leak in leaks)
+
+
+def test_similar_rows_that_are_not_joined_are_counted_as_leaks(
+    attempts: list[Attempt], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(placement, "join_pairs", lambda _groups, _sizes, pairs: [False] * len(pairs))
+    with fill(tmp_path / "work", attempts) as ledger:
+        counts = [
+            leak.by_family.count
+            for seed in range(4)
+            for leak in assemble(ledger, tmp_path / "younger", seed=seed).leaks
+            if leak.relation == "a near-duplicate"
+        ]
+    assert max(counts) > 0
