@@ -2,8 +2,8 @@
 
 Nodes are visited in topological order, so that what one rule makes of a node is seen by those of its consumers within
 the same sweep: a chain of any length collapses in one. A node that computes what an earlier one does is merged into it
-on the way. The number of sweeps and of visits is bounded by the size of the model, so that the work grows with it and
-no faster.
+on the way. The number of sweeps is bounded, and what they may take is in proportion to the size of the model, so that
+the work grows with it and no faster.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from typing import Final
 
 from younger_hf.recognise.network import Network, NetworkBody, Node, Replacement, Value
 from younger_hf.recognise.shapes import infer_node
+from younger_hf.work import Work
 
 Function = Callable[[Node], Replacement | None]
 
 _MOST_SWEEPS: Final = 24
-_VISITS_A_NODE: Final = 64
-_VISITS: Final = 10_000
+_LEAST_WORK: Final = 100_000
+_WORK_A_SLOT: Final = 64
+"""Steps for each node and each of its slots: real models take a small part of it."""
 
 _NOT_REPEATABLE: Final = frozenset(
     "Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike Dropout".split()
@@ -47,44 +49,42 @@ class Rule:
         return (self.function.__doc__ or "").partition("\n")[0]
 
 
-class _Budget:
-    def __init__(self, visits: int) -> None:
-        self.left = visits
-
-    def spend(self) -> bool:
-        """Whether there is anything left."""
-        self.left -= 1
-        return self.left >= 0
+def budget(network: Network) -> Work:
+    """The work that rewriting a model may take: steps in proportion to its nodes and their slots."""
+    slots = sum(1 + len(node.inputs) + len(node.outputs) for node in network.nodes())
+    return Work(_LEAST_WORK + _WORK_A_SLOT * slots)
 
 
-def rewrite(network: Network, rules: Sequence[Rule], *, merge: bool = True) -> bool:
-    """Apply rules, in place, until none applies or the budget is spent.
+def rewrite(network: Network, rules: Sequence[Rule], *, merge: bool = True, work: Work | None = None) -> bool:
+    """Apply rules, in place, until none applies.
 
     Args:
         network: the model.
         rules: in order of precedence.
         merge: whether nodes that compute the same are merged too.
+        work: what it may take: a step for every slot of a node that a rule looks at; `budget(network)` if left out.
 
     Returns:
         Whether anything changed.
+
+    Raises:
+        WorkLimitError: the work is spent; the network is then somewhere between the model and its normal form.
     """
     by_operator: dict[str, list[Rule]] = {}
     for rule in rules:
         for operator in rule.operators:
             by_operator.setdefault(operator, []).append(rule)
-    budget = _Budget(_VISITS + _VISITS_A_NODE * network.num_nodes)
+    work = budget(network) if work is None else work
     changed = False
     for _ in range(_MOST_SWEEPS):
-        swept = [_sweep(network, body, by_operator, budget, merge) for body in network.bodies()]
-        if not any(swept) or budget.left < 0:
-            return changed or any(swept)
+        swept = [_sweep(network, body, by_operator, work, merge) for body in network.bodies()]
+        if not any(swept):
+            return changed
         changed = True
     return changed
 
 
-def _sweep(
-    network: Network, body: NetworkBody, rules: Mapping[str, Sequence[Rule]], budget: _Budget, merge: bool
-) -> bool:
+def _sweep(network: Network, body: NetworkBody, rules: Mapping[str, Sequence[Rule]], work: Work, merge: bool) -> bool:
     changed = False
     kept: list[Node] = []
     same: dict[object, Node] = {}
@@ -96,7 +96,7 @@ def _sweep(
             changed = True
             continue
         infer_node(node)
-        made = _apply(network, node, rules.get(node.op_type, ()), budget)
+        made = _apply(network, node, rules.get(node.op_type, ()), work)
         if made is not None:
             changed = True
             pending.extendleft(reversed([node, *made] if node.alive else made))
@@ -107,7 +107,7 @@ def _sweep(
         twin = None if key is None else same.setdefault(key, node)
         if twin is not None and not twin.alive:
             twin = same[key] = node
-        if twin is not None and twin is not node and network.replace(node, tuple(twin.outputs)) is not None:
+        if twin is not None and twin is not node and network.replace(node, tuple(twin.outputs), work) is not None:
             changed = True
             continue
         kept.append(node)
@@ -115,13 +115,14 @@ def _sweep(
     return changed
 
 
-def _apply(network: Network, node: Node, rules: Sequence[Rule], budget: _Budget) -> list[Node] | None:
+def _apply(network: Network, node: Node, rules: Sequence[Rule], work: Work) -> list[Node] | None:
+    slots = 1 + len(node.inputs) + len(node.outputs)
+    work.spend(slots, "normalising")
     for rule in rules:
-        if not budget.spend():
-            return None
+        work.spend(slots, "normalising")
         by = rule.function(node)
         if by is not None:
-            made = network.replace(node, by)
+            made = network.replace(node, by, work)
             if made is not None:
                 return made
     return None

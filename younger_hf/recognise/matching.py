@@ -19,7 +19,7 @@ def maker(value: Value | None, *op_types: str) -> Node | None:
 
 def used_once(value: Value) -> bool:
     """Whether one input slot uses it, and no graph or body returns it."""
-    return not value.returned and sum(value.users.values()) == 1
+    return not value.returned and len(value.users) == 1 and next(iter(value.users.values())) == 1
 
 
 def is_parameter(value: Value | None) -> bool:

@@ -22,6 +22,7 @@ from younger_hf.extract.attribute_values import canonical_json
 from younger_hf.extract.flat_model import ValueKind
 from younger_hf.extract.operators import attribute_protos, canonical_operator
 from younger_hf.graph import Operator
+from younger_hf.work import Work
 
 OPSET: Final = 24
 """The version of ONNX's default operator set that the normal form is written in."""
@@ -85,9 +86,12 @@ class Value:
     @property
     def static_shape(self) -> tuple[int, ...] | None:
         """Its shape if every dimension is known as a number."""
-        if self.shape is None or not all(isinstance(dim, int) for dim in self.shape):
+        if self.shape is None:
             return None
-        return tuple(dim for dim in self.shape if isinstance(dim, int))
+        for dim in self.shape:
+            if not isinstance(dim, int):
+                return None
+        return self.shape  # type: ignore[return-value]
 
     @property
     def rank(self) -> int | None:
@@ -220,12 +224,20 @@ class Network:
         """The number of nodes, bodies included."""
         return sum(len(body.nodes) for body in self.bodies())
 
-    def replace(self, node: Node, by: Replacement) -> list[Node] | None:
+    def replace(self, node: Node, by: Replacement, work: Work | None = None) -> list[Node] | None:
         """Put something in a node's place.
+
+        Args:
+            node: what to replace.
+            by: what to put there.
+            work: what pays for searching the slots and the graph outputs that use what the node made.
 
         Returns:
             The nodes that were made, in topological order, to be put where the node stood; None if it cannot be done,
             since a body would return what is not its own.
+
+        Raises:
+            WorkLimitError: the work is spent.
         """
         parts = by if isinstance(by, tuple) else (by,)
         for old, new in zip(node.outputs, parts, strict=False):
@@ -246,24 +258,9 @@ class Network:
             if new.shape is None or (None in new.shape and old.shape is not None and None not in old.shape):
                 new.shape = old.shape if new.array is None else new.shape
             new.dtype = new.dtype or old.dtype
-            self.redirect(old, new)
+            _redirect(old, new, node.home, work or Work(_UNLIMITED))
         self.release(node)
         return made
-
-    def redirect(self, old: Value, new: Value) -> None:
-        """Let everything that uses a value use another."""
-        if old is new:
-            return
-        for user, count in old.users.items():
-            user.inputs = [new if value is old else value for value in user.inputs]
-            new.users[user] = new.users.get(user, 0) + count
-        old.users = {}
-        if old.returned:
-            home = old.producer.home if old.producer is not None else None
-            for body in self.bodies() if home is None else (home,):
-                body.outputs = [new if value is old else value for value in body.outputs]
-            new.returned += old.returned
-            old.returned = 0
 
     def release(self, node: Node) -> None:
         """Take out a node that nothing uses, and all that is then used by nothing."""
@@ -281,6 +278,32 @@ class Network:
                 each.alive = False
                 let_go = [used for used in each.inputs if used is not None and used.users.pop(each, None) is not None]
                 stack.extend(used.producer for used in let_go if used.producer is not None)
+
+
+_UNLIMITED: Final = 1 << 62
+_SEARCHED_A_STEP: Final = 64
+
+
+def _redirect(old: Value, new: Value, home: NetworkBody, work: Work) -> None:
+    """Let everything that uses a value use another; `home` is the body that its producer stands in."""
+    if old is new:
+        return
+    for user, count in old.users.items():
+        _exchange(user.inputs, old, new, count, work)
+        new.users[user] = new.users.get(user, 0) + count
+    old.users = {}
+    if old.returned:
+        _exchange(home.outputs, old, new, old.returned, work)
+        new.returned += old.returned
+        old.returned = 0
+
+
+def _exchange(values: list[Value | None] | list[Value], old: Value, new: Value, count: int, work: Work) -> None:
+    work.spend(1 + len(values) // _SEARCHED_A_STEP, "normalising")
+    at = -1
+    for _ in range(count):
+        at = values.index(old, at + 1)
+        values[at] = new
 
 
 def _within(body: NetworkBody) -> Iterator[Node]:

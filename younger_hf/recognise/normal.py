@@ -22,7 +22,7 @@ from younger_hf.extract.reader import load_weightless
 from younger_hf.extract.skeleton import skeleton
 from younger_hf.graph import OperatorGraph
 from younger_hf.identity import canonicalize
-from younger_hf.recognise.fixpoint import rewrite
+from younger_hf.recognise.fixpoint import budget, rewrite
 from younger_hf.recognise.flat import read_network, write_flat
 from younger_hf.recognise.matching import is_parameter, maker, used_once, with_parameter
 from younger_hf.recognise.network import OPSET, Network, Node
@@ -30,9 +30,7 @@ from younger_hf.recognise.opset import raise_opset
 from younger_hf.recognise.order import sort_operands
 from younger_hf.recognise.rules.table import RULES
 from younger_hf.recognise.shapes import infer_shapes
-
-NORMAL_VERSION: Final = 1
-"""Part of every normal fingerprint: raised when a rule is added or changed."""
+from younger_hf.work import WorkLimitError
 
 _MOST_ROUNDS: Final = 6
 
@@ -59,14 +57,26 @@ def normalize(model: Model) -> ModelProto:
 
 
 def normal_network(proto: ModelProto) -> Network:
-    """The normal form of a model, as a network; its tensors know how they follow from those of the model."""
+    """The normal form of a model, as a network; its tensors know how they follow from those of the model.
+
+    A model that takes more work than its size allows, which no exporter writes, is left as it is in the one opset:
+    all of it, so that what is left does not depend on where a rule had got to.
+    """
     network = raised_network(proto)
-    for _ in range(_MOST_ROUNDS):
-        if not rewrite(network, RULES) or _is_static(network):
-            break
-        infer_shapes(network)
+    try:
+        _rewrite(network)
+    except WorkLimitError:
+        network = raised_network(proto)
     sort_operands(network)
     return network
+
+
+def _rewrite(network: Network) -> None:
+    work = budget(network)
+    for _ in range(_MOST_ROUNDS):
+        if not rewrite(network, RULES, work=work) or _is_static(network):
+            return
+        infer_shapes(network)
 
 
 def raised_network(proto: ModelProto) -> Network:

@@ -130,6 +130,7 @@ PROOFS: Final[dict[str, str]] = {
     "gemm": _model("float[2,4] x, float[3,4] pw, float[3] pb", "y = Gemm<transB = 1>(x, pw, pb)"),
     "divide": _model("float[2,4] x, float[4] pvd", "y = Div(x, pvd)"),
     "subtract": _model("float[2,4] x, float[4] ps", "y = Sub(x, ps)"),
+    "concat-twice": _model(_IMAGE, "r = Relu(x) a = Concat<axis = -3>(x, r) y = Concat<axis = -3>(r, a, x)"),
     "scaled-twice": _model("float[2,4] x", "a = Mul(x, three) y = Mul(six, a)"),
     "batch-normalization": _model(
         "float[2,4,6,6] x, float[4,3,3,3] pw, float[6] pb, float[6] ps, float[6] pm, float[6] pu, float[6] pvv",

@@ -11,7 +11,11 @@ from onnx.backend.test.case.node import collect_testcases
 from younger_hf import normal_fingerprint, normalize
 from younger_hf.errors import UsageError, YoungerError
 from younger_hf.extract import strip
-from younger_hf.recognise.normal import normal_graph, normal_network
+from younger_hf.recognise import normal
+from younger_hf.recognise.fixpoint import rewrite
+from younger_hf.recognise.normal import normal_graph, normal_network, raised_network
+from younger_hf.recognise.rules.table import RULES
+from younger_hf.work import Work, WorkLimitError
 
 from .proofs import MORE
 
@@ -151,6 +155,27 @@ def test_the_visits_grow_with_the_model():
         return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)])
 
     assert [len(normalize(chain(length)).graph.node) for length in (10, 3000)] == [1, 1]
+
+
+def test_a_model_that_takes_too_much_work_is_left_as_it_is_in_one_opset(monkeypatch):
+    model = parse(MORE["opset 9"])
+    monkeypatch.setattr(normal, "budget", lambda _network: Work(10))
+    form = normalize(model)
+    assert [node.op_type for node in form.graph.node] == [node.op_type for node in model.graph.node]
+    assert form.opset_import[0].version == 24
+    feeds = example_feeds(model)
+    assert_same(run(model, feeds), run_network(normal_network(model), feeds))
+
+
+def test_graph_outputs_without_number_take_no_more_work_than_their_number_allows():
+    """Each of them has to be looked for among all."""
+    names = [f"y{at}" for at in range(20_000)]
+    nodes = [onnx.helper.make_node("Identity", ["x"], [name]) for name in names]
+    ends = [onnx.helper.make_tensor_value_info(name, 1, [2]) for name in ["x", *names]]
+    graph = onnx.helper.make_graph(nodes, "g", ends[:1], ends[1:])
+    network = raised_network(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)]))
+    with pytest.raises(WorkLimitError):
+        rewrite(network, RULES)
 
 
 def test_what_is_no_skeleton_is_said():

@@ -63,15 +63,11 @@ def _softmax(value: Value | None) -> Node | None:
 def _scores(value: Value | None) -> _Scores | None:
     scales: list[Value] = []
     mask: Value | Make | None = None
-    while value is not None:
+    for _ in range(_MOST_STEPS):
         product = maker(value, "MatMul")
         if product is not None:
             return _Scores(product, tuple(scales), mask)
         scaled = with_parameter(maker(value, "Mul"))
-        if scaled is not None and is_scalar(scaled[1]) and mask is None:
-            value = scaled[0]
-            scales.append(scaled[1])
-            continue
         if scaled is not None and is_scalar(scaled[1]):
             value = scaled[0]
             scales.append(scaled[1])
@@ -109,7 +105,7 @@ def _unscaled(value: Value | None) -> tuple[Value | None, list[Value]]:
     """A value without the scalars that multiply it."""
     scales: list[Value] = []
     scaled = with_parameter(maker(value, "Mul"))
-    while scaled is not None and is_scalar(scaled[1]):
+    while scaled is not None and is_scalar(scaled[1]) and len(scales) < _MOST_STEPS:
         value = scaled[0]
         scales.append(scaled[1])
         scaled = with_parameter(maker(value, "Mul"))

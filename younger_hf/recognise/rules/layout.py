@@ -141,6 +141,21 @@ def _slice(value: Value, start: int, end: int, axis: int, shape: Shape | None) -
     return Make("Slice", (value, constant([start]), constant([end]), constant([axis])), shape=shape)
 
 
+_MOST_OPERANDS: Final = 64
+
+
+def concat_twice(node: Node) -> Make | None:
+    """A Concat of a Concat along the same axis is one Concat."""
+    axis, inputs = node.attributes["axis"], []
+    for value in node.inputs:
+        inner = maker(value, "Concat")
+        joined = inner is not None and inner.attributes["axis"] == axis and axis < 0 and used_once(inner.output)
+        inputs += inner.inputs if joined and inner is not None else [value]
+    if len(inputs) == len(node.inputs) or len(inputs) > _MOST_OPERANDS:
+        return None
+    return Make("Concat", tuple(inputs), {"axis": axis})
+
+
 def slice_of_one(node: Node) -> Make | None:
     """A Slice of one position, without its axis, is a Gather."""
     cut = maker(node.inputs[0], "Slice")
@@ -220,6 +235,7 @@ RULES: Final = (
     Rule("one-reshape", ("Flatten", "Squeeze", "Unsqueeze", "Reshape"), one_reshape),
     Rule("reshape-twice", ("Reshape",), reshape_twice),
     Rule("split", ("Split",), split),
+    Rule("concat-twice", ("Concat",), concat_twice),
     Rule("slice-of-one", ("Reshape",), slice_of_one),
     Rule("gather-all", ("Gather",), gather_all),
     Rule("slice-axes", ("Slice",), slice_axes),
