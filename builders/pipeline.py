@@ -28,6 +28,7 @@ from builders.executor.local import LocalExecutor
 from builders.ledger import Ledger, Progress
 from builders.restore import restore
 from younger_hf.errors import YoungerError
+from younger_hf.foreign_release import check_foreign_release
 from younger_hf.release import open_release
 
 if TYPE_CHECKING:
@@ -241,7 +242,9 @@ def build(
     read_removals(previous, release)
     with Ledger(work) as ledger:
         if previous is not None:
-            restore(ledger, open_release(previous), jobs=jobs)
+            before = open_release(previous)
+            check_foreign_release(before)
+            restore(ledger, before, jobs=jobs)
         gather = partial(
             collect,
             ledger,

@@ -1,5 +1,8 @@
 """Parquet that somebody else wrote, decoded in a process with limits: `read_foreign(source) -> pa.Table`.
 
+Where a table of it all would be too large, `check_foreign` decodes files and keeps nothing: what has passed can be read
+a row group at a time without surprises.
+
 A file of kilobytes can say that it is small and unpack to gigabytes, or say that it has rows which it has not. So what
 its footer says is not believed: another process decodes it, batch by batch, with a limit on memory and on time, and
 what counts is what comes out. That process opens no file: it asks for the bytes that it wants.
@@ -18,10 +21,10 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, BinaryIO, Final
+from typing import IO, Any, BinaryIO, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -32,7 +35,8 @@ _MEMORY: Final = 1 << 30  # bytes of address space for decoding, besides what th
 _SECONDS: Final = 600  # for the whole, and for the processor
 _INHERITED: Final = ("PATH", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
 _ROWS_AT_ONCE: Final = 4096
-_ASKED: Final = struct.Struct(">QQ")  # offset and length of the bytes that are wanted
+_ASKED: Final = struct.Struct(">QQQ")  # the number of the file, offset and length of the bytes that are wanted
+_SIZE: Final = (1 << 64) - 1  # asked for as an offset, the size of the file is what is given
 _GIVEN: Final = struct.Struct(">Q")  # how many follow
 _MOST_GIVEN: Final = 1 << 24
 _DONE: Final = "done"
@@ -69,30 +73,8 @@ def read_foreign(
     """
     with tempfile.TemporaryDirectory() as place:
         sink = Path(place, "table")
-        options = {
-            "columns": columns and list(columns),
-            "limits": {"rows": most_rows, "bytes": most_bytes, "memory": memory},
-            "size": source.seek(0, os.SEEK_END),
-            "sink": str(sink),
-        }
-        with subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", "younger_hf.foreign_parquet", json.dumps(options)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=Path(__file__).parents[1],  # Python imports from there first, and from here modules are had anyway
-            env=_environment(),
-        ) as process:
-            clock = threading.Timer(_SECONDS, process.kill)
-            clock.start()
-            try:
-                pipes = process.stdin, process.stdout, process.stderr
-                said = _serve(source, *map(_opened, pipes)).decode(errors="replace").strip()
-            finally:
-                clock.cancel()
-                process.kill()
-        if said != _DONE:
-            raise ForeignParquetError(said or f"it takes more than {memory >> 20} MiB or {_SECONDS} seconds to decode")
+        limits = {"rows": most_rows, "bytes": most_bytes, "memory": memory}
+        _decode_elsewhere(lambda _: source, {"columns": columns and list(columns), "limits": limits, "sink": str(sink)})
         try:
             table = pa.ipc.open_stream(pa.py_buffer(sink.read_bytes())).read_all()
             table.validate(full=True)
@@ -101,14 +83,58 @@ def read_foreign(
     return table
 
 
-def _serve(source: BinaryIO, sink: IO[bytes], wishes: IO[bytes], end: IO[bytes]) -> bytes:
+def check_foreign(files: int, source: Callable[[int], BinaryIO], *, most_bytes: int, memory: int) -> None:
+    """Decode Parquet files, and keep nothing of them.
+
+    Args:
+        files: how many there are.
+        source: opens one, given its number from 0 on; it is asked for the files in order, and for each many times.
+        most_bytes: that a row group may take.
+        memory: bytes that decoding may take.
+
+    Raises:
+        ForeignParquetError: a file cannot be decoded within the limits, or a row group has another number of rows than
+            the file says. It is the last one that was asked for.
+        OSError: a source cannot be read.
+    """
+    _decode_elsewhere(source, {"files": files, "limits": {"bytes": most_bytes, "memory": memory}})
+
+
+def _decode_elsewhere(source: Callable[[int], BinaryIO], options: dict[str, Any]) -> None:
+    """Let another process decode, and give it the bytes that it asks for."""
+    with subprocess.Popen(  # noqa: S603
+        [sys.executable, "-m", "younger_hf.foreign_parquet", json.dumps(options)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=Path(__file__).parents[1],  # Python imports from there first, and from here modules are had anyway
+        env=_environment(),
+    ) as process:
+        clock = threading.Timer(_SECONDS, process.kill)
+        clock.start()
+        try:
+            pipes = process.stdin, process.stdout, process.stderr
+            said = _serve(source, *map(_opened, pipes)).decode(errors="replace").strip()
+        finally:
+            clock.cancel()
+            process.kill()
+    if said != _DONE:
+        memory = options["limits"]["memory"]
+        raise ForeignParquetError(said or f"it takes more than {memory >> 20} MiB or {_SECONDS} seconds to decode")
+
+
+def _serve(source: Callable[[int], BinaryIO], sink: IO[bytes], wishes: IO[bytes], end: IO[bytes]) -> bytes:
     """Answer with bytes until nothing more is asked; gives what is said in the end."""
     with suppress(BrokenPipeError):
         while len(asked := wishes.read(_ASKED.size)) == _ASKED.size:
-            offset, length = _ASKED.unpack(asked)
-            source.seek(offset)
-            given = source.read(min(length, _MOST_GIVEN))
-            sink.write(_GIVEN.pack(len(given)) + given)
+            number, offset, length = _ASKED.unpack(asked)
+            file = source(number)
+            if offset == _SIZE:
+                sink.write(_GIVEN.pack(file.seek(0, os.SEEK_END)))
+            else:
+                file.seek(offset)
+                given = file.read(min(length, _MOST_GIVEN))
+                sink.write(_GIVEN.pack(len(given)) + given)
             sink.flush()
     return end.read(_MOST_SAID)
 
@@ -129,10 +155,11 @@ def _opened(pipe: IO[bytes] | None) -> IO[bytes]:
 class _Asking(io.RawIOBase):
     """A file whose bytes are asked for on stdout and come on stdin."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, number: int = 0) -> None:
         super().__init__()
-        self._size = size
+        self._number = number
         self._at = 0
+        self._size = self._ask(_SIZE, 0)
 
     def readable(self) -> bool:
         return True
@@ -148,12 +175,16 @@ class _Asking(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
-        sys.stdout.buffer.write(_ASKED.pack(self._at, len(buffer)))
-        sys.stdout.buffer.flush()
-        length: int = _GIVEN.unpack(sys.stdin.buffer.read(_GIVEN.size))[0]
+        length = self._ask(self._at, len(buffer))
         buffer[:length] = sys.stdin.buffer.read(length)
         self._at += length
         return length
+
+    def _ask(self, offset: int, length: int) -> int:
+        sys.stdout.buffer.write(_ASKED.pack(self._number, offset, length))
+        sys.stdout.buffer.flush()
+        given: int = _GIVEN.unpack(sys.stdin.buffer.read(_GIVEN.size))[0]
+        return given
 
 
 def main() -> None:
@@ -162,8 +193,12 @@ def main() -> None:
     limits = options["limits"]
     try:
         _limit(limits["bytes"], limits["memory"])
-        with io.BufferedReader(_Asking(options["size"])) as file, Path(options["sink"]).open("wb") as sink:
-            _decode(pa.PythonFile(file, mode="r"), sink, options["columns"], limits["rows"])
+        for number in range(options.get("files", 0)):
+            with io.BufferedReader(_Asking(number)) as file:
+                _check(pa.PythonFile(file, mode="r"), limits["bytes"])
+        if "sink" in options:
+            with io.BufferedReader(_Asking()) as file, Path(options["sink"]).open("wb") as sink:
+                _decode(pa.PythonFile(file, mode="r"), sink, options["columns"], limits["rows"])
         said = _DONE
     except (pa.ArrowMemoryError, MemoryError):
         said = f"it takes more than {limits['memory'] >> 20} MiB to decode"
@@ -208,6 +243,24 @@ def _decode(file: pa.PythonFile, sink: BinaryIO, columns: list[str] | None, most
                 if rows > most_rows:
                     raise ValueError(f"it has more than {most_rows:,} rows")
                 writer.write_batch(batch)
+        if rows != parquet.metadata.num_rows:
+            raise ValueError(f"it says that it has {parquet.metadata.num_rows:,} rows, and has {rows:,}")
+
+
+def _check(file: pa.PythonFile, most_bytes: int) -> None:
+    """Every row group has the rows that its footer says, and they are not too large."""
+    with pq.ParquetFile(file) as parquet:
+        rows = 0
+        for group in range(parquet.num_row_groups):
+            found, size = 0, 0
+            for batch in parquet.iter_batches(_ROWS_AT_ONCE, row_groups=[group], use_threads=False):
+                found += len(batch)
+                size += batch.nbytes
+                if size > most_bytes:
+                    raise ValueError(f"a row group of it unpacks to more than {most_bytes >> 20} MiB")
+            if found != (said := parquet.metadata.row_group(group).num_rows):
+                raise ValueError(f"row group {group} has {found:,} rows, and its footer says {said:,}")
+            rows += found
         if rows != parquet.metadata.num_rows:
             raise ValueError(f"it says that it has {parquet.metadata.num_rows:,} rows, and has {rows:,}")
 

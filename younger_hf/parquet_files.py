@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import shorten
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 from urllib.parse import quote
 
 import pyarrow as pa
@@ -134,11 +134,20 @@ def _open(file: Path | str) -> Iterator[pq.ParquetFile]:
         with pq.ParquetFile(file) as parquet:
             yield parquet
     else:
+        with open_binary(file) as source, pq.ParquetFile(source, pre_buffer=True) as parquet:
+            yield parquet
+
+
+@contextmanager
+def open_binary(file: Path | str) -> Iterator[BinaryIO]:
+    """The bytes of a file on disk or, by a name that `list_on_hub` gave, on the Hub."""
+    if isinstance(file, Path):
+        with file.open("rb") as source:
+            yield source
+    else:
         from huggingface_hub import HfFileSystem
 
         # Not the shared instance here either: a file that was published anew under its name has another size.
-        with (
-            HfFileSystem(skip_instance_cache=True).open(file, block_size=_READ_AHEAD, cache_type="readahead") as source,
-            pq.ParquetFile(source, pre_buffer=True) as parquet,
-        ):
-            yield parquet
+        files = HfFileSystem(skip_instance_cache=True)
+        with files.open(file, block_size=_READ_AHEAD, cache_type="readahead") as source:
+            yield source

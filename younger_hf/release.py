@@ -182,7 +182,7 @@ class Release:
         Raises:
             ReleaseError: the file is missing or damaged.
         """
-        return read_schema(next(iter(self._parquet_files(config).values()))[0])
+        return read_schema(next(iter(self.parquet_files(config).values()))[0])
 
     def row_groups(self, config: str, columns: Sequence[str]) -> Iterator[tuple[str, pa.Table]]:
         """The rows of a config, a row group at a time, so that memory does not grow with the release.
@@ -197,7 +197,7 @@ class Release:
         Raises:
             ReleaseError: a file is missing or damaged.
         """
-        for split, files in self._parquet_files(config).items():
+        for split, files in self.parquet_files(config).items():
             for file in files:
                 for table in read_row_groups(file, columns):
                     yield split, table
@@ -222,8 +222,12 @@ class Release:
         splits = self._load_dataset(config, streaming=True, columns=columns, filters=wanted)
         return list(chain.from_iterable(splits.values()))
 
-    def _parquet_files(self, config: str) -> Mapping[str, Sequence[Path | str]]:
-        """The files of each split of a config, on disk or on the Hub, as `younger_hf.parquet_files` takes them."""
+    def parquet_files(self, config: str) -> Mapping[str, Sequence[Path | str]]:
+        """The files of each split of a config, on disk or on the Hub, as `younger_hf.parquet_files` takes them.
+
+        Raises:
+            ReleaseError: a file is missing, or the Hub cannot be reached.
+        """
         self.splits(config)
         if isinstance(self.source, Path):
             return self.split_files(config)

@@ -30,6 +30,7 @@ from builders.publish.removed_models import check_removed, names_more
 from builders.removals import REMOVALS, Removals
 from younger_hf import __version__
 from younger_hf.errors import ReleaseError, UsageError
+from younger_hf.foreign_release import check_foreign_release
 from younger_hf.release import SCHEMA_VERSION_KEY, open_release, read_front_matter
 from younger_hf.release_diff import OF_THE_KEY, ReleaseDiff, compare_releases
 from younger_hf.schema import SCHEMA_VERSION
@@ -204,6 +205,7 @@ def _against(directory: Path, repository: DatasetRepository, plan: CommitPlan, t
     if plan.is_empty:
         return _Prepared(plan, _first_message(directory, tag))
     published = open_release(repository.id, repository.sha)
+    check_foreign_release(published)
     diff = compare_releases(published, open_release(directory), without=(*OF_THE_KEY, "preview"))
     if diff.is_broken:
         raise ReleaseError(

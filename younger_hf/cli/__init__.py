@@ -315,10 +315,14 @@ def diff(
 
     Exits with 1 if an operator id changed its meaning.
     """
+    from younger_hf.foreign_release import check_foreign_release
     from younger_hf.release import open_named
     from younger_hf.release_diff import compare_releases
 
-    found = compare_releases(open_named(old), open_named(new), contents=not keys)
+    releases = open_named(old), open_named(new)
+    for release in releases:
+        check_foreign_release(release)
+    found = compare_releases(*releases, contents=not keys)
     typer.echo(found.to_json() if as_json else str(found))
     if found.is_broken:
         raise typer.Exit(1)

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 SIMILAR: Final = 0.85
 """The similarity from which two rows are near-duplicates.
 
-Among 232 rows of torchvision, timm and the zoo, pairs of different families above it are networks that differ in a head
-or in a detail of a block (AlexNet and ZFNet, BEiT and DeiT III, two detectors upon one backbone), and no group is larger
-than the largest family. At 0.8 a ResNet is a RegNet, and two large families are one group.
+Among 232 rows of torchvision, timm and the zoo, pairs of different families above it are networks that differ in a
+head or in a detail of a block (AlexNet and ZFNet, BEiT and DeiT III, two detectors upon one backbone), and no group is
+larger than the largest family. At 0.8 a ResNet is a RegNet, and two large families are one group.
 """
 
 LARGEST_SHARE: Final = 0.1
