@@ -35,7 +35,7 @@ class Measured:
 
     @property
     def prominent_model(self) -> ModelRef:
-        """The model with most downloads, then by (source, id, revision, component); contributed ones after others."""
+        """The model with most downloads, then by source, the shortest id first; contributed ones after others."""
         return min(self.models, key=prominence)
 
     @property
@@ -133,11 +133,12 @@ def _rows(groups: Mapping[Identity, tuple[list[Measured], tuple[Merged, ...]]]) 
     return sorted(rows, key=lambda row: row.key)
 
 
-def prominence(model: ModelRef) -> tuple[bool, int, str, str, str, str]:
+def prominence(model: ModelRef) -> tuple[bool, int, str, int, str, str, str]:
     """Smallest for the model that names a row; see `Measured.prominent_model`."""
     # What anybody may say of a model of their own does not name a row that a hub or a registry names.
     downloads = -1 if model.downloads is None else model.downloads
-    return model.origin == "contributed", -downloads, *_identity(model)
+    # A variant has a longer name: resnet18 names the row, not quantized_resnet18.
+    return model.origin == "contributed", -downloads, model.source, len(model.id), *_identity(model)[1:]
 
 
 def _identity(model: ModelRef) -> tuple[str, str, str, str]:

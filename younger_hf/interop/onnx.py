@@ -40,7 +40,6 @@ Parameters = Literal["none", "random", "splat"]
 Row = Mapping[str, Any] | bytes | ModelProto
 
 _MAX_BYTES: Final = 2**31 - 1  # of a serialised protobuf message
-_IDENTITY: Final = ("source", "id", "revision")
 _MAX_INLINE: Final = 2**16  # elements of a vector that "splat" fills
 
 
@@ -216,9 +215,12 @@ def _look_up(row: Mapping[str, Any], source: str | Path) -> Mapping[str, Any]:
 
 
 def _precedence(skeleton: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Smallest for the skeleton of the representative: the model with most downloads, then by source, id, revision."""
+    """Smallest for the skeleton of the representative: most downloads, then by source, the shortest id first."""
     models = [
-        (-(-1 if model["downloads"] is None else model["downloads"]), *(model[key] or "" for key in _IDENTITY))
+        (
+            -(-1 if model["downloads"] is None else model["downloads"]),
+            *(model["source"], len(model["id"]), model["id"], model["revision"] or ""),
+        )
         for model in skeleton["models"]
     ]
     return (*min(models), skeleton["skeleton_fingerprint"])
