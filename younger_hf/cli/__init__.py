@@ -15,6 +15,7 @@ import typer
 
 from younger_hf import __version__
 from younger_hf.choices import check_choice
+from younger_hf.cli.diff_models import diff_models
 from younger_hf.cli.draw import draw
 from younger_hf.cli.inspect import inspect
 from younger_hf.cli.runs import embed, evaluate, suggest
@@ -350,7 +351,7 @@ def _opsets(text: str) -> tuple[int, ...]:
 
 
 app.add_typer(train)
-for _command in (inspect, draw, evaluate, embed, suggest):
+for _command in (inspect, diff_models, draw, evaluate, embed, suggest):
     app.command()(_command)
 
 

@@ -5,7 +5,7 @@ shapes, opset, order       shapes of values, one opset, one order of commutative
 rules, matching, fixpoint  the rules, what they ask about values, and the driver that applies them
 normal                     the normal form and its fingerprint
 sketch, nearest            a signature of a normal form, and the rows of a release that are near
-difference                 what tells two normal forms apart
+alignment, difference      which nodes of two normal forms are the same, and what tells them apart
 """
 
 from younger_hf.errors import MissingExtraError
@@ -16,7 +16,17 @@ try:
 except ModuleNotFoundError as error:
     raise MissingExtraError(error.name or "onnx", "inspect") from error
 
+from younger_hf.recognise.difference import Change, ModelDifference, diff_models
 from younger_hf.recognise.nearest import Neighbour, nearest
 from younger_hf.recognise.normal import normal_fingerprint, normal_graph, normalize
 
-__all__ = ["Neighbour", "nearest", "normal_fingerprint", "normal_graph", "normalize"]
+__all__ = [
+    "Change",
+    "ModelDifference",
+    "Neighbour",
+    "diff_models",
+    "nearest",
+    "normal_fingerprint",
+    "normal_graph",
+    "normalize",
+]

@@ -37,21 +37,36 @@ def sketch(graph: OperatorGraph) -> Counts:
         N * (2 + SKETCH_DEPTH).
     """
     counts = np.zeros(SKETCH_LENGTH, np.int32)
-    colour = _digests([operator.type_digest for operator in graph.operator])
-    features = [_digests([operator.digest for operator in graph.operator]), colour]
+    features = [_digests([operator.digest for operator in graph.operator]), *refined_colours(graph, SKETCH_DEPTH)]
+    for depth, found in enumerate(features):
+        buckets = _scramble(found + np.uint64(depth)) % np.uint64(SKETCH_LENGTH)
+        counts += np.bincount(buckets.astype(np.int64), minlength=SKETCH_LENGTH).astype(np.int32)
+    return counts
+
+
+def refined_colours(graph: OperatorGraph, depth: int, *, attributes: bool = False) -> list[_Colours]:
+    """Of each node, a number for its operator and what is around it.
+
+    Args:
+        graph: N nodes.
+        depth: hops.
+        attributes: whether attributes count.
+
+    Returns:
+        depth + 1 arrays, uint64 [N]: the first for the operators alone, each next one for a hop more.
+    """
+    colour = _digests([operator.digest if attributes else operator.type_digest for operator in graph.operator])
+    found = [colour]
     producer, consumer = graph.edge_index
     slot = graph.edge_slot[1].astype(np.uint64)
-    for _ in range(SKETCH_DEPTH):
+    for _ in range(depth):
         # Sums of scrambled colours are multisets: they know no order among consumers.
         before, after = np.zeros_like(colour), np.zeros_like(colour)
         np.add.at(before, consumer, _scramble(_scramble(colour[producer] ^ _PRODUCER) + slot))
         np.add.at(after, producer, _scramble(_scramble(colour[consumer] ^ _CONSUMER) + slot))
         colour = _scramble(_scramble(_scramble(colour) + before) + after)
-        features.append(colour)
-    for depth, found in enumerate(features):
-        buckets = _scramble(found + np.uint64(depth)) % np.uint64(SKETCH_LENGTH)
-        counts += np.bincount(buckets.astype(np.int64), minlength=SKETCH_LENGTH).astype(np.int32)
-    return counts
+        found.append(colour)
+    return found
 
 
 def _digests(digests: list[bytes]) -> _Colours:

@@ -150,6 +150,16 @@ def test_many_files_and_folders_are_identified_and_bad_ones_named(directory: Pat
     )
 
 
+def test_two_models_are_compared(directory: Path) -> None:
+    files = directory / "known.onnx", directory / "other.onnx"
+    lines = younger_hf("diff-models", *files).stdout.splitlines()
+    assert lines[0].split() == ["same", "network", "no"]
+    assert max(map(len, lines)) <= 80
+    found = json.loads(younger_hf("diff-models", *files, "--json").stdout)
+    assert list(found) == ["same", "num_nodes", "num_common", "replaced", "removed", "added"]
+    assert "same network  yes" in younger_hf("diff-models", files[0], files[0]).stdout
+
+
 def test_the_version_is_printed() -> None:
     assert younger_hf("--version").stdout == f"younger-hf {__version__}\n"
 
