@@ -109,6 +109,13 @@ _NORMAL_FINGERPRINT: Final = Column(
 _EXPORTER: Final = Column(_STRING, "what made the ONNX model that the skeleton was taken from")
 _OPSET: Final = Column(_INTEGER, "version of ONNX's default operator set in the skeleton")
 _NUM_PARAMETERS: Final = Column(_INTEGER, "elements of all parameters of the skeleton")
+_COSTS: Final = {
+    "macs": Column(
+        _INTEGER,
+        "multiply-accumulates of a forward pass, see below; of the representative's skeleton, or null if not known",
+    ),
+    "activations": Column(_INTEGER, "elements of the outputs of the operators that `macs` counts, or null"),
+}
 _NUM_NODES: Final = Column(_INTEGER, "operators of the graph")
 _NUM_EDGES: Final = Column(_INTEGER, "data flows of the graph")
 _OF_A_MODEL: Final = (
@@ -142,6 +149,7 @@ _SCALARS: Final = {
     "depth": Column(_INTEGER, "operators on the longest path"),
     "num_operator_types": Column(_INTEGER, "distinct operator types"),
     "num_parameters": _NUM_PARAMETERS,
+    **_COSTS,
     "num_skeletons": Column(_INTEGER, "skeletons that have this graph"),
     "num_models": Column(_INTEGER, "models that have this graph"),
     "downloads": Column(_INTEGER, "of the representative model"),
@@ -258,6 +266,7 @@ SCHEMA: Final[Mapping[str, Config]] = {
             "fingerprint": _FINGERPRINT,
             "normal_fingerprint": _NORMAL_FINGERPRINT,
             "num_parameters": _NUM_PARAMETERS,
+            **_COSTS,
             "opset": _OPSET,
             "exporter": _EXPORTER,
             "models": Column(_MODELS, f"every model with this skeleton: {_OF_A_MODEL}"),

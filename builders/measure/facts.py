@@ -17,6 +17,7 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import ModelProto
 
+from younger_hf.costs import Costs, at_example_sizes, costs_of
 from younger_hf.extract.errors import InvalidModelError
 from younger_hf.extract.flat_model import FlatModel
 from younger_hf.extract.flatten import flatten
@@ -26,7 +27,7 @@ from younger_hf.graph import OperatorGraph
 from younger_hf.identity import canonicalize, wl_hash
 from younger_hf.identity.canonical import BUDGET
 from younger_hf.plots.preview import preview
-from younger_hf.recognise.normal import normal_graph
+from younger_hf.recognise.normal import normal_graph, raised_network
 from younger_hf.recognise.sketch import sketch
 from younger_hf.work import Work
 
@@ -75,6 +76,7 @@ class Facts:
         num_edges: data flows.
         depth: nodes on the longest path.
         num_parameters: elements of all parameters together.
+        costs: of a forward pass at example sizes; None where they are not known.
         opset: version of the default domain.
         variants: number of nodes of each operator label.
         num_searched: colourings that the search for the canonical form of the graph refined.
@@ -90,6 +92,7 @@ class Facts:
     num_edges: int
     depth: int
     num_parameters: int
+    costs: Costs | None
     opset: int
     variants: dict[str, int]
     num_searched: int
@@ -158,7 +161,11 @@ def measure(skeleton: bytes) -> Measurement:
     type_graph = type_form.graph.without_attributes()
     skeleton_form = canonicalize(annotated_graph(flat), budget=work)
     content = blake2b(skeleton, digest_size=16).hexdigest()
-    normal = normal_graph(_parse(skeleton))
+    model = _parse(skeleton)
+    raised, sized = raised_network(model), at_example_sizes(model)
+    # Inferring shapes is half of the work: where the skeleton has the sizes of its inputs, once is enough.
+    costs = costs_of(raised) if sized is model else costs_of(raised_network(sized))
+    normal = normal_graph(model, raised=raised)
     normal_form = canonicalize(normal, budget=work)
     facts = Facts(
         graph=Identity(form.fingerprint, "" if form.exact else _hash_arrays(form.graph)),
@@ -169,6 +176,7 @@ def measure(skeleton: bytes) -> Measurement:
         num_edges=graph.num_edges,
         depth=int(graph.levels().max(initial=-1)) + 1,
         num_parameters=graph.metadata.num_parameters,
+        costs=costs,
         opset=graph.metadata.opset,
         variants=dict(sorted(Counter(operator.label for operator in graph.operator).items())),
         num_searched=form.num_searched,

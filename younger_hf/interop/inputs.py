@@ -35,17 +35,28 @@ def input_values(model: ModelProto, required: Mapping[str, float], seed: int) ->
     Returns:
         An array for a tensor, a list of one for a sequence, None for an optional.
     """
+    shapes = input_shapes(model)
+    values: dict[str, Any] = {}
+    for position, proto in enumerate(model.graph.input):
+        generator = np.random.default_rng([seed, _INPUTS, position])
+        values[proto.name] = _value(proto.type, shapes[proto.name], required.get(proto.name), generator)
+    return values
+
+
+def input_shapes(model: ModelProto) -> dict[str, list[int]]:
+    """The shape of each graph input, of a sequence's tensors, or of what an optional may hold: no symbols."""
     sizes: dict[str, int] = {}
     # Tokens first: a mask or an embedding that shares their symbols must follow them.
     for proto in sorted(model.graph.input, key=lambda proto: is_real(_tensor(proto.type).elem_type)):
         tensor = _tensor(proto.type)
         for dim, size in zip(tensor.shape.dim, _usual_sizes(tensor), strict=True):
             sizes.setdefault(dim.dim_param, size)
-    values: dict[str, Any] = {}
-    for position, proto in enumerate(model.graph.input):
-        generator = np.random.default_rng([seed, _INPUTS, position])
-        values[proto.name] = _value(proto.type, sizes, required.get(proto.name), generator)
-    return values
+    shapes = {}
+    for proto in model.graph.input:
+        tensor = _tensor(proto.type)
+        axes = zip(tensor.shape.dim, _usual_sizes(tensor), strict=True)
+        shapes[proto.name] = [sizes[axis.dim_param] if axis.dim_param else size for axis, size in axes]
+    return shapes
 
 
 def _tensor(proto: TypeProto) -> Any:
@@ -57,14 +68,12 @@ def _tensor(proto: TypeProto) -> Any:
     return proto.sparse_tensor_type if proto.HasField("sparse_tensor_type") else proto.tensor_type
 
 
-def _value(proto: TypeProto, sizes: Mapping[str, int], required: float | None, generator: np.random.Generator) -> Any:
+def _value(proto: TypeProto, shape: list[int], required: float | None, generator: np.random.Generator) -> Any:
     if proto.HasField("optional_type"):
         return None
     if proto.HasField("sequence_type"):
-        return [_value(proto.sequence_type.elem_type, sizes, required, generator)]
+        return [_value(proto.sequence_type.elem_type, shape, required, generator)]
     tensor = _tensor(proto)
-    axes = zip(tensor.shape.dim, _usual_sizes(tensor), strict=True)
-    shape = [sizes[axis.dim_param] if axis.dim_param else size for axis, size in axes]
     if required is not None or tensor.elem_type == TensorProto.STRING:
         return make_values(shape, tensor.elem_type, required, generator)
     return _free_values(shape, tensor.elem_type, generator)

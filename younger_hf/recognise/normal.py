@@ -38,31 +38,35 @@ Model = ModelProto | str | os.PathLike[str] | Mapping[str, Any]
 """A model, or the path or URL of one, or a row of config `skeletons`."""
 
 
-def normalize(model: Model) -> ModelProto:
+def normalize(model: Model, *, raised: Network | None = None) -> ModelProto:
     """The normal form of a model, as a skeleton.
 
     It is deterministic, independent of the order and the names of nodes, and the normal form of itself. Custom domains,
     unknown opsets, control flow and quantisation stay as they are where no rule applies.
+
+    Args:
+        model: a model, or the path or URL of one, or a row of config `skeletons`.
+        raised: what `raised_network` makes of the model, by who needs it besides; it is used up.
 
     Raises:
         InvalidModelError: as `younger_hf.extract.extract`.
         UsageError: a row without a skeleton.
     """
     proto = _proto(model)
-    network = normal_network(proto)
+    network = normal_network(proto, raised=raised)
     try:
         return strip(skeleton(write_flat(network)))
     except InvalidModelError:
         return strip(proto)  # a version of control flow that no model of the normal form's opset can say
 
 
-def normal_network(proto: ModelProto) -> Network:
+def normal_network(proto: ModelProto, *, raised: Network | None = None) -> Network:
     """The normal form of a model, as a network; its tensors know how they follow from those of the model.
 
     A model that takes more work than its size allows, which no exporter writes, is left as it is in the one opset:
     all of it, so that what is left does not depend on where a rule had got to.
     """
-    network = raised_network(proto)
+    network = raised_network(proto) if raised is None else raised
     try:
         _rewrite(network)
     except WorkLimitError:
@@ -94,13 +98,17 @@ def _is_static(network: Network) -> bool:
     return all(value is None or value.static_shape is not None for node in network.nodes() for value in node.outputs)
 
 
-def normal_graph(model: Model) -> OperatorGraph:
+def normal_graph(model: Model, *, raised: Network | None = None) -> OperatorGraph:
     """The operators and data flows of a model's normal form, without those that only compute shapes.
+
+    Args:
+        model: as for `normalize`.
+        raised: as for `normalize`.
 
     Raises:
         InvalidModelError, UsageError: as `normalize`.
     """
-    return graph_of(normalize(model))
+    return graph_of(normalize(model, raised=raised))
 
 
 def graph_of(normal_form: ModelProto) -> OperatorGraph:

@@ -96,6 +96,7 @@ def render_card(report: ReleaseReport, files: Files, graphs: Sequence[Merged], v
         composed=_composed(graphs),
         beside_the_paper=_beside_the_paper(report, graphs),
         measures=_measures(graphs),
+        costs_known=sum(row.representative.facts.costs is not None for row in graphs),
         has_families=any(row.representative.prominent_model.family for row in graphs),
         tables=_tables(graphs),
         citation=CITATION,
@@ -264,6 +265,8 @@ def _measures(graphs: Sequence[Merged]) -> list[dict[str, Any]]:
         "data flows": [one.num_edges for one in facts],
         "depth": [one.depth for one in facts],
         "parameters": [one.num_parameters for one in facts],
+        "multiply-accumulates": [one.costs.macs for one in facts if one.costs],
+        "activations": [one.costs.activations for one in facts if one.costs],
     }
     return [
         {
@@ -274,6 +277,7 @@ def _measures(graphs: Sequence[Merged]) -> list[dict[str, Any]]:
             "max": max(values),
         }
         for name, values in columns.items()
+        if values
     ]
 
 

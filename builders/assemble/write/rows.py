@@ -92,6 +92,7 @@ def skeleton_row(placed: PlacedRow, spool: Spool) -> Row:
         "fingerprint": placed.parent,
         "normal_fingerprint": architecture.facts.normal.key,
         "num_parameters": architecture.facts.num_parameters,
+        **_costs(architecture.facts),
         "opset": architecture.facts.opset,
         "exporter": architecture.exporter,
         "models": _models(merged),
@@ -167,12 +168,21 @@ def _scalars(merged: Merged, num_skeletons: int) -> Row:
         "depth": facts.depth,
         "num_operator_types": len(facts.types),
         "num_parameters": facts.num_parameters,
+        **_costs(facts),
         "num_skeletons": num_skeletons,
         "num_models": len(merged.models),
         "downloads": model.downloads,
         "has_control_flow": not CONTROL_FLOW.isdisjoint(facts.types),
         "is_quantized": "quantisation" in groups,
         "summary": facts.summary,
+    }
+
+
+def _costs(facts: Facts) -> Row:
+    costs = facts.costs
+    return {
+        "macs": None if costs is None else costs.macs,
+        "activations": None if costs is None else costs.activations,
     }
 
 

@@ -28,6 +28,7 @@ import younger_hf
 from builders.assemble import ReleaseReport, assemble
 from builders.convert import Conversion, Outcome
 from builders.model_ref import ModelRef
+from younger_hf.costs import count_costs
 from younger_hf.errors import UsageError, YoungerError
 from younger_hf.extract import extract
 from younger_hf.identity import canonicalize, fingerprint, skeleton_fingerprint, wl_hash
@@ -151,6 +152,16 @@ def test_depth_is_the_number_of_operators_on_the_longest_path(graphs: list[Row])
     # gemm, softmax; the first of them follows the zoo file's fake weights.
     assert alexnet["depth"] == 25
     assert alexnet["summary"].startswith("ConstantOfShape\N{MULTIPLICATION SIGN}16 Relu\N{MULTIPLICATION SIGN}7 ")
+
+
+def test_costs_are_those_of_the_skeleton(younger: Path, graphs: list[Row]) -> None:
+    skeletons = every_row(younger, "skeletons")
+    for row in skeletons:
+        costs = count_costs(onnx.load_model_from_string(row["onnx"]))
+        assert (row["macs"], row["activations"]) == ((costs.macs, costs.activations) if costs else (None, None))
+    assert any(row["macs"] for row in skeletons)
+    found = {(skeleton["fingerprint"], skeleton["macs"]) for skeleton in skeletons}
+    assert {(row["fingerprint"], row["macs"]) for row in graphs} <= found
 
 
 def test_two_widths_of_a_network_are_one_graph_and_two_skeletons(younger: Path, graphs: list[Row]) -> None:

@@ -27,6 +27,7 @@ def measured(
         num_edges=1,
         depth=2,
         num_parameters=10 * number,
+        costs=None,
         opset=17,
         variants={"Add{}": 2},
         num_searched=0,

@@ -219,6 +219,7 @@ def test_what_one_browses_by_is_drawn_as_such(directory: Path) -> None:
     assert [name for name in labels if drawn[name] != "labels"] == []
     assert drawn["has_control_flow"] == drawn["is_quantized"] == drawn["exact"] == "labels"
     numbers = ["num_nodes", "num_edges", "depth", "num_operator_types", "num_parameters", "num_models", "downloads"]
+    numbers += ["macs", "activations"]
     assert [name for name in numbers if drawn[name] != "numbers"] == []
     assert drawn["preview"] == "widths"
     assert drawn["node_operator"] == drawn["models"] == "lengths"

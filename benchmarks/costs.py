@@ -1,0 +1,100 @@
+"""Are the columns `macs` and `activations` what fvcore and PyTorch count?
+
+    python benchmarks/costs.py
+
+Models of torchvision and timm at their own image sizes, exported without weights. Beside ours: half of the
+floating-point operations of torch.utils.flop_counter, which counts convolutions and products of matrices, attention's
+included; and, where it is installed (pip install fvcore), fvcore's multiply-accumulates, less those of normalisation
+and resizing, and its activations.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import timm
+import torch
+import torchvision
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from younger_hf.costs import count_costs
+from younger_hf.extract import strip
+
+NAMES = {
+    torchvision: ["alexnet", "vgg16", "googlenet", "densenet121", "shufflenet_v2_x1_0", "mnasnet1_0", "swin_t"],
+    timm: [
+        "resnet18",
+        "resnet50",
+        "resnext50_32x4d",
+        "mobilenetv3_large_100",
+        "efficientnet_b0",
+        "regnety_016",
+        "convnext_tiny",
+        "vit_base_patch16_224",
+        "deit_tiny_patch16_224",
+        "mixer_b16_224",
+        "cait_xxs24_224",
+        "pvt_v2_b1",
+        "poolformer_s12",
+        "ghostnet_100",
+    ],
+}
+NOT_MULTIPLIED = ("batch_norm", "layer_norm", "group_norm", "upsample", "adaptive_avg_pool2d", "grid_sampler")
+
+
+def models() -> Iterator[tuple[str, torch.nn.Module, int]]:
+    """Names, models and the sides of their images."""
+    for name in NAMES[torchvision]:
+        yield name, torchvision.models.get_model(name, weights=None).eval().requires_grad_(False), 224
+    for name in NAMES[timm]:
+        model = timm.create_model(name).eval().requires_grad_(False)
+        yield name, model, model.default_cfg["input_size"][-1]
+
+
+def by_torch(model: torch.nn.Module, image: torch.Tensor) -> float:
+    """Multiply-accumulates by PyTorch's own count."""
+    # The counter knows the products of attention where they are spelt out.
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        model(image)
+    return counter.get_total_flops() / 2
+
+
+def by_fvcore(model: torch.nn.Module, image: torch.Tensor) -> tuple[float, float] | None:
+    """Multiply-accumulates and activations by fvcore's count; None where it is not installed."""
+    try:
+        from fvcore.nn import ActivationCountAnalysis, FlopCountAnalysis
+    except ModuleNotFoundError:
+        return None
+    quiet: Any = [
+        analysis(model, image).unsupported_ops_warnings(False).uncalled_modules_warnings(False)
+        for analysis in (FlopCountAnalysis, ActivationCountAnalysis)
+    ]
+    counts = quiet[0].by_operator()
+    return sum(count for name, count in counts.items() if name not in NOT_MULTIPLIED), quiet[1].total()
+
+
+def main() -> None:
+    warnings.simplefilter("ignore")
+    print(f"{'model':24}{'GMACs':>8}{'/ torch':>9}{'/ fvcore':>9}{'M activations':>15}{'/ fvcore':>9}")
+    for name, model, side in models():
+        image = torch.zeros(1, 3, side, side)
+        program = torch.onnx.export(model, (image,), dynamo=True, verbose=False)
+        assert program is not None
+        costs = count_costs(strip(program.model_proto))
+        if costs is None:
+            print(f"{name:24}not known")
+            continue
+        theirs = by_fvcore(model, image)
+        print(
+            f"{name:24}{costs.macs / 1e9:8.3f}{costs.macs / by_torch(model, image):9.4f}"
+            f"{f'{costs.macs / theirs[0]:.4f}' if theirs else '':>9}{costs.activations / 1e6:15.3f}"
+            f"{f'{costs.activations / theirs[1]:.4f}' if theirs else '':>9}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
