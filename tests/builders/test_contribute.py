@@ -204,6 +204,23 @@ def test_what_is_known_is_said(served, proposed, monkeypatch, model, standing, v
     assert bool(done.url) == ("refs/pr/1" in served.repositories[NAME].branches) == (standing != "known")
 
 
+def test_another_export_of_a_known_network_is_proposed_only_if_that_is_said(served, proposed, monkeypatch):
+    model = onnx.load(LIGHT / "light_squeezenet.onnx")
+    relu = next(node for node in model.graph.node if node.op_type == "Relu")
+    data, relu.input[0] = relu.input[0], "passed on"
+    model.graph.node.insert([*model.graph.node].index(relu), helper.make_node("Identity", [data], ["passed on"]))
+    found = of_skeleton(strip(model))
+    facts = module.measure(found.skeleton).facts
+    monkeypatch.setattr(module, "prepare", lambda *_, **__: (found, facts))
+    held_back = proposed()
+    assert (held_back.standing, held_back.row, held_back.url) == ("another export", "squeezenet", "")
+    assert "has the same network by another export, as squeezenet" in held_back.verdict
+    assert "--yes-another-export" in held_back.verdict
+    assert "refs/pr/1" not in served.repositories[NAME].branches
+    assert proposed(another_export=True).url
+    assert "refs/pr/1" in served.repositories[NAME].branches
+
+
 def test_only_the_columns_that_tell_are_read(served, proposed, first):
     proposed(dry_run=True)
     fetched = served.sent("GET */cdn/*")

@@ -6,6 +6,7 @@ In goes a model, or a skeleton; out comes a skeleton, in one opset, without what
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -23,7 +24,7 @@ from younger_hf.extract.skeleton import skeleton
 from younger_hf.graph import OperatorGraph
 from younger_hf.identity import canonicalize
 from younger_hf.recognise.fixpoint import budget, rewrite
-from younger_hf.recognise.flat import read_network, write_flat
+from younger_hf.recognise.flat import read_network, shape_of, write_flat
 from younger_hf.recognise.matching import is_parameter, maker, used_once, with_parameter
 from younger_hf.recognise.network import OPSET, Network, Node
 from younger_hf.recognise.opset import raise_opset
@@ -160,6 +161,33 @@ def normal_fingerprint(model: Model) -> str:
 
 
 def _proto(model: Model) -> ModelProto:
+    return _with_parameters(_given(model))
+
+
+_NAMED_BY_US: Final = re.compile(r"(in|p)[0-9]+")
+
+
+def _with_parameters(proto: ModelProto) -> ModelProto:
+    """A model whose parameters `to_onnx` made graph inputs, with parameters.
+
+    Nothing but the names that a skeleton gives tells them from other graph inputs.
+    """
+    named = [_NAMED_BY_US.fullmatch(each.name) for each in proto.graph.input]
+    if not all(named) or not any(match is not None and match[1] == "p" for match in named):
+        return proto
+    result = ModelProto()
+    result.CopyFrom(proto)
+    del result.graph.input[:]
+    for each in proto.graph.input:
+        shape, dtype = shape_of(each.type)
+        if each.name.startswith("p") and shape is not None and all(isinstance(dim, int) for dim in shape):
+            result.graph.initializer.add(name=each.name, data_type=dtype, dims=shape)
+        else:
+            result.graph.input.append(each)
+    return result
+
+
+def _given(model: Model) -> ModelProto:
     if isinstance(model, ModelProto):
         return model
     if isinstance(model, Mapping):

@@ -8,7 +8,7 @@ import pytest
 from execution import assert_same, example_feeds, parse, run, run_network
 from onnx.backend.test.case.node import collect_testcases
 
-from younger_hf import normal_fingerprint, normalize
+from younger_hf import normal_fingerprint, normalize, to_onnx
 from younger_hf.errors import UsageError, YoungerError
 from younger_hf.extract import strip
 from younger_hf.recognise import normal
@@ -71,6 +71,12 @@ def test_a_model_its_skeleton_a_row_and_a_file_have_one_normal_fingerprint(tmp_p
     onnx.save(model, tmp_path / "model.onnx")
     row = {"onnx": strip(model).SerializeToString()}
     assert len({normal_fingerprint(each) for each in (model, strip(model), row, tmp_path / "model.onnx")}) == 1
+
+
+@pytest.mark.parametrize("parameters", ["none", "random"])
+def test_a_row_made_to_run_has_the_normal_fingerprint_of_the_row(parameters):
+    row = {"onnx": strip(parse(WITH_NORM)).SerializeToString()}
+    assert normal_fingerprint(to_onnx(row, parameters)) == normal_fingerprint(row)
 
 
 def test_a_normal_form_is_a_skeleton():
