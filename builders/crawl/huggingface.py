@@ -36,7 +36,7 @@ from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 from builders.crawl.files import check_size
 from builders.crawl.hub_client import HubClient, HubRefusedError
 from builders.crawl.hub_repository import EXPAND, LIBRARIES, ModelRepository, parse
-from builders.crawl.source import Page, Query, Source
+from builders.crawl.source import MOST_EMPTY_PAGES, Page, Query, Source
 from builders.model_ref import ModelRef
 from younger_hf.errors import UsageError, YoungerError
 from younger_hf.unreachable import UNREACHABLE
@@ -74,7 +74,8 @@ def pages(query: Query) -> Iterator[Page]:
 
     Raises:
         UsageError: a term that is none, or a repository that the Hub does not have.
-        YoungerError: the Hub does not answer, or its pages go round in circles; what came before stands.
+        YoungerError: the Hub does not answer, or its pages go round in circles or are empty; what came
+            before stands.
     """
     yield from crawl(query, _listings(query))
 
@@ -199,11 +200,14 @@ def _pages(hub: HubClient, listing: Listing, cursor: str) -> Iterator[tuple[list
             raise UsageError(f"the Hub has no model {listing.name}, or not for this user") from error
         return
     parameters = {**listing.filters, "expand": EXPAND, "limit": str(PAGE_SIZE), "sort": "downloads"}
-    seen = {cursor}
+    seen, empty = {cursor}, 0
     while True:
         page = hub.models({**parameters, "cursor": cursor} if cursor else parameters)
         if page.cursor in seen - {""}:
             raise YoungerError("the Hub's listing of models does not end: a page leads back to one before it")
+        empty = 0 if page.entries else empty + 1
+        if empty > MOST_EMPTY_PAGES:
+            raise YoungerError(f"the Hub's listing of models does not end: {empty} pages in a row are empty")
         yield page.entries, page.cursor
         cursor = page.cursor
         if not cursor:

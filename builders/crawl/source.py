@@ -8,10 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from builders.crawl.files import Files
 from builders.model_ref import ModelRef
 from younger_hf.choices import check_choice
+
+MOST_EMPTY_PAGES: Final = 10
+"""Pages of a hub's listing that may be empty one after the other: filters leave nothing of a page, not of so many."""
 
 
 @dataclass(frozen=True)

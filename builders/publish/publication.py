@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
 from builders.lost_rows import check_lost_rows
 from builders.publish.commit_plan import CommitPlan, make_plan
@@ -29,7 +30,7 @@ from builders.publish.release_check import CARD, check_release
 from builders.publish.removed_models import check_removed, names_more
 from builders.removals import REMOVALS, Removals
 from younger_hf import __version__
-from younger_hf.errors import ReleaseError, UsageError
+from younger_hf.errors import ReleaseError, UsageError, YoungerError
 from younger_hf.foreign_release import check_foreign_release
 from younger_hf.release import SCHEMA_VERSION_KEY, open_release, read_front_matter
 from younger_hf.release_diff import OF_THE_KEY, ReleaseDiff, compare_releases
@@ -141,6 +142,8 @@ def publish(
                 raise
             announce(prepared)
             commit, pull_request = _commit(api, directory, prepared, create_pr)
+        if not pull_request:
+            _check_commit(api, repo_id, commit)
         if tag and not _is_tagged(api, repo_id, tag, commit):
             api.create_tag(repo_id, tag=tag, revision=commit, tag_message=prepared.message.title, repo_type=REPO_TYPE)
     return Published(prepared.plan, commit, pull_request or url)
@@ -186,6 +189,16 @@ def _commit(api: HfApi, directory: Path, prepared: _Prepared, create_pr: bool) -
         create_pr=create_pr,
     )
     return done.oid, done.pr_url
+
+
+def _check_commit(api: HfApi, repo_id: str, commit: str) -> None:
+    """Have the Hub show the commit: another host may have answered in its place."""
+    try:
+        found = api.repo_info(repo_id, repo_type=REPO_TYPE, revision=commit).sha
+    except (RepositoryNotFoundError, RevisionNotFoundError):
+        found = None
+    if found != commit:
+        raise YoungerError(f"{repo_id} does not have the commit that it was said to have: nothing was published")
 
 
 def _is_tagged(api: HfApi, repo_id: str, tag: str, commit: str) -> bool:

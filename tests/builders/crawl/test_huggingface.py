@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
 import os
@@ -13,6 +14,7 @@ from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 from threading import get_ident
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hub.faults import Fault
@@ -413,6 +415,17 @@ def test_pages_that_go_round_in_circles_end_the_crawl(served, to):
     with pytest.raises(YoungerError, match="does not end: a page leads back to one before it"):
         found.extend(list_pages("huggingface:author=acme"))
     assert len(found) == 2
+
+
+def test_pages_that_stay_empty_end_the_crawl(served):
+    for number in range(100):
+        cursor = base64.b64encode(json.dumps([number, ""]).encode()).decode()
+        link = f'<{served.endpoint}/api/models?author=acme&cursor={quote(cursor)}>; rel="next"'
+        served.faults.add(LIST, Fault(body=b"[]", headers={"Link": link}))
+    found = []
+    with pytest.raises(YoungerError, match="does not end: 11 pages in a row are empty"):
+        found.extend(list_pages("huggingface:author=acme"))
+    assert (len(found), len(served.log)) == (10, 11)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timezone
 
 import kagglehub
@@ -184,3 +185,13 @@ def test_the_server_serves_archives(served, tmp_path, monkeypatch):
     served.models["a/many"] = Model("a/many", (many,))
     kagglehub.model_download("a/many/keras/many/1", output_dir=str(tmp_path / "out"))
     assert (tmp_path / "out/d/29.txt").read_bytes() == b"29"
+
+
+def test_pages_that_stay_empty_end_the_crawl(served):
+    for number in range(100):
+        served.faults.add(
+            "*/ListModels", Fault(body=json.dumps({"models": [], "nextPageToken": f"t{number}"}).encode())
+        )
+    with pytest.raises(YoungerError, match="does not end: 11 pages in a row are empty"):
+        list(list_pages("kaggle"))
+    assert len(served.requests("*/ListModels")) == 11

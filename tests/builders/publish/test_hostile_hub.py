@@ -123,6 +123,20 @@ def test_garbage_while_writing_is_a_sentence_or_the_commit_is_there(served, firs
         assert publish(first, NAME).commit == served.repositories[NAME].sha
 
 
+@pytest.mark.parametrize("asked", ["POST */commit/*", "POST */info/lfs/*", "PUT *"])
+def test_what_is_uploaded_by_way_of_another_host_carries_no_token_and_counts_as_nothing(served, first, asked):
+    answer = json.dumps({"commitOid": "0" * 40, "commitUrl": "u", "hookOutput": "", "success": True, "objects": []})
+    with stranger(answer.encode()) as (place, seen):
+        served.faults.add(asked, Fault(status=307, headers={"Location": f"{place}/x"}), times=100)
+        with pytest.raises(YoungerError):
+            publish(first, NAME)
+        assert seen
+        assert all(TOKEN not in json.dumps(request) for request in seen)
+    commit = served.repositories[NAME].at("main")
+    assert commit is not None
+    assert set(commit.files) == {".gitattributes"}
+
+
 @pytest.mark.parametrize("body", [b"\xff" * 100, b"*/*\n", b"\x1b[2J*\n", b"a\0b\n" * 1000])
 def test_removals_that_are_garbage_are_a_sentence_or_lines(served, committed, tmp_path, body):
     served.repositories[NAME].commit({"removals.txt": body, "README.md": CARD})
