@@ -190,7 +190,7 @@ def test_the_server_serves_archives(served, tmp_path, monkeypatch):
 def test_pages_that_stay_empty_end_the_crawl(served):
     for number in range(100):
         served.faults.add(
-            "*/ListModels", Fault(body=json.dumps({"models": [], "nextPageToken": f"t{number}"}).encode())
+            "*/ListModels", Fault(body=json.dumps({"models": [], "nextPageToken": str(number + 1)}).encode())
         )
     with pytest.raises(YoungerError, match="does not end: 11 pages in a row are empty"):
         list(list_pages("kaggle"))
