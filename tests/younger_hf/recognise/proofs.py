@@ -131,6 +131,17 @@ PROOFS: Final[dict[str, str]] = {
     "divide": _model("float[2,4] x, float[4] pvd", "y = Div(x, pvd)"),
     "subtract": _model("float[2,4] x, float[4] ps", "y = Sub(x, ps)"),
     "concat-twice": _model(_IMAGE, "r = Relu(x) a = Concat<axis = -3>(x, r) y = Concat<axis = -3>(r, a, x)"),
+    "some-dimensions": _model(
+        "float[N,4,6] x",
+        "s = Shape(x) i = Constant<value = int64[1] {1}>() e = Constant<value = int64[1] {2}>() "
+        "z = Constant<value = int64[1] {0}>() d = Slice(s, i, e, z) n = Constant<value = int64[1] {-1}>() "
+        "t = Concat<axis = 0>(n, d) y = Reshape(x, t)",
+    ),
+    "transpose-of-stacked": _model(
+        "float[2,3,4,5] x",
+        "s = Constant<value = int64[3] {6,4,5}>() a = Reshape(x, s) b = Transpose<perm = [0,2,1]>(a) "
+        "t = Constant<value = int64[4] {2,3,5,4}>() y = Reshape(b, t)",
+    ),
     "scaled-twice": _model("float[2,4] x", "a = Mul(x, three) y = Mul(six, a)"),
     "batch-normalization": _model(
         "float[2,4,6,6] x, float[4,3,3,3] pw, float[6] pb, float[6] ps, float[6] pm, float[6] pu, float[6] pvv",

@@ -47,6 +47,21 @@ def one_dimension(node: Node) -> Value | None:
     return constant(np.array(known, np.int64).reshape(indices.array.shape))
 
 
+def some_dimensions(node: Node) -> Value | None:
+    """The dimensions that are cut out of a shape are a constant where they are known."""
+    made = maker(node.inputs[0], "Shape")
+    data = None if made is None else made.inputs[0]
+    starts, ends = integers(node.input(1)), integers(node.input(2))
+    if made is None or data is None or data.shape is None or node.input(4) is not None:
+        return None
+    if starts is None or ends is None or len(starts) != 1 or len(ends) != 1:
+        return None
+    dims = list(data.shape)[slice(made.attributes.get("start", 0), made.attributes.get("end"))]
+    cut = dims[starts[0] : ends[0]]
+    known = [dim for dim in cut if isinstance(dim, int)]
+    return constant(np.array(known, np.int64)) if len(known) == len(cut) else None
+
+
 def arithmetic(node: Node) -> Value | None:
     """An operator on known constants is carried out, if what comes of it is as small as a shape."""
     arrays: list[Array | None] = []
@@ -209,6 +224,7 @@ _FOLDED: Final = tuple(
 RULES: Final = (
     Rule("shape", ("Shape", "Size"), shape),
     Rule("one-dimension", ("Gather",), one_dimension),
+    Rule("some-dimensions", ("Slice",), some_dimensions),
     Rule("shape-arithmetic", tuple(_COMPUTE), arithmetic),
     Rule("parameters-alone", _FOLDED, of_parameters),
 )

@@ -114,6 +114,24 @@ def units_later(node: Node) -> Make | None:
     )
 
 
+def transpose_of_stacked(node: Node) -> Make | None:
+    """Matrices that are stacked along one axis, each transposed, and laid out again are transposed where they are."""
+    turned = maker(node.inputs[0], "Transpose")
+    stacked = None if turned is None else maker(turned.inputs[0], "Reshape")
+    value = None if stacked is None else stacked.inputs[0]
+    if turned is None or stacked is None or value is None or transpose_perm(turned) != [0, 2, 1]:
+        return None
+    old, shape = value.shape, node.output.shape
+    if old is None or shape is None or len(old) < _IMAGE_RANK or None in old or not used_once(stacked.output):
+        return None
+    rows, columns = old[-2:]
+    laid_out = stacked.output.shape
+    if shape != (*old[:-2], columns, rows) or laid_out is None or laid_out[1:] != (rows, columns):
+        return None
+    rank = len(old)
+    return Make("Transpose", (value,), {"perm": [*range(rank - 2), rank - 1, rank - 2]})
+
+
 def split(node: Node) -> Replacement | None:
     """The parts of a Split are Slices."""
     value = node.inputs[0]
@@ -232,6 +250,7 @@ RULES: Final = (
     Rule("transpose-twice", ("Transpose",), transpose_twice),
     Rule("transpose-of-ones", ("Transpose",), transpose_of_ones),
     Rule("units-later", ("Transpose",), units_later),
+    Rule("transpose-of-stacked", ("Reshape",), transpose_of_stacked),
     Rule("one-reshape", ("Flatten", "Squeeze", "Unsqueeze", "Reshape"), one_reshape),
     Rule("reshape-twice", ("Reshape",), reshape_twice),
     Rule("split", ("Split",), split),
