@@ -18,6 +18,7 @@ from younger_hf.errors import UsageError, YoungerError
 from younger_hf.extract import strip
 from younger_hf.extract.constants import shape_inputs
 from younger_hf.extract.errors import InvalidModelError
+from younger_hf.extract.flat_model import ValueKind
 from younger_hf.extract.operator_graph import operator_graph
 from younger_hf.extract.reader import load_weightless
 from younger_hf.extract.skeleton import skeleton
@@ -26,9 +27,10 @@ from younger_hf.identity import canonicalize
 from younger_hf.recognise.fixpoint import budget, rewrite
 from younger_hf.recognise.flat import read_network, shape_of, write_flat
 from younger_hf.recognise.matching import is_parameter, maker, used_once, with_parameter
-from younger_hf.recognise.network import OPSET, Network, Node
+from younger_hf.recognise.network import OPSET, Network, Node, Value
 from younger_hf.recognise.opset import raise_opset
 from younger_hf.recognise.order import sort_operands
+from younger_hf.recognise.rules.constants import FOLDED
 from younger_hf.recognise.rules.table import RULES
 from younger_hf.recognise.shapes import infer_shapes
 from younger_hf.work import WorkLimitError
@@ -119,6 +121,8 @@ def graph_of(normal_form: ModelProto) -> OperatorGraph:
         for slot in shape_inputs(node.operator.op_type, node.opset) if not node.operator.domain else ():
             _disconnect(node, slot)
         _without_bias(network, node)
+    for node in [*network.nodes()]:
+        _fold(network, node)
     for body in network.bodies():
         for node in reversed(body.nodes):
             network.release(node)
@@ -136,6 +140,13 @@ def _disconnect(node: Node, slot: int) -> None:
         value.users[node] -= 1
         if not value.users[node]:
             del value.users[node]
+
+
+def _fold(network: Network, node: Node) -> None:
+    """A part of a parameter, as long as an input is, is a parameter: where the size is known it is one at once."""
+    fed = [value for value in node.inputs if value is not None]
+    if node.op_type in FOLDED and fed and all(value.is_tensor for value in fed) and not any(node.outputs[1:]):
+        network.replace(node, Value(ValueKind.TENSOR, (), node.output.dtype))
 
 
 def _without_bias(network: Network, node: Node) -> None:

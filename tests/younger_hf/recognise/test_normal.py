@@ -104,6 +104,16 @@ def test_shape_arithmetic_on_a_symbolic_axis_does_not_show():
     assert normal_fingerprint(parse(computed)) == normal_fingerprint(parse(constant))
 
 
+def test_a_table_of_positions_is_one_whether_or_not_the_length_is_known():
+    table = '<ir_version: 8, opset_import: ["" : 18]> g (float[1,{},4] x, float[1,9,4] pt) => (float[] y) {{ {} }}'
+    cut = table.format(
+        "N",
+        "z = Constant<value = int64[1] {0}>() o = Constant<value = int64[1] {1}>() "
+        "t = Constant<value = int64[1] {2}>() s = Shape(x) n = Slice(s, o, t) p = Slice(pt, z, n, o) a = Add(x, p) y = Relu(a)",
+    )
+    assert normal_fingerprint(parse(cut)) == normal_fingerprint(parse(table.format(9, "a = Add(x, pt) y = Relu(a)")))
+
+
 @pytest.mark.parametrize("part", range(2))
 def test_onnx_own_node_models_give_the_outputs_that_they_gave(part):
     """Every 14th: control flow, quantisation, strings, every operator of every domain."""

@@ -210,7 +210,7 @@ _COMPUTE: Final[dict[str, Callable[..., Array | None]]] = {
     "Where": _elementwise(np.where),
 }
 
-_FOLDED: Final = tuple(
+FOLDED: Final = tuple(
     """
     Abs Add And Cast CastLike Ceil Clip Concat ConstantOfShape Cos CumSum Div Einsum Equal Erf Exp Expand Flatten Floor
     Gather GatherElements GatherND Gemm Greater GreaterOrEqual Identity Less LessOrEqual Log MatMul Max Mean Min Mod Mul
@@ -226,5 +226,5 @@ RULES: Final = (
     Rule("one-dimension", ("Gather",), one_dimension),
     Rule("some-dimensions", ("Slice",), some_dimensions),
     Rule("shape-arithmetic", tuple(_COMPUTE), arithmetic),
-    Rule("parameters-alone", _FOLDED, of_parameters),
+    Rule("parameters-alone", FOLDED, of_parameters),
 )
