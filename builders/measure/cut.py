@@ -20,9 +20,11 @@ from younger_hf.communities import cut_subgraphs, find_communities
 from younger_hf.graph import Operator, OperatorGraph
 from younger_hf.identity.batch import Batch, starts
 from younger_hf.identity.canonical import canonical_forms
+from younger_hf.work import Work
 
-SEARCH_BUDGET: Final = 1 << 22
-"""Nodes and edges that the search for one subgraph may visit: a tenth of a second. There are many of them."""
+SEARCH_BUDGET: Final = 1 << 25
+"""Nodes and edges that the canonical forms of all subgraphs of a graph may visit together: a second."""
+_ROUNDS: Final = 32  # over all nodes and edges, which large graphs have besides
 
 Int32s = NDArray[np.int32]
 
@@ -58,16 +60,18 @@ class Subgraphs:
     edge_starts: NDArray[np.int64]
 
 
-def find_subgraphs(graph: OperatorGraph, attributes: bool = True, *, budget: int = SEARCH_BUDGET) -> Subgraphs:
+def find_subgraphs(graph: OperatorGraph, attributes: bool = True, *, work: Work | None = None) -> Subgraphs:
     """Find the communities of a graph and cut out those that have a boundary.
 
     Args:
         graph: an operator graph, in canonical order.
         attributes: whether operators are told apart by their attributes too.
-        budget: nodes and edges that the search for one subgraph's canonical form may visit.
+        work: nodes and edges that may be visited for the canonical forms of all subgraphs together. Those for which
+            nothing is left of it are not exact, and so are merged with no other.
     """
     subgraphs = cut_subgraphs(graph, find_communities(graph), attributes)
-    forms = canonical_forms(subgraphs.batch, budget)
+    size = subgraphs.batch.digests.shape[0] + subgraphs.batch.edge_index.shape[1]
+    forms = canonical_forms(subgraphs.batch, work or Work(SEARCH_BUDGET + _ROUNDS * size))
     batch = subgraphs.batch.reordered(forms.order)
     ends = batch.node_ends
     order = forms.order + np.repeat(starts(ends), np.diff(ends, prepend=0))

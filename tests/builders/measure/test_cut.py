@@ -14,6 +14,7 @@ from builders.assemble.subgraphs.store import SubgraphStore
 from builders.measure.cut import Subgraphs, find_subgraphs
 from younger_hf.graph import Operator, OperatorGraph, make_graph
 from younger_hf.identity import canonicalize, fingerprint
+from younger_hf.work import Work
 
 RELU, ADD = Operator("", "Relu"), Operator("", "Add")
 
@@ -72,7 +73,7 @@ def test_without_attributes_only_types_tell_subgraphs_apart() -> None:
     assert not set(without.keys) & set(with_attributes.keys)
 
 
-def test_past_the_budget_a_key_is_the_subgraphs_own() -> None:
+def test_past_the_budget_which_all_subgraphs_share_a_key_is_the_subgraphs_own() -> None:
     # Two halves, each of two values that are added both ways round, so that there is something to search.
     def crossed(first: int) -> list[tuple[int, int, int, int]]:
         root, one, two, left, right = range(first, first + 5)
@@ -82,13 +83,17 @@ def test_past_the_budget_a_key_is_the_subgraphs_own() -> None:
     operators = [RELU, RELU, RELU, ADD, ADD]
     halves = make_graph(operators * 2, [*crossed(0), *crossed(5), (0, 5, 0, 0)])
     other = make_graph([*operators, RELU, RELU], [*crossed(0), (0, 5, 0, 0), (5, 6, 0, 0)])
-    surely, hardly = find_subgraphs(halves), find_subgraphs(halves, budget=0)
+    surely, hardly = find_subgraphs(halves), find_subgraphs(halves, work=Work(0))
     assert surely.exact == [True, True]
     assert hardly.exact == [False, False]
     assert all(len(key) == 32 for key in surely.keys)
     assert all(len(key) > 32 for key in hardly.keys)
-    assert hardly.keys == find_subgraphs(halves, budget=0).keys
-    assert not set(hardly.keys) & set(find_subgraphs(other, budget=0).keys)
+    assert hardly.keys == find_subgraphs(halves, work=Work(0)).keys
+    assert not set(hardly.keys) & set(find_subgraphs(other, work=Work(0)).keys)
+    whole = Work(1 << 20)
+    find_subgraphs(halves, work=whole)
+    assert find_subgraphs(halves, work=Work(whole.spent)).exact == [True, True]
+    assert find_subgraphs(halves, work=Work(whole.spent - 1)).exact == [True, False]
 
 
 def test_a_store_keeps_each_subgraph_once_and_knows_where_it_occurs(tmp_path: Path) -> None:
