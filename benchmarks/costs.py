@@ -36,10 +36,6 @@ NAMES = {
         "vit_base_patch16_224",
         "deit_tiny_patch16_224",
         "mixer_b16_224",
-        "cait_xxs24_224",
-        "pvt_v2_b1",
-        "poolformer_s12",
-        "ghostnet_100",
     ],
 }
 NOT_MULTIPLIED = ("batch_norm", "layer_norm", "group_norm", "upsample", "adaptive_avg_pool2d", "grid_sampler")
