@@ -290,6 +290,33 @@ SCHEMA: Final[Mapping[str, Config]] = {
             "num_models": Column(_INTEGER, "models that have one of the graphs"),
         },
     ),
+    "blocks": Config(
+        "a unique building block: what a module of a network runs, with the slots by which it is wired in",
+        ("fingerprint",),
+        {
+            "fingerprint": Column(_STRING, "of a block: its identity, which includes how it is wired in"),
+            "exact": _EXACT,
+            "class_name": Column(_STRING, "the class that most of its modules have; null where no library is known"),
+            "class_names": Column(_STRINGS, f"all such classes, most frequent first, at most {MOST_GRAPHS}"),
+            "num_occurrences": Column(_INTEGER, "modules of all graphs that are this block"),
+            "graphs": Column(_STRINGS, f"the first {MOST_GRAPHS} rows of `graphs` that a block is part of"),
+            "num_graphs": Column(_INTEGER, "graphs that it occurs in"),
+            "min_depth": Column(
+                _INTEGER, "where it stands highest in a module tree; 1 is called by the network itself"
+            ),
+            "max_depth": Column(_INTEGER, "where it stands deepest in a module tree"),
+            "num_nodes": _NUM_NODES,
+            "num_edges": _NUM_EDGES,
+            "num_inputs": Column(_INTEGER, "of a block: values that come from outside, parameters apart"),
+            "num_outputs": Column(_INTEGER, "of a block: values that are used outside"),
+            **_STRUCTURE,
+            "open_input": Column(_PAIRS, "per slot that is fed from outside a block: node and input slot"),
+            "open_value": Column(
+                _INTEGERS, "per slot that is fed from outside: which of the `num_inputs` values feeds it"
+            ),
+            "open_output": Column(_PAIRS, "per value that is used outside a block: node and output slot"),
+        },
+    ),
     "conversions": Config(
         "a model that a source lists, with an attempt to convert it",
         ("source", "id", "revision", "component", "export_key", "attempt"),

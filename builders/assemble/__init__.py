@@ -5,6 +5,7 @@ merge           which architectures are one row
 previous        what the release before has promised
 split           which split a row belongs to, where it stands, and what leaks
 subgraphs       communities with their boundaries: kept once, placed
+blocks          what modules run: kept once
 write           rows, Parquet files, the vocabulary, and a directory that changes as a whole
 describe        README.md, croissant.json and the report
 """

@@ -24,7 +24,7 @@ from hub.server import Hub
 from onnx import ModelProto, helper, numpy_helper
 from support.contributions import contribution, of_skeleton, rewritten
 from support.light import LIGHT, built, record
-from support.releases import every_row
+from support.releases import ONNX_CONFIGS, every_row
 from support.weightless import SECRET
 from typer.testing import CliRunner
 
@@ -41,7 +41,6 @@ from builders.publish.commit_plan import taken_in
 from younger_hf.cli import app
 from younger_hf.errors import ReleaseError, UsageError, YoungerError
 from younger_hf.extract import read_structure, strip
-from younger_hf.schema import CONFIGS
 
 NAME = "org/younger"
 ZOO = ("resnet50", "squeezenet", "vgg19")
@@ -501,7 +500,7 @@ def test_contributions_in_a_repository_disturb_nobody_who_loads_it(served, first
     assert {split: len(rows) for split, rows in younger_hf.load(config, source=NAME).items()} == {
         split: len(rows) for split, rows in before.items()
     }
-    assert datasets.get_dataset_config_names(NAME) == list(CONFIGS)
+    assert datasets.get_dataset_config_names(NAME) == list(ONNX_CONFIGS)
     assert datasets.load_dataset_builder(NAME).config.name == "graphs"
 
 

@@ -12,9 +12,7 @@ from typing import Any
 import pytest
 from hub.repositories import Repository
 from hub.server import hub
-from support.releases import every_row
-
-from younger_hf.schema import CONFIGS
+from support.releases import ONNX_CONFIGS, every_row
 
 KEYS = {
     "graphs-no-attributes": "type_fingerprint",
@@ -48,7 +46,7 @@ print(json.dumps(found))
 
 @pytest.fixture(scope="module")
 def found(release: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    keys = {config: KEYS.get(config, "fingerprint") for config in CONFIGS}
+    keys = {config: KEYS.get(config, "fingerprint") for config in ONNX_CONFIGS}
     repository = Repository.of_directory("org/younger", release, "datasets")
     repository.tags["v1.0"] = repository.sha
     with hub(repository) as served:
@@ -69,7 +67,7 @@ def found(release: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("config", ONNX_CONFIGS)
 @pytest.mark.parametrize("way", ["loaded", "streamed", "tagged"])
 def test_every_config_comes_from_the_hub(release: Path, found: dict[str, Any], config: str, way: str) -> None:
     key = KEYS.get(config, "fingerprint")

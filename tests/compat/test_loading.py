@@ -8,11 +8,11 @@ from typing import Any
 import datasets
 import PIL.Image
 import pytest
-from support.releases import table
+from support.releases import ONNX_CONFIGS, table
 
 import younger_hf
 from younger_hf.errors import UsageError
-from younger_hf.schema import CONFIGS, DEFAULT_CONFIG, features
+from younger_hf.schema import DEFAULT_CONFIG, features
 
 
 def plain(value: Any) -> Any:
@@ -33,14 +33,14 @@ def operators(release: Path) -> list[str]:
     return [row["label"] for row in rows if row["kind"] == "operator"]
 
 
-@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("config", ONNX_CONFIGS)
 def test_every_config_loads_with_its_rows_and_features(release: Path, operators: list[str], config: str) -> None:
     loaded = datasets.load_dataset(str(release), config)
     assert {split: undecoded(rows) for split, rows in loaded.items()} == table(release, config)
     assert all(rows.features == features(config, operators) for rows in loaded.values())
 
 
-@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("config", ONNX_CONFIGS)
 def test_every_config_streams_with_its_rows_and_features(release: Path, operators: list[str], config: str) -> None:
     streamed = datasets.load_dataset(str(release), config, streaming=True)
     assert {split: undecoded(rows) for split, rows in streamed.items()} == table(release, config)
@@ -48,7 +48,7 @@ def test_every_config_streams_with_its_rows_and_features(release: Path, operator
 
 
 def test_the_default_config_needs_no_name(release: Path) -> None:
-    assert datasets.get_dataset_config_names(str(release)) == list(CONFIGS)
+    assert datasets.get_dataset_config_names(str(release)) == list(ONNX_CONFIGS)
     assert datasets.load_dataset_builder(str(release)).config.name == DEFAULT_CONFIG
 
 

@@ -7,16 +7,14 @@ from pathlib import Path
 
 import datasets
 import pytest
-from support.releases import table
-
-from younger_hf.schema import CONFIGS
+from support.releases import ONNX_CONFIGS, table
 
 SCRIPT = Path(__file__).parents[2] / "loading_script" / "younger.py"
 
 if int(version("datasets").split(".")[0]) < 4:
 
     @pytest.mark.parametrize("streaming", [False, True])
-    @pytest.mark.parametrize("config", CONFIGS)
+    @pytest.mark.parametrize("config", ONNX_CONFIGS)
     def test_the_script_is_loaded_by_its_path(zoo: Path, config: str, streaming: bool) -> None:
         options = {"data_dir": str(zoo / "younger"), "streaming": streaming, "trust_remote_code": True}
         loaded = datasets.load_dataset(str(SCRIPT), config, **options)

@@ -9,9 +9,12 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from younger_hf.schema import SPLITS
+from younger_hf.schema import CONFIGS, SPLITS
 
 Row = dict[str, Any]
+
+ONNX_CONFIGS = tuple(config for config in CONFIGS if config != "blocks")
+"""The configs of a release of ONNX files alone, which do not tell modules."""
 
 
 def files(release: Path) -> dict[str, bytes]:

@@ -14,11 +14,10 @@ import datasets
 import pytest
 from hub.repositories import Repository
 from hub.server import hub
-from support.releases import every_row, table
+from support.releases import ONNX_CONFIGS, every_row, table
 
 from younger_hf.builder import Younger
 from younger_hf.errors import ReleaseError, UsageError
-from younger_hf.schema import CONFIGS
 
 # In another process, since huggingface_hub reads where the Hub is when it is imported.
 PROGRAM = """
@@ -44,7 +43,7 @@ def release(zoo: Path) -> Path:
     return zoo / "younger"
 
 
-@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("config", ONNX_CONFIGS)
 def test_every_config_of_a_release_is_built(release: Path, config: str) -> None:
     builder = Younger(config_name=config, data_dir=str(release))
     assert list(builder.info.splits) == list(table(release, config))
@@ -54,7 +53,7 @@ def test_every_config_of_a_release_is_built(release: Path, config: str) -> None:
     assert built == {split: [row[key] for row in rows] for split, rows in table(release, config).items()}
 
 
-@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("config", ONNX_CONFIGS)
 def test_every_config_of_a_release_is_streamed(release: Path, config: str) -> None:
     streamed = Younger(config_name=config, data_dir=str(release)).as_streaming_dataset()
     key = next(iter(streamed["train"].features))

@@ -50,6 +50,24 @@ def annotated_graph(flat: FlatModel) -> OperatorGraph:
     return _graph(flat, tuple(operators), roles)
 
 
+def open_slots(flat: FlatModel) -> tuple[list[tuple[int, int, int]], list[tuple[int, int]]]:
+    """Where a model is open: the input slots that graph inputs feed, and the output slots that are graph outputs.
+
+    Returns:
+        (node, input slot, graph input) of each slot that one feeds, graph inputs numbered in any way; and (node, output
+        slot) of each graph output.
+    """
+    fed = [
+        (node.index, slot, value)
+        for node in flat.nodes
+        for slot, value in _slots(flat, node)
+        if value != EMPTY and flat.producer[value] is None and value not in flat.tensor
+    ]
+    outputs = dict.fromkeys(value for value in flat.main.outputs if value != EMPTY)
+    given = [(node.index, flat.slot[value]) for value in outputs if (node := flat.producer[value]) is not None]
+    return fed, given
+
+
 def _graph(flat: FlatModel, operators: tuple[Operator, ...], roles: TensorRoles) -> OperatorGraph:
     edges: list[int] = []
     scope = np.full(len(operators), -1, dtype=np.int64)

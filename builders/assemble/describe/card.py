@@ -28,6 +28,7 @@ from builders.assemble.split.near_duplicates import SIMILAR
 from builders.assemble.write.configs import Files
 from builders.assemble.write.features import card_features
 from builders.assemble.write.parquet import SplitFiles
+from builders.measure.blocks import LEAST_NODES, MOST_NODES
 from builders.measure.facts import Facts
 from builders.model_ref import ModelRef
 from younger_hf import __version__
@@ -89,6 +90,7 @@ def render_card(report: ReleaseReport, files: Files, graphs: Sequence[Merged], v
         paper_seed=PAPER_SEED,
         share=lambda share: _Trusted(f"{share.count} of {share.of}" if share.of else "–"),
         most_neighbours=MOST_NEIGHBOURS,
+        block_nodes=(LEAST_NODES, MOST_NODES),
         tools=_tools(),
         exporters=_exporters(graphs),
         schema_version=SCHEMA_VERSION,

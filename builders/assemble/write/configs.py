@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 
 from tqdm import tqdm
 
+from builders.assemble.blocks import block_rows
 from builders.assemble.merge import Merged, by_normal_form
 from builders.assemble.previous import Previous
 from builders.assemble.split.assignment import TRAIN
@@ -136,6 +137,8 @@ def write_configs(
     write("skeletons", TRAIN, map(skeleton, _progress(placement.skeletons, "skeletons")))
     architectures = by_normal_form(row.merged for row in placement.graphs)
     write("architectures", TRAIN, map(architecture_row, sorted(architectures, key=_normal_key)))
+    with block_rows(placement.graphs, spool_path, vocabulary, jobs=jobs) as blocks:
+        write("blocks", TRAIN, blocks)
     keys = {one.skeleton_hash: row.merged.key for row in placement.skeletons for one in row.merged.members}
     write("conversions", TRAIN, to_rows(entries, keys), rows_per_group=_CONVERSIONS_PER_GROUP)
     return Written(files, subgraphs, leaks)

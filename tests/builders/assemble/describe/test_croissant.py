@@ -13,12 +13,12 @@ import pytest
 from PIL import Image
 from support.ledgers import conversion
 from support.light import LIGHT
-from support.releases import Row, every_row, files, table
+from support.releases import ONNX_CONFIGS, Row, every_row, files, table
 
 from builders.assemble import assemble
 from builders.ledger import Ledger
 from builders.model_ref import Evaluation, ModelRef
-from younger_hf.schema import CONFIGS, SPLITS, features
+from younger_hf.schema import SPLITS, features
 
 RESULT = Evaluation("image-classification", "flowers", "test", "accuracy", 0.93)
 MODELS = {
@@ -79,11 +79,11 @@ def test_every_file_is_there_with_its_hash_and_size(dataset: mlcroissant.Dataset
 
 def test_every_column_of_every_config_is_a_field_with_its_meaning(dataset: mlcroissant.Dataset, release: Path) -> None:
     sets = {one.id: one for one in dataset.metadata.record_sets}
-    assert list(sets) == ["splits", *CONFIGS]
+    assert list(sets) == ["splits", *ONNX_CONFIGS]
     assert [line["splits/name"] for line in sets["splits"].data] == [
         split for split in SPLITS if list(release.glob(f"*/{split}-*.parquet"))
     ]
-    for config in CONFIGS:
+    for config in ONNX_CONFIGS:
         fields = {field.id.removeprefix(f"{config}/"): field for field in sets[config].fields}
         assert list(fields) == ["split", *features(config)]
         assert [name for name, field in fields.items() if not field.description] == []
@@ -108,7 +108,7 @@ def expected(row: Row) -> Row:
     }
 
 
-@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("config", ONNX_CONFIGS)
 def test_mlcroissant_reads_the_rows_that_are_in_the_files(
     dataset: mlcroissant.Dataset, release: Path, config: str, caplog: pytest.LogCaptureFixture
 ) -> None:
