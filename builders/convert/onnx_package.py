@@ -11,7 +11,7 @@ from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 
 from builders.convert.conversion import ConversionError, Export, Outcome, Request
 from builders.crawl.onnx_package import zoo_files
-from younger_hf.extract import read_structure
+from younger_hf.extract.reader import load_weightless
 
 
 def export(request: Request) -> Export:
@@ -23,7 +23,7 @@ def export(request: Request) -> Export:
     zoo = zoo_files().get(request.model.id)
     if zoo is None:
         raise ConversionError(Outcome.NOT_FOUND, f"the onnx package has no model {request.model.id}")
-    return Export(with_parameters(read_structure(zoo)), "onnx")
+    return Export(with_parameters(load_weightless(zoo)), "onnx")
 
 
 def with_parameters(model: ModelProto) -> ModelProto:

@@ -6,6 +6,7 @@ The rooms, in the order in which a model passes through them:
     remote, ranges             a file on a web server as bytes, by HTTP range requests
     parse, allow_list          bytes -> ModelProto at protobuf's own speed, reduced to what is structure
     walk, rules, wire          the same field by field: over what is large, and to say where bytes make no sense
+    columns, plain             the same bytes as arrays, where a model is plain, and all that is read off these
     clear                      the values that no skeleton keeps, taken out of a ModelProto
     flatten, order             ModelProto -> FlatModel (flat_model): functions inlined, names resolved, bodies linked
     node_operators             FlatModel -> the operator of each of its nodes
@@ -36,7 +37,7 @@ from younger_hf.extract.errors import InvalidModelError
 from younger_hf.extract.flat_model import FlatModel
 from younger_hf.extract.flatten import flatten
 from younger_hf.extract.operator_graph import annotated_graph, operator_graph
-from younger_hf.extract.reader import load_weightless, read_structure, shown
+from younger_hf.extract.reader import load_plainly, load_weightless, read_structure, shown
 from younger_hf.extract.skeleton import skeleton, skeleton_nodes
 from younger_hf.graph import OperatorGraph
 from younger_hf.work import WORK_LIMIT, Work
@@ -61,7 +62,13 @@ def extract(model_or_path: ModelOrPath, *, work_limit: int = WORK_LIMIT) -> Oper
         WorkLimitError: it takes more steps than `work_limit`.
         YoungerError: there is no such file.
     """
-    return operator_graph(_flat(model_or_path, work_limit))
+    work = Work(work_limit)
+    if isinstance(model_or_path, ModelProto):
+        return operator_graph(flatten(model_or_path, work=work))
+    model = load_plainly(model_or_path, work, work)
+    if isinstance(model, ModelProto):
+        return operator_graph(flatten(model, _file_name(model_or_path), work))
+    return model.graph() or operator_graph(flatten(model.model(), _file_name(model_or_path)))
 
 
 def strip(model_or_path: ModelOrPath, *, work_limit: int = WORK_LIMIT) -> ModelProto:
@@ -114,7 +121,11 @@ def _flat(model_or_path: ModelOrPath, work_limit: int = WORK_LIMIT) -> FlatModel
     work = Work(work_limit)
     if isinstance(model_or_path, ModelProto):
         return flatten(model_or_path, work=work)
-    return flatten(load_weightless(model_or_path, work), Path(shown(model_or_path)).name, work)
+    return flatten(load_weightless(model_or_path, work), _file_name(model_or_path), work)
+
+
+def _file_name(path: str | os.PathLike[str]) -> str:
+    return Path(shown(path)).name
 
 
 class _CallableModule(ModuleType):

@@ -47,25 +47,26 @@ def clear_values(model: ModelProto, name: str = "the model", work: Work | None =
     for value, tensor in flat.tensor.items():
         node = flat.constant_node.get(value)
         if node is None and value not in kept:
-            _clear(tensor)
+            clear_tensor(tensor)
         elif node is not None and id(node) not in kept_nodes:
-            _clear_constant(node, tensor)
+            clear_constant(node, tensor)
     for position in reversed(range(len(model.functions))):
         function = model.functions[position]
         if (normal_domain(function.domain), function.name, function.overload) not in flat.called:
             del model.functions[position]
-    _clear_attributes(model.graph.node)
+    clear_attributes(model.graph.node)
     _clear_sparse(model.graph)
     for function in model.functions:
-        _clear_attributes(function.node)
+        clear_attributes(function.node)
 
 
-def _clear(tensor: TensorProto) -> None:
+def clear_tensor(tensor: TensorProto) -> None:
+    """Leave a tensor its name, element type and shape."""
     for field in _PAYLOAD_FIELDS:
         tensor.ClearField(field)
 
 
-def _clear_constant(node: NodeProto, tensor: TensorProto) -> None:
+def clear_constant(node: NodeProto, tensor: TensorProto) -> None:
     """Leave a Constant its element type and shape, whatever form its value had."""
     bare = TensorProto(data_type=tensor.data_type, dims=tensor.dims)
     del node.attribute[:]
@@ -74,11 +75,11 @@ def _clear_constant(node: NodeProto, tensor: TensorProto) -> None:
 
 def _clear_sparse(graph: GraphProto) -> None:
     for sparse in graph.sparse_initializer:
-        _clear(sparse.values)
-        _clear(sparse.indices)
+        clear_tensor(sparse.values)
+        clear_tensor(sparse.indices)
 
 
-def _clear_attributes(nodes: Iterable[NodeProto]) -> None:
+def clear_attributes(nodes: Iterable[NodeProto]) -> None:
     """Clear the tensor attributes of every node but Constant, in bodies too."""
     for node in nodes:
         for attribute in node.attribute:
@@ -87,15 +88,15 @@ def _clear_attributes(nodes: Iterable[NodeProto]) -> None:
             kind = attribute_type(attribute)
             if kind in ("GRAPH", "GRAPHS"):
                 for graph in [attribute.g] if kind == "GRAPH" else attribute.graphs:
-                    _clear_attributes(graph.node)
+                    clear_attributes(graph.node)
                     _clear_sparse(graph)
             elif node.op_type == "Constant" and node.domain in ("", "ai.onnx"):
                 continue
             elif kind == "TENSOR" and (node.op_type != "ConstantOfShape" or single_element(attribute.t) is None):
-                _clear(attribute.t)
+                clear_tensor(attribute.t)
             elif kind == "TENSORS":
                 for tensor in attribute.tensors:
-                    _clear(tensor)
+                    clear_tensor(tensor)
             elif kind == "SPARSE_TENSOR":
-                _clear(attribute.sparse_tensor.values)
-                _clear(attribute.sparse_tensor.indices)
+                clear_tensor(attribute.sparse_tensor.values)
+                clear_tensor(attribute.sparse_tensor.indices)

@@ -12,10 +12,11 @@ nowhere: their structural use has element type and shape alone.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from math import prod
-from typing import Final
+from typing import Final, NamedTuple
 
 import onnx
 from onnx import TensorProto
@@ -34,6 +35,10 @@ from younger_hf.extract.operators import DEFAULT_DOMAIN
 # What a value reaches, as bits.
 _SHAPES: Final = 1
 _DATA: Final = 2
+_RESULTS: Final = -1
+# What `Reading.sizes` says.
+_MAKES: Final = 1
+_HANDS_ON: Final = 2
 _NO_SLOTS: Final[frozenset[int]] = frozenset()
 _INDEX_SLOT: Final = frozenset({1})
 
@@ -46,6 +51,35 @@ def shape_inputs(op_type: str, opset: int) -> frozenset[int]:
         if since <= opset:
             slots = at
     return frozenset(slots)
+
+
+class Reading(NamedTuple):
+    """How an operator reads its inputs.
+
+    Attributes:
+        slots: those that take shapes, axes, counts or positions.
+        result: what a value reaches that is fed to any other; `_RESULTS` where that is what the results reach.
+        sizes: whether it makes shapes of data, or hands on what its first input holds.
+        is_gather: which axis of a shape is meant is structure, whatever its length is used for.
+    """
+
+    slots: frozenset[int]
+    result: int
+    sizes: int
+    is_gather: bool
+
+
+_AS_DATA: Final = Reading(_NO_SLOTS, _DATA, 0, False)
+
+
+@lru_cache(1 << 12)
+def reading(domain: str, op_type: str, opset: int) -> Reading:
+    """How an operator reads its inputs."""
+    if domain != DEFAULT_DOMAIN:
+        return _AS_DATA
+    result = 0 if op_type in SHAPE_SOURCES else _RESULTS if op_type in SHAPE_ARITHMETIC else _DATA
+    sizes = _MAKES if op_type == "Shape" else _HANDS_ON if op_type in SHAPE_PRESERVING else 0
+    return Reading(shape_inputs(op_type, opset), result, sizes, op_type == "Gather")
 
 
 @dataclass(frozen=True)
@@ -67,53 +101,84 @@ class TensorRoles:
 
 def tensor_roles(flat: FlatModel) -> TensorRoles:
     """Tell the constants that are structure from the parameters."""
-    reaches = bytearray(len(flat.kind) + 1)  # the last is that of EMPTY, which nothing reads
+    nodes, tensors = flat.nodes, flat.tensor
+    given = [value for body in (flat.main, *(body for node in nodes for body in node.bodies)) for value in body.outputs]
+    constants, parameters, structural_uses = read_uses(
+        [reading(node.domain, node.op_type, node.opset) for node in nodes],
+        [node.inputs for node in nodes],
+        [node.outputs for node in nodes],
+        given,
+        len(flat.kind),
+        tensors,
+        lambda value: _is_small(tensors[value]),
+        lambda value: tensors[value].data_type in INTEGERS,
+    )
+    withheld = _withheld(flat, constants, parameters)
+    return TensorRoles(frozenset(constants), withheld, frozenset(parameters), frozenset(structural_uses))
+
+
+def read_uses(
+    readings: Sequence[Reading],
+    inputs: Sequence[Sequence[int]],
+    outputs: Sequence[Sequence[int]],
+    given: Iterable[int],
+    num_values: int,
+    tensors: Container[int],
+    is_small: Callable[[int], bool],
+    is_integer: Callable[[int], bool],
+) -> tuple[set[int], set[int], set[tuple[int, int]]]:
+    """What tensors are used as.
+
+    Args:
+        readings: of each node, in topological order.
+        inputs: the values that are fed to each; EMPTY for none.
+        outputs: the values that each makes; EMPTY for none.
+        given: the values that graphs and bodies give.
+        num_values: values are numbers below it.
+        tensors: the values that are tensors.
+        is_small: whether one of these has at most one axis and 64 elements.
+        is_integer: whether its elements are integers.
+
+    Returns:
+        Constants, parameters and structural uses, as in `TensorRoles`.
+    """
+    reaches = bytearray(num_values + 1)  # the last is that of EMPTY, which nothing reads
     parameters: set[int] = set()
     constants: set[int] = set()
     structural_uses: set[tuple[int, int]] = set()
-    for body in (flat.main, *(body for node in flat.nodes for body in node.bodies)):
-        for value in body.outputs:
-            reaches[value] |= _DATA
-            if value in flat.tensor:
-                parameters.add(value)
-    sizes = _sizes(flat)
-    tensors = flat.tensor
-    for node in reversed(flat.nodes):
-        slots, result = _NO_SLOTS, _DATA
-        if node.domain == DEFAULT_DOMAIN:
-            op_type = node.op_type
-            slots = shape_inputs(op_type, node.opset)
-            if op_type == "Gather" and sizes.intersection(node.inputs[:1]):
-                slots = _INDEX_SLOT  # which axis of a shape is meant is structure, whatever its length is used for
-            if op_type in SHAPE_SOURCES:
-                result = 0
-            elif op_type in SHAPE_ARITHMETIC:
-                result = 0
-                for value in node.outputs:
-                    if value != EMPTY:
-                        result |= reaches[value]
+    for value in given:
+        reaches[value] |= _DATA
+        if value in tensors:
+            parameters.add(value)
+    sizes = _sizes(readings, inputs, outputs)
+    for index in range(len(readings) - 1, -1, -1):
+        slots, result, _, is_gather = readings[index]
+        if is_gather and sizes.intersection(inputs[index][:1]):
+            slots = _INDEX_SLOT
+        if result == _RESULTS:
+            result = 0
+            for value in outputs[index]:
+                if value != EMPTY:
+                    result |= reaches[value]
         if not slots and result == _DATA:  # as most nodes are
-            for value in node.inputs:
+            for value in inputs[index]:
                 reaches[value] |= _DATA
                 if value in tensors:
                     parameters.add(value)
             continue
-        for slot, value in enumerate(node.inputs):
+        for slot, value in enumerate(inputs[index]):
             if value == EMPTY:
                 continue
             use = _SHAPES if slot in slots else result
             reaches[value] |= use
-            tensor = tensors.get(value)
-            if tensor is None:
+            if value not in tensors:
                 continue
-            is_structural = use == _SHAPES or (use & _SHAPES and tensor.data_type in INTEGERS)
-            if is_structural and _is_small(tensor):
+            if (use == _SHAPES or (use & _SHAPES and is_integer(value))) and is_small(value):
                 constants.add(value)
-                structural_uses.add((node.index, slot))
+                structural_uses.add((index, slot))
             else:
                 parameters.add(value)
-    withheld = _withheld(flat, constants, parameters)
-    return TensorRoles(frozenset(constants), withheld, frozenset(parameters), frozenset(structural_uses))
+    return constants, parameters, structural_uses
 
 
 def _withheld(flat: FlatModel, constants: set[int], parameters: set[int]) -> frozenset[int]:
@@ -140,15 +205,13 @@ def _is_small(tensor: TensorProto) -> bool:
     return len(dims) <= 1 and 0 <= prod(dims) <= MAX_ELEMENTS
 
 
-def _sizes(flat: FlatModel) -> set[int]:
+def _sizes(readings: Sequence[Reading], inputs: Sequence[Sequence[int]], outputs: Sequence[Sequence[int]]) -> set[int]:
     """The values that are shapes: what Shape gives, and slices, casts and joins of it."""
-    sizes: set[int] = set()
-    for node in flat.nodes:
-        if node.domain == DEFAULT_DOMAIN and (
-            node.op_type == "Shape" or (node.op_type in SHAPE_PRESERVING and sizes.intersection(node.inputs[:1]))
-        ):
-            sizes.update(value for value in node.outputs if value != EMPTY)
-    return sizes
+    found: set[int] = set()
+    for index, how in enumerate(readings):
+        if how.sizes and (how.sizes == _MAKES or found.intersection(inputs[index][:1])):
+            found.update(value for value in outputs[index] if value != EMPTY)
+    return found
 
 
 def constant_value(flat: FlatModel, value: int, roles: TensorRoles) -> TensorProto | None:

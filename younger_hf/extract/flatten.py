@@ -111,7 +111,7 @@ class _Flattener:
 
     def run(self) -> FlatModel:
         self._refuse_too_large()
-        frame = Frame(_opsets(self.model.opset_import))
+        frame = Frame(opset_versions(self.model.opset_import))
         main = self._graph(self.model.graph, None, frame, "")
         if self.alias:
             self._settle(main)
@@ -333,7 +333,7 @@ class _Flattener:
         for position, formal in enumerate(function.input):
             if formal:
                 names.own[formal] = inputs[position] if position < len(inputs) else EMPTY
-        inner = Frame(_opsets(function.opset_import), bound, frame.metadata_of(proto), frame.name_of(proto))
+        inner = Frame(opset_versions(function.opset_import), bound, frame.metadata_of(proto), frame.name_of(proto))
         nodes = self._nodes(function.node, names, inner)
         for name, value in zip(function.output, outputs, strict=False):
             if value != EMPTY:
@@ -401,5 +401,6 @@ _NO_GRAPH: Final = frozenset(AttributeProto.AttributeType.values()) - {
 }
 
 
-def _opsets(imports: Iterable[OperatorSetIdProto]) -> dict[str, int]:
+def opset_versions(imports: Iterable[OperatorSetIdProto]) -> dict[str, int]:
+    """The version that is imported of each domain, by its normal name."""
     return {normal_domain(entry.domain): entry.version for entry in imports}

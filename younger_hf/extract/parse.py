@@ -50,12 +50,24 @@ def parse_weightless(
         InvalidModelError: the bytes are no ONNX model.
         WorkLimitError: the work is spent.
     """
+    work = Work(WORK_LIMIT) if work is None else work
+    return model_of(normal_form(source, name, release, work), source, name, release, work)
+
+
+def model_of(
+    content: bytes | None, source: ByteSource, name: str, release: Callable[[], None], work: Work
+) -> ModelProto:
+    """The model, from its normal form or else by a walk over every field.
+
+    Raises:
+        InvalidModelError: as `parse_weightless`.
+        WorkLimitError: as `parse_weightless`.
+    """
     end = len(source)
-    spend = partial((Work(WORK_LIMIT) if work is None else work).spend, on=f"reading {name}")
+    model = None if content is None else _reduced(content)
     try:
-        model = _parse_quickly(source, release, spend)
         if model is None:
-            structure = Walk(source, release, spend=spend).message(MODEL, 0, end)
+            structure = Walk(source, release, spend=_spender(work, name)).message(MODEL, 0, end)
             model = ModelProto.FromString(source[:end] if structure is None else bytes(structure))
     except WireError as error:
         raise InvalidModelError(name, error.offset, error.reason) from None
@@ -67,8 +79,19 @@ def parse_weightless(
     return model
 
 
-def _parse_quickly(source: ByteSource, release: Callable[[], None], spend: Callable[[int], None]) -> ModelProto | None:
-    """The model, or None where only a walk over every field can tell what it is."""
+def _spender(work: Work, name: str) -> Callable[[int], None]:
+    return partial(work.spend, on=f"reading {name}")
+
+
+def normal_form(source: ByteSource, name: str, release: Callable[[], None], work: Work) -> bytes | None:
+    """What is kept of a model, as protobuf writes it; None where only a walk over every field can tell what it is.
+
+    The payloads of small tensors are still in it.
+
+    Raises:
+        WorkLimitError: the work is spent.
+    """
+    spend = _spender(work, name)
     try:
         content = _skimmed(source, release, spend)
         if len(content) > _MOST_UNREAD:
@@ -76,14 +99,20 @@ def _parse_quickly(source: ByteSource, release: Callable[[], None], spend: Calla
         spend(len(content) // _BYTES)
         structure = Structure.FromString(content)
         structure.DiscardUnknownFields()
-        kept = structure.SerializeToString()
-        if kept != content and not _is_canonical(content):
-            return None
-        model = ModelProto.FromString(kept)
+        kept: bytes = structure.SerializeToString()
+        return kept if kept == content or _is_canonical(content) else None
     except (WireError, DecodeError):
         return None
-    is_sound = _reduce_graph(model.graph) and all(
-        _reduce_nodes(function.node) and _reduce_attributes(function.attribute_proto) for function in model.functions
+
+
+def _reduced(content: bytes) -> ModelProto | None:
+    """The model of a normal form without the values that are not kept; None where a tensor breaks a rule."""
+    try:
+        model = ModelProto.FromString(content)
+    except DecodeError:
+        return None
+    is_sound = reduce_graph(model.graph) and all(
+        _reduce_nodes(function.node) and reduce_attributes(function.attribute_proto) for function in model.functions
     )
     return model if is_sound else None
 
@@ -104,10 +133,10 @@ def _skimmed(source: ByteSource, release: Callable[[], None], spend: Callable[[i
     return source[:end] if skimmed is None else bytes(skimmed)
 
 
-def _reduce_graph(graph: GraphProto) -> bool:
+def reduce_graph(graph: GraphProto) -> bool:
     """Take away the values that are not kept; False where a tensor breaks a rule."""
     return (
-        all(map(_reduce_tensor, graph.initializer))
+        all(map(reduce_tensor, graph.initializer))
         and all(map(_reduce_sparse, graph.sparse_initializer))
         and _reduce_nodes(graph.node)
     )
@@ -116,23 +145,24 @@ def _reduce_graph(graph: GraphProto) -> bool:
 def _reduce_nodes(nodes: Iterable[NodeProto]) -> bool:
     for node in nodes:
         attributes = node.attribute
-        if attributes and not _reduce_attributes(attributes):
+        if attributes and not reduce_attributes(attributes):
             return False
     return True
 
 
-def _reduce_attributes(attributes: Iterable[AttributeProto]) -> bool:
+def reduce_attributes(attributes: Iterable[AttributeProto]) -> bool:
+    """Take away the values that are not kept; False where a tensor breaks a rule."""
     for attribute in attributes:
         # What is there decides, not what the attribute says of its type.
-        if attribute.HasField("t") and not _reduce_tensor(attribute.t):
+        if attribute.HasField("t") and not reduce_tensor(attribute.t):
             return False
-        if attribute.HasField("g") and not _reduce_graph(attribute.g):
+        if attribute.HasField("g") and not reduce_graph(attribute.g):
             return False
         if attribute.HasField("sparse_tensor") and not _reduce_sparse(attribute.sparse_tensor):
             return False
-        if (tensors := attribute.tensors) and not all(map(_reduce_tensor, tensors)):
+        if (tensors := attribute.tensors) and not all(map(reduce_tensor, tensors)):
             return False
-        if (graphs := attribute.graphs) and not all(map(_reduce_graph, graphs)):
+        if (graphs := attribute.graphs) and not all(map(reduce_graph, graphs)):
             return False
         if (sparse := attribute.sparse_tensors) and not all(map(_reduce_sparse, sparse)):
             return False
@@ -142,12 +172,13 @@ def _reduce_attributes(attributes: Iterable[AttributeProto]) -> bool:
 def _reduce_sparse(sparse: SparseTensorProto) -> bool:
     return (
         _is_shape(sparse.dims[:], math.prod(sparse.dims))
-        and (not sparse.HasField("values") or _reduce_tensor(sparse.values, inline=False))
-        and (not sparse.HasField("indices") or _reduce_tensor(sparse.indices, inline=False))
+        and (not sparse.HasField("values") or reduce_tensor(sparse.values, inline=False))
+        and (not sparse.HasField("indices") or reduce_tensor(sparse.indices, inline=False))
     )
 
 
-def _reduce_tensor(tensor: TensorProto, inline: bool = True) -> bool:
+def reduce_tensor(tensor: TensorProto, inline: bool = True) -> bool:
+    """Take away the values if they are too many, or elsewhere; False where the tensor breaks a rule."""
     dims = tensor.dims[:]
     elements = math.prod(dims)
     if dims and not _is_shape(dims, elements):

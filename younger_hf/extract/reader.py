@@ -12,17 +12,26 @@ from __future__ import annotations
 import mmap
 import os
 import stat
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
-import onnx
+from onnx import ModelProto
 
 from younger_hf.errors import YoungerError
 from younger_hf.extract.clear import clear_values
 from younger_hf.extract.parse import parse_weightless
-from younger_hf.work import Work
+from younger_hf.extract.wire import ByteSource
+from younger_hf.work import WORK_LIMIT, Work
+
+if TYPE_CHECKING:
+    from younger_hf.extract.plain import PlainModel
+
+_Model = TypeVar("_Model")
 
 
-def read_structure(path: str | os.PathLike[str]) -> onnx.ModelProto:
+def read_structure(path: str | os.PathLike[str]) -> ModelProto:
     """Read an ONNX file without its weights.
 
     Args:
@@ -38,12 +47,14 @@ def read_structure(path: str | os.PathLike[str]) -> onnx.ModelProto:
         InvalidModelError: the file is no ONNX model, from the byte on that the error names.
         YoungerError: there is no such file, or it cannot be read; a `RemoteError` for a URL.
     """
-    model = load_weightless(path)
+    model = load_plainly(path, Work(WORK_LIMIT), Work(WORK_LIMIT))
+    if not isinstance(model, ModelProto):
+        return model.structure()
     clear_values(model, shown(path))
     return model
 
 
-def load_weightless(path: str | os.PathLike[str], work: Work | None = None) -> onnx.ModelProto:
+def load_weightless(path: str | os.PathLike[str], work: Work | None = None) -> ModelProto:
     """Read an ONNX file without its weights; inline tensors of at most 64 elements keep their values.
 
     Raises:
@@ -51,12 +62,34 @@ def load_weightless(path: str | os.PathLike[str], work: Work | None = None) -> o
         WorkLimitError: the work, `WORK_LIMIT` steps if it is left out, is spent.
         YoungerError: as `read_structure`.
     """
+    return _parsed(path, partial(parse_weightless, work=work))
+
+
+def load_plainly(path: str | os.PathLike[str], work: Work, wiring: Work) -> PlainModel | ModelProto:
+    """Read an ONNX file without its weights, as a `PlainModel` where it is one.
+
+    Args:
+        path: as in `read_structure`.
+        work: what reading it may take.
+        wiring: what telling its nodes and values apart may take, if it is plain. It may be the same work.
+
+    Raises:
+        InvalidModelError: as `read_structure`.
+        WorkLimitError: either work is spent.
+        YoungerError: as `read_structure`.
+    """
+    from younger_hf.extract.plain import parse_plainly  # numba takes a moment, and not all who read need it
+
+    return _parsed(path, partial(parse_plainly, work=work, wiring=wiring))
+
+
+def _parsed(path: str | os.PathLike[str], parse: Callable[[ByteSource, str, Callable[[], None]], _Model]) -> _Model:
     name = os.fspath(path)
     if _is_url(name):
         from younger_hf.extract.remote import RemoteSource  # who reads local files needs no HTTP client
 
         with RemoteSource(name) as remote:
-            return parse_weightless(remote, shown(name), work=work)
+            return parse(remote, shown(name), _keep)
     try:
         mode = Path(path).stat().st_mode
         if stat.S_ISDIR(mode):
@@ -65,14 +98,18 @@ def load_weightless(path: str | os.PathLike[str], work: Work | None = None) -> o
             raise YoungerError(f"{name} is not a regular file: name a model file")
         with Path(path).open("rb") as file:
             if not os.fstat(file.fileno()).st_size:
-                return parse_weightless(b"", name)  # an empty file cannot be mapped
+                return parse(b"", name, _keep)  # an empty file cannot be mapped
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
                 mapped.madvise(mmap.MADV_RANDOM)
-                return parse_weightless(mapped, name, lambda: mapped.madvise(mmap.MADV_DONTNEED), work)
+                return parse(mapped, name, lambda: mapped.madvise(mmap.MADV_DONTNEED))
     except FileNotFoundError:
         raise YoungerError(f"{name} does not exist: name a model file") from None
     except OSError as error:
         raise YoungerError(f"{name} cannot be read: {error.strerror}") from error
+
+
+def _keep() -> None:
+    """Nothing is mapped that could be let go."""
 
 
 def shown(path: str | os.PathLike[str]) -> str:
