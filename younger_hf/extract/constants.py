@@ -16,7 +16,7 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from math import prod
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 import onnx
 from onnx import TensorProto
@@ -51,6 +51,12 @@ def shape_inputs(op_type: str, opset: int) -> frozenset[int]:
         if since <= opset:
             slots = at
     return frozenset(slots)
+
+
+class ValuesOfNodes(Protocol):
+    """The values that are fed to each node, or that it makes, by its position."""
+
+    def __getitem__(self, node: int, /) -> Sequence[int]: ...
 
 
 class Reading(NamedTuple):
@@ -119,8 +125,8 @@ def tensor_roles(flat: FlatModel) -> TensorRoles:
 
 def read_uses(
     readings: Sequence[Reading],
-    inputs: Sequence[Sequence[int]],
-    outputs: Sequence[Sequence[int]],
+    inputs: ValuesOfNodes,
+    outputs: ValuesOfNodes,
     given: Iterable[int],
     num_values: int,
     tensors: Container[int],
@@ -205,7 +211,7 @@ def _is_small(tensor: TensorProto) -> bool:
     return len(dims) <= 1 and 0 <= prod(dims) <= MAX_ELEMENTS
 
 
-def _sizes(readings: Sequence[Reading], inputs: Sequence[Sequence[int]], outputs: Sequence[Sequence[int]]) -> set[int]:
+def _sizes(readings: Sequence[Reading], inputs: ValuesOfNodes, outputs: ValuesOfNodes) -> set[int]:
     """The values that are shapes: what Shape gives, and slices, casts and joins of it."""
     found: set[int] = set()
     for index, how in enumerate(readings):

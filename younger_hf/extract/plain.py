@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -194,8 +193,8 @@ class PlainModel:
         is_small = ((columns.tensors[:, RANK] <= 1) & (columns.tensors[:, ELEMENTS] <= MAX_ELEMENTS)).tolist()
         constants, parameters, uses = read_uses(
             list(map(readings.__getitem__, columns.kind.tolist())),
-            _lists(columns.inputs, columns.input_ends),
-            _lists(columns.outputs, columns.output_ends),
+            _Lists(columns.inputs, columns.input_ends),
+            _Lists(columns.outputs, columns.output_ends),
             columns.graph_outputs.tolist(),
             len(tensor),
             set(np.flatnonzero(columns.tensor >= 0).tolist()),
@@ -206,10 +205,17 @@ class PlainModel:
         return TensorRoles(frozenset(constants), frozenset(withheld), frozenset(parameters), frozenset(uses))
 
 
-def _lists(values: Ints, ends: Ints) -> list[list[int]]:
-    """The values of each node."""
-    flat = values.tolist()
-    return [flat[start:end] for start, end in pairwise(ends.tolist())]
+class _Lists:
+    """The values of each node, cut out when they are asked for: many lists at once would be much to collect."""
+
+    __slots__ = ("_ends", "_values")
+
+    def __init__(self, values: Ints, ends: Ints) -> None:
+        self._values: list[int] = values.tolist()
+        self._ends: list[int] = ends.tolist()
+
+    def __getitem__(self, node: int, /) -> list[int]:
+        return self._values[self._ends[node] : self._ends[node + 1]]
 
 
 @lru_cache(1 << 14)
