@@ -109,7 +109,8 @@ def test_a_table_of_positions_is_one_whether_or_not_the_length_is_known():
     cut = table.format(
         "N",
         "z = Constant<value = int64[1] {0}>() o = Constant<value = int64[1] {1}>() "
-        "t = Constant<value = int64[1] {2}>() s = Shape(x) n = Slice(s, o, t) p = Slice(pt, z, n, o) a = Add(x, p) y = Relu(a)",
+        "t = Constant<value = int64[1] {2}>() s = Shape(x) n = Slice(s, o, t) "
+        "p = Slice(pt, z, n, o) a = Add(x, p) y = Relu(a)",
     )
     assert normal_fingerprint(parse(cut)) == normal_fingerprint(parse(table.format(9, "a = Add(x, pt) y = Relu(a)")))
 

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from execution import assert_same, example_feeds, parse, run, run_network
 
@@ -5,7 +7,7 @@ from younger_hf.identity import fingerprint
 from younger_hf.recognise import normalize
 from younger_hf.recognise.fixpoint import rewrite
 from younger_hf.recognise.normal import graph_of, normal_network, raised_network
-from younger_hf.recognise.rules.table import RULES
+from younger_hf.recognise.rules.table import RULES, describe
 
 from .proofs import MORE, PROOFS
 
@@ -13,6 +15,10 @@ from .proofs import MORE, PROOFS
 def test_every_rule_has_a_proof_and_a_line_that_explains_it():
     assert {rule.name for rule in RULES} == PROOFS.keys()
     assert all(rule.meaning.endswith(".") for rule in RULES)
+
+
+def test_the_documents_list_every_rule_as_it_is():
+    assert describe() in (Path(__file__).parents[3] / "docs/recognise.md").read_text()
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
