@@ -7,6 +7,7 @@ The rooms, in the order in which a model passes through them:
     parse, allow_list          bytes -> ModelProto at protobuf's own speed, reduced to what is structure
     walk, rules, wire          the same field by field: over what is large, and to say where bytes make no sense
     columns, plain             the same bytes as arrays, where a model is plain, and all that is read off these
+    compiled_wire              the wire format once more, for the compiled code of `columns`
     clear                      the values that no skeleton keeps, taken out of a ModelProto
     flatten, order             ModelProto -> FlatModel (flat_model): functions inlined, names resolved, bodies linked
     node_operators             FlatModel -> the operator of each of its nodes

@@ -15,15 +15,11 @@ from typing import Final, NamedTuple
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
+from younger_hf.extract.compiled_wire import Bytes, Ints, field, find, hash_table, says, value_name
 from younger_hf.extract.rules import MAX_ELEMENTS, MAX_RANK
 from younger_hf.extract.walk import MAX_VALUES
 from younger_hf.graph import MAX_SLOT
-
-Bytes = NDArray[np.uint8]
-Ints = NDArray[np.int64]
-Field = tuple[int, int, int, int]
 
 # Tags, field number << 3 | wire type, and field numbers, as onnx.proto has them.
 _GRAPH: Final = 7 << 3 | 2
@@ -44,8 +40,6 @@ _VALUE, _VALUE_INT, _VALUE_FLOAT, _VALUE_INTS, _VALUE_FLOATS = (
 
 FLOAT, INT64 = 1, 7  # element types
 
-_FNV_OFFSET: Final = np.uint64(0xCBF29CE484222325)
-_FNV_PRIME: Final = np.uint64(0x100000001B3)
 _UNSURE: Final = 8  # bytes: a tensor without name or type is counted by `reduce_tensor` with a few more
 _PROBES: Final = 8  # per name: more than a table half full takes, on the average of a model
 
@@ -107,77 +101,9 @@ class Columns(NamedTuple):
 
 
 @njit(cache=True)
-def _varint(content: Bytes, at: int, end: int) -> tuple[int, int]:
-    """The number at a byte, and where it ends; -1 there if it is none."""
-    value = np.uint64(0)
-    for shift in range(0, 70, 7):
-        if at >= end:
-            break
-        byte = content[at]
-        at += 1
-        value |= np.uint64(byte & 0x7F) << np.uint64(shift)
-        if byte < 0x80:
-            return np.int64(value), at
-    return np.int64(0), -1
-
-
-@njit(cache=True, inline="always")
-def _field(content: Bytes, at: int, end: int) -> Field:
-    """The field at a byte: tag, number (or how long it is), where its value begins, where it ends; -1 if it is none."""
-    number, start, after = np.int64(0), np.int64(-1), np.int64(-1)
-    tag = np.int64(0)
-    if at < end:
-        tag, start = np.int64(content[at]), at + 1
-        if tag >= 0x80:
-            tag, start = _varint(content, at, end)
-    wire_type = tag & 7
-    if start < 0:
-        pass
-    elif wire_type == 0 or wire_type == 2:
-        if start < end and content[start] < 0x80:
-            number, after = np.int64(content[start]), start + 1
-        else:
-            number, after = _varint(content, start, end)
-        if wire_type == 2 and after >= 0:
-            start = after
-            after = start + number if 0 <= number <= end - start else -1
-    elif wire_type == 5:
-        after = start + 4
-    elif wire_type == 1:
-        after = start + 8
-    if after > end:
-        after = -1
-    return tag, number, start, after
-
-
-@njit(cache=True)
-def _name(content: Bytes, start: int, end: int) -> tuple[int, int]:
-    """The name of a ValueInfoProto; -1 at its end if there is none."""
-    while start < end:
-        tag, _, value, after = _field(content, start, end)
-        if after < 0:
-            break
-        if tag == _NAME:
-            return value, after
-        start = after
-    return 0, -1
-
-
-@njit(cache=True)
-def _says(content: Bytes, start: int, end: int, text: Bytes) -> bool:
-    """Whether a range holds this text."""
-    if end - start != text.shape[0]:
-        return False
-    for at in range(text.shape[0]):  # noqa: SIM110 - compiled: a loop is the fast form
-        if content[start + at] != text[at]:
-            return False
-    return True
-
-
-@njit(cache=True)
 def _is_constant(content: Bytes, op_type: int, op_type_end: int, domain: int, domain_end: int) -> bool:
-    return _says(content, op_type, op_type_end, _CONSTANT) and (
-        domain_end == domain or _says(content, domain, domain_end, _ONNX)
+    return says(content, op_type, op_type_end, _CONSTANT) and (
+        domain_end == domain or says(content, domain, domain_end, _ONNX)
     )
 
 
@@ -188,7 +114,7 @@ def count(content: Bytes) -> Counts:
     tag_at = start = end = np.int64(0)
     at = np.int64(0)
     while at < content.shape[0]:
-        tag, _, value, after = _field(content, at, content.shape[0])
+        tag, _, value, after = field(content, at, content.shape[0])
         if after < 0 or (tag == _GRAPH and end):
             return Counts(0, 0, 0, np.zeros(7, np.int64))
         if tag == _GRAPH:
@@ -196,13 +122,13 @@ def count(content: Bytes) -> Counts:
         at = after
     at = start
     while at < end:
-        tag, _, inner, after = _field(content, at, end)
+        tag, _, inner, after = field(content, at, end)
         if after < 0 or tag == _SPARSE:
             return Counts(0, 0, 0, np.zeros(7, np.int64))
         if tag == _NODE:
             sizes[0] += 1
             while inner < after:
-                tag, _, _, next_inner = _field(content, inner, after)
+                tag, _, _, next_inner = field(content, inner, after)
                 if next_inner < 0:
                     return Counts(0, 0, 0, np.zeros(7, np.int64))
                 sizes[1] += tag == _NODE_INPUT
@@ -227,7 +153,7 @@ def _read_tensor(content: Bytes, start: int, end: int, row: Ints) -> tuple[int, 
     name, name_end = np.int64(0), np.int64(0)
     has_none = False
     while start < end:
-        tag, number, value, after = _field(content, start, end)
+        tag, number, value, after = field(content, start, end)
         if after < 0:
             return 0, 0, False
         if tag == _DIMS:
@@ -270,7 +196,7 @@ def _read_attribute(content: Bytes, start: int, end: int, row: Ints) -> bool:
     row[:] = 0
     row[START], row[END], row[ELEMENTS] = -1, -1, 1
     while start < end:
-        tag, number, value, after = _field(content, start, end)
+        tag, number, value, after = field(content, start, end)
         if after < 0:
             return False
         if tag == _NAME:
@@ -292,52 +218,18 @@ def _read_attribute(content: Bytes, start: int, end: int, row: Ints) -> bool:
     if of in (_INT, _INTS, _FLOAT, _FLOATS):
         row[DATA_TYPE] = INT64 if of in (_INT, _INTS) else FLOAT
     is_value = (
-        (of == _TENSOR and kind == 4 and _says(content, name, name_end, _VALUE))
-        or (of == _INT and kind == 2 and _says(content, name, name_end, _VALUE_INT))
-        or (of == _FLOAT and kind == 1 and _says(content, name, name_end, _VALUE_FLOAT))
+        (of == _TENSOR and kind == 4 and says(content, name, name_end, _VALUE))
+        or (of == _INT and kind == 2 and says(content, name, name_end, _VALUE_INT))
+        or (of == _FLOAT and kind == 1 and says(content, name, name_end, _VALUE_FLOAT))
     )
-    if (of == _INTS and kind == 7 and _says(content, name, name_end, _VALUE_INTS)) or (
-        of == _FLOATS and kind == 6 and _says(content, name, name_end, _VALUE_FLOATS)
+    if (of == _INTS and kind == 7 and says(content, name, name_end, _VALUE_INTS)) or (
+        of == _FLOATS and kind == 6 and says(content, name, name_end, _VALUE_FLOATS)
     ):
         is_value = True
         row[RANK], row[ELEMENTS] = 1, values
     if not is_value:
         row[RANK] = -1
     return True
-
-
-@njit(cache=True)
-def _find(content: Bytes, start: int, end: int, table: Ints, spans: Ints) -> tuple[int, int]:
-    """Where a text stands in a hash table, or would stand; and how many places were looked at."""
-    key = _FNV_OFFSET
-    for at in range(start, end):
-        key = (key ^ np.uint64(content[at])) * _FNV_PRIME
-    key ^= key >> np.uint64(32)
-    mask = table.shape[0] - 1
-    place = np.int64(key & np.uint64(mask))
-    probes = 1
-    while table[place] >= 0:
-        first, last = spans[table[place], 0], spans[table[place], 1]
-        if last - first == end - start:
-            same = True
-            for at in range(end - start):
-                if content[first + at] != content[start + at]:
-                    same = False
-                    break
-            if same:
-                break
-        place = (place + 1) & mask
-        probes += 1
-    return place, probes
-
-
-@njit(cache=True)
-def _table(size: int) -> Ints:
-    """An empty hash table, at most half full when so much is in it."""
-    places = 16
-    while places < 2 * size:
-        places *= 2
-    return np.full(places, -1, np.int64)
 
 
 @njit(cache=True)
@@ -357,9 +249,9 @@ def read_columns(content: Bytes, counts: Counts) -> tuple[Columns, bool]:
     slot = np.zeros(most_values, np.int64)
     tensor = np.full(most_values, -1, np.int64)
     names = np.empty((most_values, 2), np.int64)
-    table = _table(most_values)
+    table = hash_table(most_values)
     kinds = np.empty((sizes[0], 2), np.int64)
-    kind_table = _table(sizes[0])
+    kind_table = hash_table(sizes[0])
     tensors = np.empty((sizes[4] + sizes[0], 8), np.int64)
     kind = np.empty(sizes[0], np.int64)
     position = np.empty(sizes[0], np.int64)
@@ -377,7 +269,7 @@ def read_columns(content: Bytes, counts: Counts) -> tuple[Columns, bool]:
     for wanted in (_INITIALIZER, _INPUT):
         at = counts.start
         while at < counts.end and plain:
-            tag, _, start, after = _field(content, at, counts.end)
+            tag, _, start, after = field(content, at, counts.end)
             if after < 0:
                 plain = False
             elif tag == wanted:
@@ -385,8 +277,8 @@ def read_columns(content: Bytes, counts: Counts) -> tuple[Columns, bool]:
                 if is_tensor:
                     start, end, plain = _read_tensor(content, start, after, tensors[num_tensors])
                 else:
-                    start, end = _name(content, start, after)
-                place, probes = _find(content, start, max(start, end), table, names)
+                    start, end = value_name(content, start, after)
+                place, probes = find(content, start, max(start, end), table, names)
                 probes_left -= probes
                 known = table[place]
                 if end <= start or probes_left < 0 or (known >= 0 and (is_tensor or tensor[known] < 0)):
@@ -406,7 +298,7 @@ def read_columns(content: Bytes, counts: Counts) -> tuple[Columns, bool]:
     at = counts.start
     proto = -1
     while at < counts.end and plain:
-        tag, _, start, end = _field(content, at, counts.end)
+        tag, _, start, end = field(content, at, counts.end)
         at = end
         if end < 0:
             plain = False
@@ -421,21 +313,21 @@ def read_columns(content: Bytes, counts: Counts) -> tuple[Columns, bool]:
         row[RANK] = -1
         last = 0
         while start < end and plain:
-            tag, _, value, after = _field(content, start, end)
+            tag, _, value, after = field(content, start, end)
             if after < 0 or tag < last:
                 plain = False
                 break
             last = tag
             if tag > _NODE_NAME and does == end:
                 does = start
-                place, probes = _find(content, does, end, kind_table, kinds)
+                place, probes = find(content, does, end, kind_table, kinds)
                 probes_left -= probes
                 if kind_table[place] >= 0:
                     break
             if tag == _NODE_INPUT:
                 inputs[num_inputs] = -1
                 if after > value:
-                    found, probes = _find(content, value, after, table, names)
+                    found, probes = find(content, value, after, table, names)
                     probes_left -= probes
                     inputs[num_inputs] = table[found]
                     plain = table[found] >= 0
@@ -443,7 +335,7 @@ def read_columns(content: Bytes, counts: Counts) -> tuple[Columns, bool]:
             elif tag == _NODE_OUTPUT:
                 outputs[num_outputs] = -1
                 if after > value:
-                    found, probes = _find(content, value, after, table, names)
+                    found, probes = find(content, value, after, table, names)
                     probes_left -= probes
                     plain = table[found] < 0
                     table[found] = values
@@ -489,12 +381,12 @@ def read_columns(content: Bytes, counts: Counts) -> tuple[Columns, bool]:
 
     at = counts.start
     while at < counts.end and plain:
-        tag, _, start, after = _field(content, at, counts.end)
+        tag, _, start, after = field(content, at, counts.end)
         if after < 0:
             plain = False
         elif tag == _OUTPUT:
-            start, end = _name(content, start, after)
-            place, probes = _find(content, start, max(start, end), table, names)
+            start, end = value_name(content, start, after)
+            place, probes = find(content, start, max(start, end), table, names)
             probes_left -= probes
             plain = end > start and table[place] >= 0 and probes_left >= 0
             graph_outputs[given] = table[place]

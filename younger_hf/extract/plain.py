@@ -26,10 +26,10 @@ from younger_hf.extract.columns import (
     START,
     VALUES,
     Columns,
-    Ints,
     count,
     read_columns,
 )
+from younger_hf.extract.compiled_wire import Ints
 from younger_hf.extract.constants import TensorRoles, read_uses, reading
 from younger_hf.extract.flat_model import Opsets
 from younger_hf.extract.flatten import opset_versions
