@@ -1,8 +1,8 @@
 """From a release to a graph neural network's first forward pass.
 
-    cd demo && python ../examples/first_steps.py
+    python examples/first_steps.py
 
-Run it where a release lies in the directory `younger`; `make demo` builds one and does so.
+Run it where a release lies in the directory `younger`, as in a clone; `make demo` does so.
 """
 
 from pathlib import Path

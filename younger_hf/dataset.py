@@ -38,6 +38,7 @@ def load(
     revision: str | None = None,
     streaming: bool = False,
     split_scheme: str = "family",
+    name: Names = None,
     hub: Names = None,
     task: Names = None,
     family: Names = None,
@@ -79,6 +80,7 @@ def load(
         split_scheme: "family", where no model family or backbone is in two splits; "stratified", where every family of
             validation and test is in train too (column `stratified_split`), which is for learning families; or
             "paper", the scheme of the paper (column `paper_split`), whose splits share families by chance.
+        name: the id of the model at its source: "resnet18", …
         hub: where the model comes from (column `source`): "torchvision", "huggingface", …
         task: the task of the model: "image-classification", …
         family: the architecture family, in any source's spelling: "resnet", "MobileNet_V2", …
@@ -105,6 +107,7 @@ def load(
     release = open_release(source, revision)
     release.splits(config)
     names = {
+        "name": name,
         "hub": hub,
         "task": task,
         "family": family,

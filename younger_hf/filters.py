@@ -28,6 +28,7 @@ Names = str | Collection[str] | None
 """The names of which a row has to have one; None for any row."""
 
 COLUMNS: Final = {
+    "name": "name",
     "hub": "source",
     "task": "task",
     "family": "family",

@@ -23,6 +23,7 @@ FILTERS: dict[str, tuple[dict[str, Any], Callable[[Row, set[str]], bool]]] = {
         {"task": ["image-classification", "image-segmentation"]},
         lambda row, _: row["task"] is not None,
     ),
+    "name": ({"name": "light_squeezenet"}, lambda row, _: row["name"] == "light_squeezenet"),
     "hub": ({"hub": "torchvision"}, lambda row, _: row["source"] == "torchvision"),
     "family": ({"family": ("vgg", "resnet")}, lambda row, _: row["family"] in ("vgg", "resnet")),
     "origin": ({"origin": {"contributed", "registry"}}, lambda row, _: row["origin"] in ("contributed", "registry")),
