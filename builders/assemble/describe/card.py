@@ -293,6 +293,7 @@ def _tables(graphs: Sequence[Merged]) -> list[dict[str, Any]]:
         _table("source", "models", Counter(model.source for model in models), 30),
         _table("origin", "models", Counter(model.origin for model in models), 10),
         _table("exporter", "models", exporters, 30),
+        _table("opset", "skeletons", Counter(str(one.facts.opset) for row in graphs for one in row.members), 20),
         _table("licence of the model", "models", Counter(model.license or "not stated" for model in models), 30),
         _table("task", "models", Counter(model.task or "not stated" for model in models), 40),
         _table("family", "models", Counter(model_family(model) or "not known" for model in models), 40),
