@@ -37,7 +37,7 @@ def test_it_was_audited():
 
 def test_its_statistics_are_of_real_models_from_several_sources():
     statistics = count_release(SHIPPED)
-    assert len(statistics.catalogues["source"]) >= 5
+    assert len(statistics.catalogues["sources"]) >= 5
     assert len(statistics.families) >= 50
 
 
