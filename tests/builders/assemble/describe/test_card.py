@@ -165,8 +165,8 @@ def test_the_card_has_what_a_card_must_say(release: tuple[Path, ReleaseReport]) 
     tokens = MARKDOWN.parse(body(release[0]))
     heads = [tokens[i + 1].content for i, token in enumerate(tokens) if token.type == "heading_open"]
     assert heads == [
-        *("Younger", "Load it", "Columns", "Subgraphs", "Previews", "Splits", "How it was built", "Audit"),
-        *("Statistics", "Privacy", "Ask for removal", "Licence", "Citation"),
+        *("Younger", "Load it", "Columns", "Costs", "Subgraphs", "Blocks", "Previews", "Splits", "How it was built"),
+        *("Audit", "Statistics", "Privacy", "Ask for removal", "Licence", "Citation"),
     ]
     assert {token.info for token in tokens if token.type == "fence"} == {"python", "bibtex"}
     columns = set(re.findall(r"`(\w+)`", body(release[0]).split("| column | meaning |")[1].split("\n\n")[0]))
