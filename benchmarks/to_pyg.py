@@ -117,7 +117,7 @@ def row(name: str, graph: OperatorGraph, vocabulary: Vocabulary) -> dict[str, An
     }
     counts = graph.operator_counts()
     return {
-        **dict.fromkeys(features("graphs"), name),
+        **{column: name if kind == datasets.Value("string") else None for column, kind in features("graphs").items()},
         "exact": True,
         "opset": graph.metadata.opset,
         "num_nodes": graph.num_nodes,
