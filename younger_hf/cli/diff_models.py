@@ -30,7 +30,7 @@ def diff_models(
     b: Annotated[Path, typer.Argument(metavar="B", help="Another.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Compare two ONNX files: which operators are common, replaced, removed and added.
+    """Compare two ONNX files, operator by operator.
 
     Exporters' habits do not show: two exports of one network have all in common.
     """
