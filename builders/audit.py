@@ -19,7 +19,7 @@ from onnx import load_model_from_string
 from tqdm import tqdm
 
 from builders.convert import Outcome
-from builders.crawl import SOURCES, list_pages
+from builders.crawl import SOURCES, list_models
 from builders.executor.ordered_map import ordered_map
 from builders.ledger import Entry, Ledger
 from builders.model_ref import ModelRef
@@ -32,6 +32,7 @@ from younger_hf.identity import fingerprint, skeleton_fingerprint
 from younger_hf.interop.onnx import example_inputs, to_onnx
 from younger_hf.release import Release
 from younger_hf.text import plain, table
+from younger_hf.whole_files import write_whole
 
 PAPER_HOURS: Final = 8_000
 """Hours of a processor that the paper's conversions took (section 3)."""
@@ -150,7 +151,7 @@ def write_into_card(release: Path, found: Audit) -> None:
     """Put what was found in the place that the card keeps for it; what stood there goes.
 
     Raises:
-        YoungerError: the card has no such place, or cannot be written.
+        YoungerError: the card has no such place, or cannot be read or written; it is whole all the same.
     """
     card = release / "README.md"
     rows = "\n".join(f"| {what} | {answer} |" for what, answer in found.lines())
@@ -164,12 +165,12 @@ What this release promises, tried on the release itself by `younger-hf audit`; w
 """
     try:
         before, heading, rest = card.read_text(encoding="utf-8").partition(_HEADING)
-        if not heading:
-            raise YoungerError(f"{card} has no place for an audit: it was made by an earlier younger-hf")
-        _, following, after = rest.partition(_NEXT)
-        card.write_text("".join((before, heading, section, following, after)), encoding="utf-8")
     except OSError as error:
-        raise YoungerError(f"cannot write {card}: {error.strerror}") from error
+        raise YoungerError(f"{card} cannot be read ({error.strerror})") from error
+    if not heading:
+        raise YoungerError(f"{card} has no place for an audit: it was made by an earlier younger-hf")
+    _, following, after = rest.partition(_NEXT)
+    write_whole(card, "".join((before, heading, section, following, after)).encode())
 
 
 def _read_all(release: Release, jobs: int) -> tuple[Counter[str], list[str], list[str]]:
@@ -225,7 +226,7 @@ def _convert_again(names: Sequence[tuple[str, ...]], jobs: int) -> dict[tuple[st
     with TemporaryDirectory(prefix="younger-audit-") as directory, Ledger(directory) as ledger:
         for source in sorted({name[0] for name in names}):
             ids = sorted({name[1] for name in names if name[0] == source})
-            listed = (model for page in list_pages(f"{source}:{','.join(ids)}", "", _has_none) for model in page.models)
+            listed = list_models(f"{source}:{','.join(ids)}")
             ledger.record(model for model in listed if _name(model) in found)
         collect(ledger, jobs=jobs)
         for model, outcome, message in ledger.failures():
@@ -234,10 +235,6 @@ def _convert_again(names: Sequence[tuple[str, ...]], jobs: int) -> dict[tuple[st
             key = skeleton_fingerprint(load_model_from_string(architecture.skeleton))
             found |= {_name(model): (key, "another skeleton") for model in architecture.models if _name(model) in found}
     return found
-
-
-def _has_none(*_: Any) -> bool:
-    return False
 
 
 def _is_installed(entry: Entry) -> bool:

@@ -243,8 +243,7 @@ def _decode(file: pa.PythonFile, sink: BinaryIO, columns: list[str] | None, most
                 if rows > most_rows:
                     raise ValueError(f"it has more than {most_rows:,} rows")
                 writer.write_batch(batch)
-        if rows != parquet.metadata.num_rows:
-            raise ValueError(f"it says that it has {parquet.metadata.num_rows:,} rows, and has {rows:,}")
+        _check_rows(parquet, rows)
 
 
 def _check(file: pa.PythonFile, most_bytes: int) -> None:
@@ -261,8 +260,12 @@ def _check(file: pa.PythonFile, most_bytes: int) -> None:
             if found != (said := parquet.metadata.row_group(group).num_rows):
                 raise ValueError(f"row group {group} has {found:,} rows, and its footer says {said:,}")
             rows += found
-        if rows != parquet.metadata.num_rows:
-            raise ValueError(f"it says that it has {parquet.metadata.num_rows:,} rows, and has {rows:,}")
+        _check_rows(parquet, rows)
+
+
+def _check_rows(parquet: pq.ParquetFile, found: int) -> None:
+    if found != parquet.metadata.num_rows:
+        raise ValueError(f"it says that it has {parquet.metadata.num_rows:,} rows, and has {found:,}")
 
 
 def _first_line(error: BaseException) -> str:

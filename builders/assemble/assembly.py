@@ -86,10 +86,10 @@ def assemble(
         directory = scratch / "release"
         measured = _measure_all(ledger, spool, jobs, removals)
         types = merge(measured)
-        joined = normal_form_pairs(graph for row in types for graph in row.parts)
+        unplaced = [graph for row in types for graph in row.parts]
+        joined = normal_form_pairs(unplaced)
         together = [*near_duplicates, *joined]
-        alike = [part for row in types for part in row.parts]
-        similar = similar_pairs([row.key for row in alike], [row.representative.facts.sketch for row in alike])
+        similar = similar_pairs([row.key for row in unplaced], [row.representative.facts.sketch for row in unplaced])
         placement = place_rows(types, seed, before.splits, before.stratified, together, similar)
         graphs = [row.merged for row in placement.graphs]
         if previous is not None and not allow_removals:

@@ -36,7 +36,7 @@ from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 from builders.crawl.files import check_size
 from builders.crawl.hub_client import HubClient, HubRefusedError
 from builders.crawl.hub_repository import EXPAND, LIBRARIES, ModelRepository, parse
-from builders.crawl.source import MOST_EMPTY_PAGES, Page, Query, Source
+from builders.crawl.source import Page, Query, Source, until_empty
 from builders.model_ref import ModelRef
 from younger_hf.errors import UsageError, YoungerError
 from younger_hf.unreachable import UNREACHABLE
@@ -137,7 +137,7 @@ def crawl(query: Query, listings: list[Listing]) -> Iterator[Page]:
     with HubClient() as hub, _pool() as pool:
         for i in range(first, len(listings)):
             following = _cursor(names[i + 1]) if i + 1 < len(names) else ""
-            for entries, cursor in _pages(hub, listings[i], after if i == first else ""):
+            for entries, cursor in until_empty(_pages(hub, listings[i], after if i == first else ""), "the Hub's"):
                 today = datetime.now(timezone.utc).date().isoformat()
                 repositories = [
                     repository
@@ -200,14 +200,11 @@ def _pages(hub: HubClient, listing: Listing, cursor: str) -> Iterator[tuple[list
             raise UsageError(f"the Hub has no model {listing.name}, or not for this user") from error
         return
     parameters = {**listing.filters, "expand": EXPAND, "limit": str(PAGE_SIZE), "sort": "downloads"}
-    seen, empty = {cursor}, 0
+    seen = {cursor}
     while True:
         page = hub.models({**parameters, "cursor": cursor} if cursor else parameters)
         if page.cursor in seen - {""}:
             raise YoungerError("the Hub's listing of models does not end: a page leads back to one before it")
-        empty = 0 if page.entries else empty + 1
-        if empty > MOST_EMPTY_PAGES:
-            raise YoungerError(f"the Hub's listing of models does not end: {empty} pages in a row are empty")
         yield page.entries, page.cursor
         cursor = page.cursor
         if not cursor:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from builders.crawl.files import check_size
-from builders.crawl.source import MOST_EMPTY_PAGES, Page, Query, Source
+from builders.crawl.source import Page, Query, Source, until_empty
 from builders.model_ref import ModelRef
 from younger_hf.errors import MissingExtraError, UsageError, YoungerError
 
@@ -65,7 +65,7 @@ def pages(query: Query) -> Iterator[Page]:
                 raise UsageError(str(error)) from error
             yield Page(tuple(_convertible(client, named, query.source, framework)))
         else:
-            for listed, cursor in _listing(client, filters, query.cursor):
+            for listed, cursor in until_empty(_listing(client, filters, query.cursor), "Kaggle's"):
                 yield Page(tuple(_convertible(client, listed, query.source, framework)), cursor)
 
 
@@ -132,16 +132,13 @@ def _listing(client: ModelApiClient, filters: Mapping[str, str], cursor: str) ->
     """(models, token of the page after) for each page of the listing from `cursor` on."""
     from builders.crawl import kaggle_client
 
-    cursors, listed, empty = {cursor}, set[str](), 0
+    cursors, listed = {cursor}, set[str]()
     while True:
         page = kaggle_client.list_page(client, cursor, filters.get("owner"), filters.get("search"))
         cursor = page.next_page_token
         refs = {model.ref for model in page.models}
         if cursor in cursors - {""} or (cursor and refs and refs <= listed):
             raise YoungerError("Kaggle's listing of models does not end: it gives the same page again")
-        empty = 0 if refs else empty + 1
-        if empty > MOST_EMPTY_PAGES:
-            raise YoungerError(f"Kaggle's listing of models does not end: {empty} pages in a row are empty")
         yield page.models, cursor
         if not cursor:
             return

@@ -5,16 +5,19 @@ A hub yields pages of models as its listing goes on; `registry` makes a source o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from builders.crawl.files import Files
 from builders.model_ref import ModelRef
 from younger_hf.choices import check_choice
+from younger_hf.errors import YoungerError
 
-MOST_EMPTY_PAGES: Final = 10
+Listed = TypeVar("Listed")
+
+_MOST_EMPTY_PAGES: Final = 10
 """Pages of a hub's listing that may be empty one after the other: filters leave nothing of a page, not of so many."""
 
 
@@ -73,6 +76,20 @@ class Source:
     files: Files | None = None
     converter: str = ""
     is_registry: bool = False
+
+
+def until_empty(pages: Iterable[tuple[Sequence[Listed], str]], whose: str) -> Iterator[tuple[Sequence[Listed], str]]:
+    """The pages of a hub's listing, each with the cursor behind it, as long as they are not empty one after the other.
+
+    Raises:
+        YoungerError: more than 10 in a row are; the message names whose listing it is.
+    """
+    empty = 0
+    for listed, cursor in pages:
+        empty = 0 if listed else empty + 1
+        if empty > _MOST_EMPTY_PAGES:
+            raise YoungerError(f"{whose} listing of models does not end: {empty} pages in a row are empty")
+        yield listed, cursor
 
 
 def registry(models: Callable[[], Iterable[ModelRef]], *, converter: str = "") -> Source:

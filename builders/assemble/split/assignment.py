@@ -33,20 +33,23 @@ def join_families(rows: Iterable[Collection[str]]) -> dict[str, str]:
         For each family the name of its group, which is the smallest family in it.
     """
     parent: dict[str, str] = {}
-
-    def find(family: str) -> str:
-        while parent.setdefault(family, family) != family:
-            parent[family] = parent[parent[family]]
-            family = parent[family]
-        return family
-
     for families in rows:
-        roots = [find(family) for family in families]
+        for family in families:
+            parent.setdefault(family, family)
+        roots = [find_root(parent, family) for family in families]
         for root in roots:
             # The smallest root becomes the parent, so that a root is the smallest of its group.
-            first, second = sorted((find(roots[0]), find(root)))
+            first, second = sorted((find_root(parent, roots[0]), find_root(parent, root)))
             parent[second] = first
-    return {family: find(family) for family in parent}
+    return {family: find_root(parent, family) for family in parent}
+
+
+def find_root(parent: dict[str, str], name: str) -> str:
+    """The root of a name's group in a forest, whose paths become shorter on the way (Tarjan, JACM 22, 1975)."""
+    while parent[name] != name:
+        parent[name] = parent[parent[name]]
+        name = parent[name]
+    return name
 
 
 def assign_groups(

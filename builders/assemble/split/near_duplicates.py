@@ -13,6 +13,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from builders.assemble.split.assignment import find_root
+
 SIMILAR: Final = 0.85
 """The similarity from which two rows are near-duplicates.
 
@@ -71,20 +73,13 @@ def join_pairs(groups: Sequence[str], sizes: Sequence[int], pairs: Sequence[tupl
         LARGEST_SHARE of all.
     """
     parent = {group: group for group in groups}
-
-    def find(group: str) -> str:
-        while parent[group] != group:
-            parent[group] = parent[parent[group]]
-            group = parent[group]
-        return group
-
     held: Counter[str] = Counter()
     for group, size in zip(groups, sizes, strict=True):
         held[group] += size
     most = max(_ALWAYS, int(LARGEST_SHARE * sum(sizes)))
     joined = []
     for one, other in pairs:
-        left, right = find(groups[one]), find(groups[other])
+        left, right = find_root(parent, groups[one]), find_root(parent, groups[other])
         fits = left == right or held[left] + held[right] <= most
         if fits and left != right:
             parent[right] = left
