@@ -1,6 +1,6 @@
 """Do sketches find the same network among others, against a bag of operators?
 
-    python benchmarks/retrieval.py
+    python benchmarks/retrieval.py [NETWORK ...]
 
 One export of each network of twin_models.py is the index, every other export of it a query: its own network should come
 first. Sketches are of normal forms; the bag of operators counts operators without attributes, of the normal form and of
@@ -9,6 +9,7 @@ the export as it is, by the cosine. With one right answer a query, mean average 
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
 from pathlib import Path
 
@@ -49,7 +50,9 @@ def _bag(graph: OperatorGraph, operators: list[str]) -> NDArray[np.float64]:
 
 
 def main() -> None:
-    found = {name: paths for name, paths in skeletons().items() if len(paths) > 1}
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("networks", nargs="*", help="which; all if left out")
+    found = {name: paths for name, paths in skeletons(parser.parse_args().networks).items() if len(paths) > 1}
     ways: dict[str, tuple[Callable[[Path], OperatorGraph], Callable[..., NDArray[np.int64]]]] = {
         "sketch of the normal form": (normal_graph, ranks_by_sketch),
         "bag of the normal form's operators": (normal_graph, ranks_by_bag),

@@ -1,6 +1,6 @@
 """How many exports of one network by other means have one normal form, against one fingerprint and one optimized model?
 
-    python benchmarks/twins.py
+    python benchmarks/twins.py [NETWORK ...]
 
 Networks of torchvision, timm, transformers and Keras, each exported by TorchScript and dynamo at several opsets, by
 optimum and by tf2onnx where these have them (twin_models.py). A pair is two exports of one network. Beside the normal
