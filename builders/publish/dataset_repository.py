@@ -148,12 +148,14 @@ def refusals(repo_id: str) -> Iterator[None]:
         raise UsageError(f"{repo_id} is no name of a repository ({first_line(error)})") from error
     except RecursionError as error:
         raise YoungerError(_NONSENSE.format(repo_id=repo_id, reason="it is nested too deeply")) from error
-    except (*UNREACHABLE, RuntimeError) as error:
-        # An upload's own error is wrapped in a RuntimeError that names the file.
-        cause = error.__cause__ if isinstance(error, RuntimeError) else error
-        if not isinstance(cause, UNREACHABLE):
+    except UNREACHABLE as error:
+        raise YoungerError(_sentence(repo_id, error)) from error
+    except RuntimeError as error:
+        # An upload's own error is wrapped in a RuntimeError that names the file: the Hub's answer, the end of the
+        # connection, or what the HTTP client says where a stream cannot be sent a second time.
+        if _is_ours(error):
             raise
-        raise YoungerError(_sentence(repo_id, cause)) from error
+        raise YoungerError(_sentence(repo_id, error.__cause__ or error)) from error
     except (ValueError, TypeError, LookupError, AttributeError, NameError) as error:
         if isinstance(error, ValueError) and "metadata" in str(error).lower():
             raise ReleaseError(f"the Hub does not take the card's YAML ({first_line(error)})") from error
