@@ -35,8 +35,8 @@ demo: install
 
 # Sources that need no network, the composed ones last. Interrupt it at any time; run again, it goes on: younger/ is the
 # ledger of what was converted before.
-SOURCES := onnx-package torchvision timm pytorchcv transformers published-configurations diffusers keras open-clip litgpt \
-    torchaudio monai pretrainedmodels segmentation-models-pytorch
+SOURCES := onnx-package python-packages torchvision timm pytorchcv transformers published-configurations diffusers keras \
+    open-clip litgpt torchaudio monai pretrainedmodels segmentation-models-pytorch
 release: install
 	$(BIN)/younger-hf build --jobs $(JOBS) --work work --output younger --previous younger $(addprefix --source ,$(SOURCES))
 	$(BIN)/younger-hf audit younger --jobs $(JOBS)

@@ -34,7 +34,8 @@ class ModelRef:
         task: the Hub's name of the task, "" if unknown.
         family: the architecture family (a registry's module, a configuration's model type), "" if unknown.
         backbones: what its configuration says that it is built upon, in the same words as `family`.
-        license: the license identifier of the published model, "" if unknown.
+        license: the license identifier of the published model; of an entry of a registry, of the package whose code
+            defines it; "" if unknown.
         tags: the hub's tags.
         downloads: downloads as the hub counts them, or None.
         likes: likes as the hub counts them, or None.

@@ -121,6 +121,7 @@ CONVERTERS: Final = Extensions[Converter](
         "tflite": _tensorflow("tensorflow"),
         # Of a source, whatever library its models are of.
         "onnx-package": _onnx("onnx_package"),
+        "python-packages": _onnx("python_packages"),
         "contribution": _onnx("submitted"),
     },
 )

@@ -58,7 +58,7 @@ def export(request: Request) -> Export:
     if model.origin == "registry":
         from builders.convert import keras_models
 
-        return keras_models.export(keras_models.application(model.id), request.opset)
+        return keras_models.export(keras_models.application(model.id, classifier=not model.component), request.opset)
     text = model.config or (request.files / _CONFIGURATION).read_text(encoding="utf-8", errors="replace")
     configuration = checked(text)
     from builders.convert import keras_models

@@ -15,8 +15,8 @@ import tf2onnx
 from builders.convert.conversion import ConversionError, Export, Outcome
 
 
-def application(name: str) -> keras.Model:
-    """The application of this name, with random weights.
+def application(name: str, *, classifier: bool) -> keras.Model:
+    """The application of this name, with random weights; with its classifier, or as it extracts features.
 
     Raises:
         ConversionError: this Keras has none.
@@ -25,7 +25,7 @@ def application(name: str) -> keras.Model:
     if build is None:
         raise ConversionError(Outcome.NOT_FOUND, f"this Keras has no application {name}")
     keras.utils.set_random_seed(0)
-    return build(weights=None)
+    return build(weights=None, include_top=classifier)
 
 
 def build(configuration: dict[str, Any]) -> keras.Model:

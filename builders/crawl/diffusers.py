@@ -33,7 +33,7 @@ def models() -> Iterator[ModelRef]:
         )
 
 
-SOURCE = registry(models)
+SOURCE = registry(models, license="apache-2.0")
 
 
 def _buildable(package: Path) -> Iterator[str]:

@@ -55,7 +55,7 @@ def models() -> Iterator[ModelRef]:
         )
 
 
-SOURCE = registry(models)
+SOURCE = registry(models, license="apache-2.0")
 
 
 def model_type(name: str) -> str:

@@ -32,7 +32,7 @@ def models() -> Iterator[ModelRef]:
         )
 
 
-SOURCE = registry(models, converter="onnx-package")
+SOURCE = registry(models, converter="onnx-package", license="apache-2.0")
 
 
 def zoo_files() -> dict[str, Path]:

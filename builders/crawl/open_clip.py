@@ -42,4 +42,4 @@ def models() -> Iterator[ModelRef]:
             )
 
 
-SOURCE = registry(models)
+SOURCE = registry(models, license="mit")

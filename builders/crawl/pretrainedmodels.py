@@ -41,7 +41,7 @@ def models() -> Iterator[ModelRef]:
         )
 
 
-SOURCE = registry(models)
+SOURCE = registry(models, license="bsd-3-clause")
 
 
 def _names(module: ast.Module) -> Iterator[str]:

@@ -61,7 +61,7 @@ def models() -> Iterator[ModelRef]:
         )
 
 
-SOURCE = registry(models)
+SOURCE = registry(models, license="mit")
 
 
 def _table(provider: ast.Module) -> dict[str, str]:

@@ -46,7 +46,7 @@ def models() -> Iterator[ModelRef]:
             )
 
 
-SOURCE = registry(models)
+SOURCE = registry(models, license="mit")
 
 
 def _decoders(init: Path) -> Iterator[str]:

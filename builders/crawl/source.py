@@ -6,7 +6,7 @@ A hub yields pages of models as its listing goes on; `registry` makes a source o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -92,15 +92,18 @@ def until_empty(pages: Iterable[tuple[Sequence[Listed], str]], whose: str) -> It
         yield listed, cursor
 
 
-def registry(models: Callable[[], Iterable[ModelRef]], *, converter: str = "") -> Source:
+def registry(models: Callable[[], Iterable[ModelRef]], *, converter: str = "", license: str = "") -> Source:  # noqa: A002
     """A source of all the models that a function gives: one page, or the named ones of it.
+
+    `license` is the package's, in the Hub's words: it is that of the code that defines the architectures, and is given
+    to all of them that have none of their own.
 
     A name is a model's id or `id/component`. The id alone means the whole model, and all components of one that is
     listed by its components only.
     """
 
     def pages(query: Query) -> Iterator[Page]:
-        listed = tuple(models())
+        listed = tuple(model if model.license else replace(model, license=license) for model in models())
         by_name: dict[str, list[ModelRef]] = {}
         whole = {model.id for model in listed if not model.component}
         for model in listed:

@@ -22,6 +22,7 @@ SOURCES: Final = Extensions[Source](
     built_in={
         "onnx": "builders.crawl.onnx_files:SOURCE",
         "onnx-package": "builders.crawl.onnx_package:SOURCE",
+        "python-packages": "builders.crawl.python_packages:SOURCE",
         "torchvision": "builders.crawl.torchvision:SOURCE",
         "timm": "builders.crawl.timm:SOURCE",
         "pytorchcv": "builders.crawl.pytorchcv:SOURCE",

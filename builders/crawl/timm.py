@@ -44,4 +44,4 @@ def models() -> Iterator[ModelRef]:
             )
 
 
-SOURCE = registry(models)
+SOURCE = registry(models, license="apache-2.0")

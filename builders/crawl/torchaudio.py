@@ -50,7 +50,7 @@ def models() -> Iterator[ModelRef]:
         )
 
 
-SOURCE = registry(models)
+SOURCE = registry(models, license="bsd-2-clause")
 
 
 def _buildable(package: Path) -> Iterator[str]:

@@ -46,4 +46,4 @@ def models() -> Iterator[ModelRef]:
         )
 
 
-SOURCE = registry(models)
+SOURCE = registry(models, license="bsd-3-clause")

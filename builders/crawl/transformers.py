@@ -101,7 +101,7 @@ def models() -> Iterator[ModelRef]:
                 )
 
 
-SOURCE = registry(models)
+SOURCE = registry(models, license="apache-2.0")
 
 
 def architectures() -> dict[str, dict[str, str]]:

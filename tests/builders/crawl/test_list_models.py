@@ -22,7 +22,7 @@ def test_the_listing_is_what_torchvision_itself_registers():
 def test_listing_imports_no_framework():
     code = (
         "import sys; from builders.crawl import list_models\n"
-        "for spec in ('torchvision', 'keras', 'onnx-package'): assert list(list_models(spec))\n"
+        "for spec in ('torchvision', 'keras', 'onnx-package', 'python-packages'): assert list(list_models(spec))\n"
         "print(sorted({'torch', 'torchvision', 'keras', 'tensorflow', 'onnx'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -43,7 +43,7 @@ def test_torchvision_models_carry_task_and_family():
 
 
 def test_keras_applications_are_listed_with_their_family():
-    found = {model.id: model for model in list_models("keras")}
+    found = {model.id: model for model in list_models("keras") if not model.component}
     assert found["ResNet50V2"].family == "resnet_v2"
     assert found["MobileNetV2"].family == "mobilenet_v2"
     assert found["MobileNetV2"].origin == "registry"
@@ -131,3 +131,13 @@ def test_a_reference_survives_json():
         evaluations=(Evaluation("image-classification", "imagenet-1k", "validation", "accuracy", 0.8),),
     )
     assert ModelRef.from_json(model.to_json()) == model
+
+
+def test_a_registry_s_models_have_the_licence_of_the_package_that_defines_them():
+    licenses = {model.license for spec in ("timm", "torchvision", "keras") for model in list_models(spec)}
+    assert licenses == {"apache-2.0", "bsd-3-clause"}
+
+
+def test_keras_applications_are_listed_without_their_classifier_too():
+    whole, features = list_models("keras:ResNet50,ResNet50/features")
+    assert (whole.task, features.task) == ("image-classification", "image-feature-extraction")
