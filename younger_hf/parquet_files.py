@@ -5,7 +5,7 @@ In goes the path of a file, or its name on the Hub; out come Arrow tables. A dam
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import shorten
@@ -76,13 +76,13 @@ def read_row_groups(file: Path | str, columns: Sequence[str] | None = None) -> I
             yield table
 
 
-def find_rows(file: Path, key: str, value: str, columns: Sequence[str]) -> Iterator[pa.Table]:
-    """The rows with a value, each as a table; by no way on which Arrow imports pandas, which takes longer.
+def find_rows(file: Path, key: str, values: Collection[str], columns: Sequence[str]) -> Iterator[pa.Table]:
+    """The rows with one of some values, each as a table; by no way on which Arrow imports pandas, which takes longer.
 
     Args:
         file: a path.
-        key: a column of strings; only row groups whose statistics may have the value are read.
-        value: what it has to be.
+        key: a column of strings; only row groups whose statistics may have a value are read.
+        values: one of which it has to be.
         columns: what is wanted of these rows; they are read only where there is one.
 
     Raises:
@@ -90,17 +90,17 @@ def find_rows(file: Path, key: str, value: str, columns: Sequence[str]) -> Itera
     """
     with unreadable(file), _open(file) as parquet:
         for number in range(parquet.num_row_groups):
-            if _may_have(parquet.metadata.row_group(number), key, value):
+            if _may_have(parquet.metadata.row_group(number), key, values):
                 keys = parquet.read_row_group(number, columns=[key]).column(key).to_pylist()
-                if value in keys:
+                if not set(keys).isdisjoint(values):
                     rows = parquet.read_row_group(number, columns=list(columns))
-                    yield from (rows.slice(place, 1) for place, found in enumerate(keys) if found == value)
+                    yield from (rows.slice(place, 1) for place, found in enumerate(keys) if found in values)
 
 
-def _may_have(group: pq.RowGroupMetaData, key: str, value: str) -> bool:
+def _may_have(group: pq.RowGroupMetaData, key: str, values: Collection[str]) -> bool:
     chunks = (group.column(number) for number in range(group.num_columns))
     of_key = next((chunk.statistics for chunk in chunks if chunk.path_in_schema == key), None)
-    return of_key is None or not of_key.has_min_max or of_key.min <= value <= of_key.max
+    return of_key is None or not of_key.has_min_max or any(of_key.min <= value <= of_key.max for value in values)
 
 
 @contextmanager

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Iterable, Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -78,15 +76,9 @@ def _start_quickly() -> None:
     """Leave out what libraries prepare and nothing here needs: together, as long as all the rest takes."""
     # OpenBLAS's threads wait busily for work.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # Only to know whether compiled functions may multiply matrices, numba imports scipy.linalg.
-    if "scipy" not in sys.modules:
-        sys.modules["scipy"] = None  # type: ignore[assignment]
-        try:
-            import_module("numba.np.arraymath")
-        except ModuleNotFoundError:
-            pass  # numba is missing: younger_hf.identity says which extra brings it
-        finally:
-            del sys.modules["scipy"]
+    from younger_hf.compiled import leave_out_scipy
+
+    leave_out_scipy()
 
 
 def _files(models: Iterable[Path]) -> Iterator[Path]:
@@ -103,9 +95,11 @@ def _files(models: Iterable[Path]) -> Iterator[Path]:
 
 
 def _progress(files: list[Path]) -> Iterable[Path]:
+    if len(files) == 1:
+        return files
     from tqdm import tqdm
 
-    return tqdm(files, desc="inspect", unit="file", disable=None if len(files) > 1 else True)
+    return tqdm(files, desc="inspect", unit="file", disable=None)
 
 
 def _open(release: str | None) -> Release | None:
@@ -144,7 +138,7 @@ def _facts(model: Path, release: Release | None, work_limit: int) -> dict[str, A
 def _relatives(model: Path, release: Release) -> dict[str, Any]:
     """The rows that are the same network by another exporter and, if there are none, those that are nearest."""
     from younger_hf.identity import fingerprint
-    from younger_hf.recognise.nearest import SketchIndex, difference_from, same_network
+    from younger_hf.recognise.nearest import SketchIndex, differences_from, same_network
     from younger_hf.recognise.normal import normal_graph
     from younger_hf.recognise.sketch import sketch
 
@@ -156,15 +150,17 @@ def _relatives(model: Path, release: Release) -> dict[str, Any]:
     ]
     if same:
         return {"normal_fingerprint": normal, "same_network": same, "relatives": []}
+    nearest = SketchIndex.of(release).nearest(sketch(graph), _RELATIVES)
+    differences = differences_from(release, [row.fingerprint for row in nearest], graph)
     relatives = [
         {
             "name": row.name,
             "family": row.family,
             "fingerprint": row.fingerprint,
             "similarity": round(row.similarity, 4),
-            "difference": difference_from(release, row.fingerprint, graph),
+            "difference": difference,
         }
-        for row in SketchIndex.of(release).nearest(sketch(graph), _RELATIVES)
+        for row, difference in zip(nearest, differences, strict=True)
     ]
     return {"normal_fingerprint": normal, "same_network": [], "relatives": relatives}
 

@@ -14,8 +14,8 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from younger_hf.compiled import compiled
 from younger_hf.extract.compiled_wire import Bytes, Ints, field, find, hash_table, says, value_name
 from younger_hf.extract.rules import MAX_ELEMENTS, MAX_RANK
 from younger_hf.extract.walk import MAX_VALUES
@@ -100,14 +100,14 @@ class Columns(NamedTuple):
     graph_outputs: Ints
 
 
-@njit(cache=True)
+@compiled
 def _is_constant(content: Bytes, op_type: int, op_type_end: int, domain: int, domain_end: int) -> bool:
     return says(content, op_type, op_type_end, _CONSTANT) and (
         domain_end == domain or says(content, domain, domain_end, _ONNX)
     )
 
 
-@njit(cache=True)
+@compiled
 def count(content: Bytes) -> Counts:
     """Count what is in a model, so that what reading it takes is known before anything is allocated."""
     sizes = np.zeros(7, np.int64)
@@ -145,7 +145,7 @@ def count(content: Bytes) -> Counts:
     return Counts(tag_at, start, end, sizes)
 
 
-@njit(cache=True)
+@compiled
 def _read_tensor(content: Bytes, start: int, end: int, row: Ints) -> tuple[int, int, bool]:
     """Read a TensorProto into a row of `Columns.tensors`; where its name stands, and whether it is plain."""
     row[:] = 0
@@ -184,7 +184,7 @@ def _read_tensor(content: Bytes, start: int, end: int, row: Ints) -> tuple[int, 
     return name, name_end, True
 
 
-@njit(cache=True)
+@compiled
 def _read_attribute(content: Bytes, start: int, end: int, row: Ints) -> bool:
     """Read an attribute; of a Constant's, what tensor it is, into a row of `Columns.tensors`.
 
@@ -232,7 +232,7 @@ def _read_attribute(content: Bytes, start: int, end: int, row: Ints) -> bool:
     return True
 
 
-@njit(cache=True)
+@compiled
 def read_columns(content: Bytes, counts: Counts) -> tuple[Columns, bool]:
     """Read a plain model.
 

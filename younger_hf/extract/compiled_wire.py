@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from younger_hf.compiled import compiled, inlined
 
 Bytes = NDArray[np.uint8]
 Ints = NDArray[np.int64]
@@ -21,7 +22,7 @@ _FNV_OFFSET: Final = np.uint64(0xCBF29CE484222325)
 _FNV_PRIME: Final = np.uint64(0x100000001B3)
 
 
-@njit(cache=True)
+@compiled
 def _varint(content: Bytes, at: int, end: int) -> tuple[int, int]:
     """The number at a byte, and where it ends; -1 there if it is none."""
     value = np.uint64(0)
@@ -36,7 +37,7 @@ def _varint(content: Bytes, at: int, end: int) -> tuple[int, int]:
     return np.int64(0), -1
 
 
-@njit(cache=True, inline="always")
+@inlined
 def field(content: Bytes, at: int, end: int) -> Field:
     """The field at a byte: tag, number (or how long it is), where its value begins, where it ends; -1 if it is none."""
     number, start, after = np.int64(0), np.int64(-1), np.int64(-1)
@@ -65,7 +66,7 @@ def field(content: Bytes, at: int, end: int) -> Field:
     return tag, number, start, after
 
 
-@njit(cache=True)
+@compiled
 def value_name(content: Bytes, start: int, end: int) -> tuple[int, int]:
     """The name of a ValueInfoProto; -1 at its end if there is none."""
     while start < end:
@@ -78,7 +79,7 @@ def value_name(content: Bytes, start: int, end: int) -> tuple[int, int]:
     return 0, -1
 
 
-@njit(cache=True)
+@compiled
 def says(content: Bytes, start: int, end: int, text: Bytes) -> bool:
     """Whether a range holds this text."""
     if end - start != text.shape[0]:
@@ -89,7 +90,7 @@ def says(content: Bytes, start: int, end: int, text: Bytes) -> bool:
     return True
 
 
-@njit(cache=True)
+@compiled
 def find(content: Bytes, start: int, end: int, table: Ints, spans: Ints) -> tuple[int, int]:
     """Where a text stands in a hash table, or would stand; and how many places were looked at."""
     key = _FNV_OFFSET
@@ -114,7 +115,7 @@ def find(content: Bytes, start: int, end: int, table: Ints, spans: Ints) -> tupl
     return place, probes
 
 
-@njit(cache=True)
+@compiled
 def hash_table(size: int) -> Ints:
     """An empty hash table, at most half full when so much is in it."""
     places = 16

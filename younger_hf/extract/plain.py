@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 from onnx import ModelProto, NodeProto
 
+from younger_hf.compiled import runs_compiled
 from younger_hf.extract.attribute_values import INTEGERS, constant_tensor
 from younger_hf.extract.clear import clear_attributes, clear_constant, clear_tensor
 from younger_hf.extract.columns import (
@@ -42,6 +43,7 @@ from younger_hf.graph import MAX_NODES, GraphMetadata, Operator, OperatorGraph
 from younger_hf.work import Work
 
 _MAX_PARAMETERS: Final = 2**63 - 1
+_BYTES_PER_STEP: Final = 64  # of a node or a value
 _LONGEST_KNOWN: Final = 1 << 10  # bytes of a kind that is kept
 
 
@@ -67,7 +69,7 @@ def parse_plainly(
 
 
 def plain_model(content: bytes, name: str, work: Work) -> PlainModel | None:
-    """Read a plain model; None if it is not one.
+    """Read a plain model; None if it is not one, or so small that nothing has to be compiled for it.
 
     Args:
         content: a ModelProto as protobuf writes it, with nothing in it that is not structure but payloads of tensors.
@@ -77,6 +79,8 @@ def plain_model(content: bytes, name: str, work: Work) -> PlainModel | None:
     Raises:
         WorkLimitError: the work is spent.
     """
+    if not runs_compiled(len(content) // _BYTES_PER_STEP):  # `flatten` is quicker than this in Python
+        return None
     array = np.frombuffer(content, np.uint8)
     counts = count(array)
     if not counts.tag or counts.sizes[0] > MAX_NODES:

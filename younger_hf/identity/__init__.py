@@ -12,13 +12,6 @@ The rooms, from the inside out:
 
 from __future__ import annotations
 
-from younger_hf.errors import MissingExtraError
-
-try:
-    import numba  # noqa: F401 - so that it is missed here, and by name
-except ModuleNotFoundError as error:
-    raise MissingExtraError(error.name or "numba", "inspect") from error
-
 from younger_hf.identity.canonical import CanonicalForm, canonicalize
 from younger_hf.identity.equality import (
     fingerprint,

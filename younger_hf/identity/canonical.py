@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
+import numpy as np
+
+from younger_hf.compiled import INTERPRETED, runs_compiled, wrapping
 from younger_hf.graph import InvalidGraphError, OperatorGraph
 from younger_hf.identity.batch import Batch
 from younger_hf.identity.colours import Ints
-from younger_hf.identity.search import BY_COLOURS, BY_PARTS, DOUBLY_FED, TIED, order_batch, search_order
+from younger_hf.identity.search import BY_COLOURS, BY_PARTS, DOUBLY_FED, TIED, UNSTABLE, order_batch, search_order
 from younger_hf.work import Work
 
 IDENTITY_VERSION: Final = 2
@@ -83,9 +86,7 @@ def canonical_forms(batch: Batch, budget: int | Work = BUDGET) -> Forms:
     """
     # Without a budget there are colours still.
     for_colours = budget.left if isinstance(budget, Work) else max(budget, BUDGET)
-    orders, arrays, outcomes, visited = order_batch(
-        batch.digests, batch.scope, batch.edge_index, batch.edge_slot, batch.node_ends, batch.edge_ends, for_colours
-    )
+    orders, arrays, outcomes, visited = _order_batch(batch, for_colours)
     forms = Forms(orders, [], [], [])
     nodes, edges = slice(0), slice(0)
     for nodes_end, edges_end, outcome, steps in zip(
@@ -109,6 +110,20 @@ def canonical_forms(batch: Batch, budget: int | Work = BUDGET) -> Forms:
         forms.exact.append(exact)
         forms.num_searched.append(searched)
     return forms
+
+
+def _order_batch(batch: Batch, budget: int) -> tuple[Ints, Ints, Ints, Ints]:
+    """`order_batch`: in Python where that is soon done, and compiled where it is not."""
+    arrays = batch.digests, batch.scope, batch.edge_index, batch.edge_slot, batch.node_ends, batch.edge_ends
+    steps = len(batch.scope) + batch.edge_index.shape[1]
+    if not runs_compiled(steps):
+        few = min(budget, INTERPRETED // len(batch.node_ends))
+        with wrapping():
+            found = order_batch(*arrays, few)
+        if not np.isin(found[2], (TIED, UNSTABLE)).any():
+            return found
+        runs_compiled(INTERPRETED + 1)  # it takes a search, or many rounds
+    return order_batch(*arrays, budget)
 
 
 def _fingerprint(exact: bool, num_nodes: int, array: Ints) -> str:

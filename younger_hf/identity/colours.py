@@ -12,8 +12,9 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from younger_hf.compiled import compiled, inlined
 
 Colours = NDArray[np.uint64]
 Ints = NDArray[np.int64]
@@ -59,7 +60,7 @@ class Wiring(NamedTuple):
     level: Ints
 
 
-@njit(cache=True)
+@compiled
 def wire(edge_index: Ints, edge_slot: Ints, scope: Ints) -> tuple[Wiring, bool]:
     """Group a graph's edges for the passes.
 
@@ -111,7 +112,7 @@ def wire(edge_index: Ints, edge_slot: Ints, scope: Ints) -> tuple[Wiring, bool]:
     return Wiring(into, producer, output_slot, input_slot, outof, outgoing, consumer, scope.copy(), level), single
 
 
-@njit(cache=True, inline="always")
+@inlined
 def _scramble(value: np.uint64) -> np.uint64:
     """A bijection of 64-bit integers in which every output bit depends on every input bit (SplitMix64's)."""
     value = (value ^ (value >> _SHIFT_30)) * _MULTIPLY_1
@@ -120,13 +121,13 @@ def _scramble(value: np.uint64) -> np.uint64:
     return value  # noqa: RET504 - NumPy's stubs lose the type of the expression
 
 
-@njit(cache=True, inline="always")
+@inlined
 def _mix(colour: np.uint64, value: np.uint64) -> np.uint64:
     """Append a value to what a colour stands for; the order of appending matters."""
     return _scramble((colour + _GOLDEN) ^ _scramble(value + _GOLDEN))
 
 
-@njit(cache=True)
+@compiled
 def count_distinct(colours: Colours) -> int:
     """The number of distinct colours."""
     if colours.shape[0] == 0:
@@ -138,7 +139,7 @@ def count_distinct(colours: Colours) -> int:
     return distinct
 
 
-@njit(cache=True)
+@compiled
 def refine(colours: Colours, wiring: Wiring, most_rounds: int) -> tuple[Colours, int, int]:
     """Repeat rounds until they tell no more nodes apart.
 
@@ -195,7 +196,7 @@ def refine(colours: Colours, wiring: Wiring, most_rounds: int) -> tuple[Colours,
         classes = now
 
 
-@njit(cache=True)
+@compiled
 def single_out(colours: Colours, node: int, mark: int) -> None:
     """Give one node a colour of its own, in place, the same for the same `mark`."""
     colours[node] = _mix(_mix(colours[node], _SINGLED), np.uint64(mark))

@@ -9,13 +9,13 @@ equal branches, or a hundred thousand nodes without an edge, take no search.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from younger_hf.compiled import compiled
 from younger_hf.identity.colours import Colours, Ints, Wiring
 
 
-@njit(cache=True)
+@compiled
 def split(colours: Colours, wiring: Wiring) -> tuple[Ints, NDArray[np.bool_]]:
     """Split what is tied into parts.
 
@@ -63,7 +63,7 @@ def split(colours: Colours, wiring: Wiring) -> tuple[Ints, NDArray[np.bool_]]:
     return part, repeats
 
 
-@njit(cache=True)
+@compiled
 def order_known(colours: Colours, part: Ints, repeats: NDArray[np.bool_], orbits: Ints) -> Ints:
     """Order what is known by colours alone: settled nodes first, then the parts without a repeated colour.
 
@@ -111,7 +111,7 @@ def order_known(colours: Colours, part: Ints, repeats: NDArray[np.bool_], orbits
     return order
 
 
-@njit(cache=True)
+@compiled
 def induce(members: Ints, colours: Colours, wiring: Wiring, place: Ints) -> tuple[Colours, Wiring]:
     """The subgraph of some nodes, ascending: their colours, and the edges and scopes among them.
 
@@ -166,7 +166,7 @@ def induce(members: Ints, colours: Colours, wiring: Wiring, place: Ints) -> tupl
     return colours[members], sub
 
 
-@njit(cache=True)
+@compiled
 def find(parent: Ints, node: int) -> int:
     """The root of a node in a forest, whose paths are made shorter on the way."""
     while parent[node] != node:
@@ -175,7 +175,7 @@ def find(parent: Ints, node: int) -> int:
     return node
 
 
-@njit(cache=True)
+@compiled
 def unite(parent: Ints, a: int, b: int) -> None:
     """Join the trees of two nodes."""
     a, b = find(parent, a), find(parent, b)
@@ -185,7 +185,7 @@ def unite(parent: Ints, a: int, b: int) -> None:
         parent[a] = b
 
 
-@njit(cache=True)
+@compiled
 def unite_all(parent: Ints, a: Ints, b: Ints) -> None:
     """Join the trees of nodes pair by pair."""
     for at in range(a.shape[0]):

@@ -16,9 +16,9 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from younger_hf.compiled import compiled
 from younger_hf.identity.batch import as_compiled
 from younger_hf.identity.colours import Colours, Ints, Wiring, refine, single_out, wire
 from younger_hf.identity.parts import find, induce, order_known, split, unite_all
@@ -35,7 +35,7 @@ _DEEPEST: Final = 100
 """Nodes that are singled out one after the other; a search that needs more is given up like one without budget."""
 
 
-@njit(cache=True)
+@compiled
 def order_batch(
     digests: Ints, scope: Ints, edge_index: Ints, edge_slot: Ints, node_ends: Ints, edge_ends: Ints, budget: int
 ) -> tuple[Ints, Ints, Ints, Ints]:
@@ -98,7 +98,7 @@ def order_batch(
     return orders, arrays, outcome, visited
 
 
-@njit(cache=True)
+@compiled
 def by_colour(sequence: Ints, colours: Colours, level: Ints) -> Ints:
     """All nodes, sorted by (level, colour, place in a sequence)."""
     starts = np.zeros(level.max() + 2 if level.shape[0] else 1, np.int64)
@@ -113,7 +113,7 @@ def by_colour(sequence: Ints, colours: Colours, level: Ints) -> Ints:
     return order
 
 
-@njit(cache=True)
+@compiled
 def array_of(order: Ints, labels: Ints, wiring: Wiring) -> Ints:
     """The graph under an order of its nodes as one array, int64 [(L + 1) N + 4 E]: equal arrays, equal graphs.
 
@@ -303,7 +303,7 @@ def _members(number: Ints, repeats: NDArray[np.bool_]) -> Iterator[Ints]:
         yield by_part[ends[at] : ends[at + 1]]
 
 
-@njit(cache=True)
+@compiled
 def _smallest_class(colours: Colours) -> Ints:
     """The smallest tied class, of several the one with the least colour; ascending."""
     order = np.argsort(colours, kind="mergesort")
@@ -319,7 +319,7 @@ def _smallest_class(colours: Colours) -> Ints:
     return smallest
 
 
-@njit(cache=True)
+@compiled
 def _mixture(colours: Colours) -> int:
     """A number made of all colours, whatever order they are in."""
     return int((colours * (colours ^ (colours >> np.uint64(29)))).sum())

@@ -14,8 +14,8 @@ from hashlib import blake2b
 from typing import Final
 
 import numpy as np
-from numba import njit
 
+from younger_hf.compiled import compiled, inlined, runs_compiled, wrapping
 from younger_hf.graph import OperatorGraph, check_graph
 from younger_hf.identity.colours import Ints
 
@@ -43,10 +43,12 @@ def wl_hash(graph: OperatorGraph, attributes: bool = True) -> str:
     edges = np.unique(graph.edge_index[0] * graph.num_nodes + graph.edge_index[1])
     producer, consumer = np.divmod(edges, max(graph.num_nodes, 1))
     histogram: list[tuple[str, int]] = []
+    runs_compiled(ITERATIONS * (len(label) + 2 * len(edges)))
     for _ in range(ITERATIONS):
         after, after_ends = _neighbours(producer, consumer, label)
         before, before_ends = _neighbours(consumer, producer, label)
-        members, sizes = _alike(label, after, after_ends, before, before_ends)
+        with wrapping():
+            members, sizes = _alike(label, after, after_ends, before, before_ends)
         successor = ["s_" + name for name in names]
         predecessor = ["p_" + name for name in names]
         hashes = []
@@ -75,7 +77,7 @@ def _neighbours(node: Ints, neighbour: Ints, label: Ints) -> tuple[Ints, Ints]:
     return neighbour_label[np.lexsort((neighbour_label, node))], ends
 
 
-@njit(cache=True)
+@compiled
 def _alike(label: Ints, after: Ints, after_ends: Ints, before: Ints, before_ends: Ints) -> tuple[Ints, Ints]:
     """Group the nodes that have the same label and the same neighbours.
 
@@ -110,7 +112,7 @@ def _alike(label: Ints, after: Ints, after_ends: Ints, before: Ints, before_ends
     return order, sizes[:groups]
 
 
-@njit(cache=True, inline="always")
+@inlined
 def _equal(values: Ints, ends: Ints, a: int, b: int) -> bool:
     """Whether two nodes have the same values."""
     start, other = ends[a], ends[b]

@@ -11,8 +11,7 @@ alignment, difference      which nodes of two normal forms are the same, and wha
 from younger_hf.errors import MissingExtraError
 
 try:
-    import numba  # noqa: F401 - so that what is missing is named here
-    import onnx  # noqa: F401
+    import onnx  # noqa: F401 - so that it is missed here, and by name
 except ModuleNotFoundError as error:
     raise MissingExtraError(error.name or "onnx", "inspect") from error
 

@@ -6,7 +6,7 @@ the release (TF-IDF). One matrix product over all rows serves: a release of 10,0
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -126,12 +126,11 @@ def same_network(release: Release, normal_fingerprint: str) -> Iterator[Mapping[
         yield from (row for row in table.to_pylist() if row["normal_fingerprint"] == normal_fingerprint)
 
 
-def difference_from(release: Release, fingerprint: str, graph: OperatorGraph) -> str:
-    """A line on what a model has that a row has not, and the other way round, by their normal forms."""
-    skeletons = release.find("skeletons", fingerprint, ["onnx"])
-    if not skeletons:
-        return "its skeleton is not in the release"
-    return describe_difference(graph, normal_graph(skeletons[0]))
+def differences_from(release: Release, fingerprints: Sequence[str], graph: OperatorGraph) -> list[str]:
+    """For each row, a line on what a model has that the row has not, and the other way round, by their normal forms."""
+    skeletons = {row["fingerprint"]: row for row in reversed(release.find("skeletons", fingerprints, ["onnx"]))}
+    found = {row: describe_difference(graph, normal_graph(skeleton)) for row, skeleton in skeletons.items()}
+    return [found.get(row, "its skeleton is not in the release") for row in fingerprints]
 
 
 def _counts(cells: pa.Array, release: Release) -> NDArray[np.int32]:

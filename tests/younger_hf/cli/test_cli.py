@@ -209,8 +209,8 @@ def test_a_release_is_looked_into_without_loading_it(directory: Path, model: str
         "import sys; from typer.testing import CliRunner; from younger_hf.cli import app\n"
         f"done = CliRunner().invoke(app, ['inspect', {model!r}, '--release', 'younger'])\n"
         f"assert {said!r} in done.stdout, done.output\n"
-        "heavy = {'datasets', 'huggingface_hub', 'igraph', 'matplotlib', 'networkx', 'onnxruntime', 'pandas', "
-        "'pyarrow.compute', 'pyarrow.dataset', 'scipy', 'torch'}\n"
+        "heavy = {'datasets', 'huggingface_hub', 'igraph', 'matplotlib', 'networkx', 'numba', 'onnxruntime', "
+        "'pandas', 'pyarrow.compute', 'pyarrow.dataset', 'scipy', 'torch'}\n"
         "print(*heavy & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=directory)

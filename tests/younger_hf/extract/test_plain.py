@@ -13,6 +13,7 @@ import onnx
 import pytest
 from onnx import ModelProto, TensorProto, helper, parser
 
+from younger_hf.compiled import INTERPRETED, runs_compiled
 from younger_hf.errors import YoungerError
 from younger_hf.extract import extract, read_structure
 from younger_hf.extract.clear import clear_values
@@ -27,6 +28,11 @@ from younger_hf.work import WORK_LIMIT, Work, WorkLimitError
 DATA = Path(onnx.__file__).parent / "backend/test/data"
 LIGHT = sorted((DATA / "light").glob("*.onnx"))
 FILES = [*LIGHT, *sorted((DATA / "simple").rglob("*.onnx")), *sorted((DATA / "pytorch-operator").rglob("*.onnx"))]
+
+
+@pytest.fixture(autouse=True)
+def there_is_enough_to_do() -> None:
+    runs_compiled(INTERPRETED + 1)
 
 
 def flat_graph(path: Path) -> OperatorGraph:

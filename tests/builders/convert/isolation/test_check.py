@@ -110,15 +110,15 @@ def test_the_classes_of_the_libraries_are_known():
 def test_nothing_is_left_to_compile_for_a_child_that_may_not_write():
     code = """
 from importlib import import_module
-from numba.core.dispatcher import Dispatcher
 from onnx import parser
 from builders.convert.isolation.check import check
+from younger_hf.compiled import Compiled
 from younger_hf.extract import strip
 
 def compiled():
     modules = [import_module(f"younger_hf.identity.{name}") for name in ("colours", "parts", "search", "wl")]
-    functions = [value for module in modules for value in vars(module).values() if isinstance(value, Dispatcher)]
-    return {function.py_func.__qualname__: function.signatures for function in functions}
+    functions = [value for module in modules for value in vars(module).values() if isinstance(value, Compiled)]
+    return {function.__qualname__: function.dispatcher.signatures for function in functions}
 
 before = {name: list(signatures) for name, signatures in compiled().items()}
 crossed = "u{0} = Sub (a{0}, b{0})  v{0} = Sub (b{0}, a{0})"
