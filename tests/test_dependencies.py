@@ -32,6 +32,7 @@ PROMISED = EXTRAS.keys() - {"dev", "docs"}
 
 # The extra that a part of the package belongs to, the longest prefix first; what is not listed works without any.
 PARTS = {
+    "younger_hf.compiled": "inspect",
     "younger_hf.costs": "inspect",
     "younger_hf.extract": "inspect",
     "younger_hf.identity": "inspect",
