@@ -17,9 +17,9 @@ from onnx import ModelProto
 from younger_hf.errors import UsageError, YoungerError
 from younger_hf.extract import strip
 from younger_hf.extract.constants import shape_inputs
-from younger_hf.extract.errors import InvalidModelError
 from younger_hf.extract.flat_model import ValueKind
 from younger_hf.extract.operator_graph import operator_graph
+from younger_hf.extract.operators import operator_schema
 from younger_hf.extract.reader import load_weightless
 from younger_hf.extract.skeleton import skeleton
 from younger_hf.graph import OperatorGraph
@@ -57,10 +57,17 @@ def normalize(model: Model, *, raised: Network | None = None) -> ModelProto:
     """
     proto = _proto(model)
     network = normal_network(proto, raised=raised)
-    try:
-        return strip(skeleton(write_flat(network)))
-    except InvalidModelError:
-        return strip(proto)  # a version of control flow that no model of the normal form's opset can say
+    return strip(skeleton(write_flat(network)) if _is_of_one_opset(network) else proto)
+
+
+def _is_of_one_opset(network: Network) -> bool:
+    """Whether its control flow means what it means in the normal form's opset: no model could say both."""
+    return all(
+        operator_schema(node.operator.domain, node.operator.op_type, node.opset)
+        == operator_schema(node.operator.domain, node.operator.op_type, OPSET)
+        for node in network.nodes()
+        if node.bodies and not node.operator.domain
+    )
 
 
 def normal_network(proto: ModelProto, *, raised: Network | None = None) -> Network:
@@ -111,12 +118,18 @@ def normal_graph(model: Model, *, raised: Network | None = None) -> OperatorGrap
     Raises:
         InvalidModelError, UsageError: as `normalize`.
     """
-    return graph_of(normalize(model, raised=raised))
+    # Not by way of `normalize`: to write a skeleton and to read it again is a third of the work.
+    proto = _proto(model)
+    network = normal_network(proto, raised=raised)
+    return _operators(network) if _is_of_one_opset(network) else graph_of(strip(proto))
 
 
 def graph_of(normal_form: ModelProto) -> OperatorGraph:
     """As `normal_graph`, of what `normalize` returned."""
-    network = read_network(normal_form)
+    return _operators(read_network(normal_form))
+
+
+def _operators(network: Network) -> OperatorGraph:
     for node in [*network.nodes()]:
         for slot in shape_inputs(node.operator.op_type, node.opset) if not node.operator.domain else ():
             _disconnect(node, slot)
