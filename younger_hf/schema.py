@@ -278,6 +278,19 @@ SCHEMA: Final[Mapping[str, Config]] = {
             ),
         },
     ),
+    "shapes": Config(
+        "the tensors that flow in a row of `graphs`, at example sizes",
+        ("fingerprint",),
+        {
+            "fingerprint": _FINGERPRINT,
+            "edge_shape": Column(
+                _STRINGS,
+                "per edge, in the order of `edge_index`: element type and shape of the tensor, as in "
+                "`float[1,64,56,56]`; of the representative's skeleton, null where inference does not tell",
+            ),
+            "num_unknown": Column(_INTEGER, "edges of which the shape is not known"),
+        },
+    ),
     "architectures": Config(
         "a normal form, which the rows of `graphs` that are one network by several exporters share",
         ("normal_fingerprint",),

@@ -14,6 +14,7 @@ import re
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -43,6 +44,11 @@ for _name in (
 ):
     with suppress(ImportError):  # other versions have it elsewhere, and load it then
         import_module(_name)
+# The exporter parses the source of its 500 translations for every model, which takes as long as a small model does.
+with suppress(ImportError, AttributeError):
+    _apis = import_module("torch.onnx._internal.exporter._registration").onnxscript_apis
+    _apis.get_torchlib_ops = cache(_apis.get_torchlib_ops)
+    _apis.get_torchlib_ops()
 
 _MOST_VALUES: Final = 2 << 30  # bytes of parameters that TorchScript may run with; its copies take as much three times
 _LARGE: Final = 4096  # elements; smaller tensors may be read while a module is built

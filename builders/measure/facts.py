@@ -17,6 +17,7 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import ModelProto
 
+from builders.measure.shapes import Shapes, edge_shapes, output_shapes
 from younger_hf.costs import Costs, at_example_sizes, costs_of
 from younger_hf.extract.errors import InvalidModelError
 from younger_hf.extract.flat_model import FlatModel
@@ -76,6 +77,7 @@ class Facts:
         num_edges: data flows.
         depth: nodes on the longest path.
         num_parameters: elements of all parameters together.
+        num_shapes: edges of which element type and shape are known at example sizes.
         costs: of a forward pass at example sizes; None where they are not known.
         opset: version of the default domain.
         variants: number of nodes of each operator label.
@@ -92,6 +94,7 @@ class Facts:
     num_edges: int
     depth: int
     num_parameters: int
+    num_shapes: int
     costs: Costs | None
     opset: int
     variants: dict[str, int]
@@ -123,6 +126,7 @@ class Measurement:
     Attributes:
         facts: small, kept.
         graph: the graph in canonical order.
+        shapes: per edge of it, the element type and the shape of what flows there at example sizes, or None.
         type_graph: the graph without attributes in canonical order, which may be another.
         preview: the picture of the graph, a PNG.
         skeleton: the skeleton, stripped again; node for node the one that was given.
@@ -130,6 +134,7 @@ class Measurement:
 
     facts: Facts
     graph: OperatorGraph
+    shapes: Shapes
     type_graph: OperatorGraph
     preview: bytes
     skeleton: bytes
@@ -164,7 +169,8 @@ def measure(skeleton: bytes) -> Measurement:
     model = _parse(skeleton)
     raised, sized = raised_network(model), at_example_sizes(model)
     # Inferring shapes is half of the work: where the skeleton has the sizes of its inputs, once is enough.
-    costs = costs_of(raised) if sized is model else costs_of(raised_network(sized))
+    at_sizes = raised if sized is model else raised_network(sized)
+    costs, shapes = costs_of(at_sizes), edge_shapes(output_shapes(at_sizes), form)
     normal = normal_graph(model, raised=raised)
     normal_form = canonicalize(normal, budget=work)
     facts = Facts(
@@ -176,6 +182,7 @@ def measure(skeleton: bytes) -> Measurement:
         num_edges=graph.num_edges,
         depth=int(graph.levels().max(initial=-1)) + 1,
         num_parameters=graph.metadata.num_parameters,
+        num_shapes=sum(shape is not None for shape in shapes),
         costs=costs,
         opset=graph.metadata.opset,
         variants=dict(sorted(Counter(operator.label for operator in graph.operator).items())),
@@ -183,7 +190,7 @@ def measure(skeleton: bytes) -> Measurement:
         normal=Identity(normal_form.fingerprint, "" if normal_form.exact else _hash_arrays(normal_form.graph)),
         sketch=tuple(sketch(normal).tolist()),
     )
-    return Measurement(facts, form.graph, type_graph, preview(form.graph), skeleton)
+    return Measurement(facts, form.graph, shapes, type_graph, preview(form.graph), skeleton)
 
 
 def _strip_again(skeleton: bytes) -> tuple[FlatModel, bytes]:

@@ -1,8 +1,8 @@
 """What was measured, set aside on disk between the two passes of assembly, so that memory does not grow with a release.
 
 In go measurements, one after the other, numbered from 0; out come graphs, pictures, skeletons and module trees by
-number, in any order. A measurement is two records of an Arrow file: the graph with its picture, the graph without
-attributes with the skeleton and its module tree.
+number, in any order. A measurement is two records of an Arrow file: the graph with its picture and the shapes along its
+edges, the graph without attributes with the skeleton and its module tree.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from builders.measure.facts import Facts, measure
+from builders.measure.shapes import Shapes
 from younger_hf.graph import Operator, OperatorGraph
 
 _INTEGERS: Final = pa.list_(pa.int32())
@@ -31,6 +32,7 @@ _SCHEMA: Final = pa.schema(
         "input_slot": _INTEGERS,
         "attachment": pa.large_binary(),
         "modules": pa.large_binary(),
+        "shapes": pa.list_(pa.string()),
     }
 )
 
@@ -59,7 +61,8 @@ def measure_packed(skeleton: bytes, modules: bytes = b"") -> Packed:
         InvalidModelError: it is no skeleton.
     """
     found = measure(skeleton)
-    return Packed(found.facts, (_pack(found.graph, found.preview), _pack(found.type_graph, found.skeleton, modules)))
+    with_attributes = _pack(found.graph, found.preview, shapes=found.shapes)
+    return Packed(found.facts, (with_attributes, _pack(found.type_graph, found.skeleton, modules)))
 
 
 @contextmanager
@@ -101,6 +104,11 @@ class Spool:
         """The picture of a graph, a PNG."""
         return bytes(self._record(number, attributes=True)["attachment"][0].as_py())
 
+    def shapes(self, number: int) -> Shapes:
+        """What flows along each edge of a graph, as `builders.measure.shapes.edge_shapes` gives it."""
+        shapes: Shapes = self._record(number, attributes=True)["shapes"][0].as_py()
+        return shapes
+
     def skeleton(self, number: int) -> bytes:
         """The skeleton that was measured, stripped again and serialised."""
         return bytes(self._record(number, attributes=False)["attachment"][0].as_py())
@@ -113,7 +121,7 @@ class Spool:
         return self._reader.get_batch(2 * number if attributes else 2 * number + 1)
 
 
-def _pack(graph: OperatorGraph, attachment: bytes, modules: bytes = b"") -> pa.RecordBatch:
+def _pack(graph: OperatorGraph, attachment: bytes, modules: bytes = b"", shapes: Shapes = ()) -> pa.RecordBatch:
     labels = sorted({operator.label for operator in graph.operator})
     position = {Operator.from_label(label): number for number, label in enumerate(labels)}
     columns = {
@@ -130,6 +138,7 @@ def _pack(graph: OperatorGraph, attachment: bytes, modules: bytes = b"") -> pa.R
             *(pa.array([column.astype(np.int32)], _INTEGERS) for column in columns.values()),
             pa.array([attachment], pa.large_binary()),
             pa.array([modules], pa.large_binary()),
+            pa.array([shapes], _SCHEMA.field("shapes").type),
         ],
         schema=_SCHEMA,
     )

@@ -30,6 +30,7 @@ class CanonicalForm:
 
     Attributes:
         graph: the graph, its nodes in canonical order and its edges by consumer and input slot.
+        order: int64 [N]: the node of the graph as it was given, at each position.
         fingerprint: 32 hexadecimal digits, equal exactly when graphs are isomorphic (if both are exact).
         exact: False if the budget ran out: then the fingerprint is that of the colours; isomorphic graphs share it, but
             so may others.
@@ -37,6 +38,7 @@ class CanonicalForm:
     """
 
     graph: OperatorGraph
+    order: Ints
     fingerprint: str
     exact: bool
     num_searched: int
@@ -71,7 +73,9 @@ def canonicalize(graph: OperatorGraph, attributes: bool = True, *, budget: int |
         InvalidGraphError: two data flows go into one input slot.
     """
     forms = canonical_forms(Batch.of([graph], attributes), budget)
-    return CanonicalForm(graph.reordered(forms.order), forms.fingerprints[0], forms.exact[0], forms.num_searched[0])
+    return CanonicalForm(
+        graph.reordered(forms.order), forms.order, forms.fingerprints[0], forms.exact[0], forms.num_searched[0]
+    )
 
 
 def canonical_forms(batch: Batch, budget: int | Work = BUDGET) -> Forms:

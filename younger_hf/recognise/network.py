@@ -219,6 +219,19 @@ class Network:
         for body in self.bodies():
             yield from body.nodes
 
+    def ordered_nodes(self) -> list[Node]:
+        """Every node, a body's before its owner: of a network that was just read, in the order of its `FlatModel`."""
+        found: list[Node] = []
+        stack: list[tuple[Node, bool]] = [(node, False) for node in reversed(self.main.nodes)]
+        while stack:
+            node, done = stack.pop()
+            if done or not node.bodies:
+                found.append(node)
+                continue
+            stack.append((node, True))
+            stack.extend((inner, False) for body in reversed(node.bodies) for inner in reversed(body.nodes))
+        return found
+
     @property
     def num_nodes(self) -> int:
         """The number of nodes, bodies included."""

@@ -19,7 +19,7 @@ _ROUNDS: Final = 2
 
 def sort_operands(network: Network) -> None:
     """Sort the operands of commutative operators, in place: what nodes make first, then inputs, then tensors."""
-    nodes = _ordered(network)
+    nodes = network.ordered_nodes()
     colour = {node: _start(node) for node in nodes}
     for _ in range(_ROUNDS):
         colour = _round(nodes, colour)
@@ -38,20 +38,6 @@ def _rank(value: Value | None, colour: dict[Node, int]) -> tuple[int, int, int]:
 
 def _commutes(node: Node) -> bool:
     return node.op_type in COMMUTATIVE
-
-
-def _ordered(network: Network) -> list[Node]:
-    """Every node, a body's before its owner."""
-    found: list[Node] = []
-    stack: list[tuple[Node, bool]] = [(node, False) for node in reversed(network.main.nodes)]
-    while stack:
-        node, done = stack.pop()
-        if done or not node.bodies:
-            found.append(node)
-            continue
-        stack.append((node, True))
-        stack.extend((inner, False) for body in node.bodies for inner in reversed(body.nodes))
-    return found
 
 
 def _start(node: Node) -> int:

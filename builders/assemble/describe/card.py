@@ -98,6 +98,7 @@ def render_card(report: ReleaseReport, files: Files, graphs: Sequence[Merged], v
         composed=_composed(graphs),
         beside_the_paper=_beside_the_paper(report, graphs),
         measures=_measures(graphs),
+        shapes_known=_share_of_shapes(graphs),
         costs_known=sum(row.representative.facts.costs is not None for row in graphs),
         has_families=any(row.representative.prominent_model.family for row in graphs),
         tables=_tables(graphs),
@@ -281,6 +282,13 @@ def _measures(graphs: Sequence[Merged]) -> list[dict[str, Any]]:
         for name, values in columns.items()
         if values
     ]
+
+
+def _share_of_shapes(graphs: Sequence[Merged]) -> _Trusted:
+    """The share of data flows of which the shape is known, as a percentage with two digits after the point."""
+    facts = [row.representative.facts for row in graphs]
+    edges = sum(one.num_edges for one in facts)
+    return _Trusted(f"{100 * sum(one.num_shapes for one in facts) / edges:.2f} %" if edges else "–")
 
 
 def _tables(graphs: Sequence[Merged]) -> list[dict[str, Any]]:

@@ -22,7 +22,14 @@ from builders.assemble.split.leaks import Leak
 from builders.assemble.split.placement import PlacedRow, Placement
 from builders.assemble.subgraphs.found import SubgraphCounts, subgraphs_of
 from builders.assemble.write.parquet import SplitFiles, write_split
-from builders.assemble.write.rows import architecture_row, graph_row, skeleton_row, subgraph_row, type_graph_row
+from builders.assemble.write.rows import (
+    architecture_row,
+    graph_row,
+    shapes_row,
+    skeleton_row,
+    subgraph_row,
+    type_graph_row,
+)
 from builders.assemble.write.sample import SAMPLE_BYTES, Candidate, choose_sample
 from builders.ledger import Entry
 from builders.ledger.published import to_rows
@@ -100,6 +107,9 @@ def write_configs(
     def skeleton(row: PlacedRow) -> Row:
         return skeleton_row(row, spool)
 
+    def shapes(row: PlacedRow) -> Row:
+        return shapes_row(row, spool)
+
     for config, make, placed in (
         ("graphs", graph, placement.graphs),
         ("graphs-no-attributes", type_graph, placement.type_graphs),
@@ -135,6 +145,7 @@ def write_configs(
 
     write("operators", TRAIN, operators, rows_per_group=_OPERATORS_PER_GROUP)
     write("skeletons", TRAIN, map(skeleton, _progress(placement.skeletons, "skeletons")))
+    write("shapes", TRAIN, map(shapes, _progress(placement.graphs, "shapes")))
     architectures = by_normal_form(row.merged for row in placement.graphs)
     write("architectures", TRAIN, map(architecture_row, sorted(architectures, key=_normal_key)))
     with block_rows(placement.graphs, spool_path, vocabulary, jobs=jobs) as blocks:

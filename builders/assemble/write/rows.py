@@ -101,6 +101,13 @@ def skeleton_row(placed: PlacedRow, spool: Spool) -> Row:
     }
 
 
+def shapes_row(placed: PlacedRow, spool: Spool) -> Row:
+    """A row of config `shapes`; arguments as for `graph_row`."""
+    merged = placed.merged
+    shapes = spool.shapes(merged.representative.number)
+    return {"fingerprint": merged.key, "edge_shape": shapes, "num_unknown": sum(shape is None for shape in shapes)}
+
+
 def architecture_row(graphs: Sequence[Merged]) -> Row:
     """A row of config `architectures`.
 

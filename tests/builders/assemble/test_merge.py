@@ -27,6 +27,7 @@ def measured(
         num_edges=1,
         depth=2,
         num_parameters=10 * number,
+        num_shapes=0,
         costs=None,
         opset=17,
         variants={"Add{}": 2},
