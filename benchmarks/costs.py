@@ -24,19 +24,17 @@ from younger_hf.costs import count_costs
 from younger_hf.extract import strip
 
 NAMES = {
-    torchvision: ["alexnet", "vgg16", "googlenet", "densenet121", "shufflenet_v2_x1_0", "mnasnet1_0", "swin_t"],
-    timm: [
-        "resnet18",
-        "resnet50",
-        "resnext50_32x4d",
-        "mobilenetv3_large_100",
-        "efficientnet_b0",
-        "regnety_016",
-        "convnext_tiny",
-        "vit_base_patch16_224",
-        "deit_tiny_patch16_224",
-        "mixer_b16_224",
-    ],
+    torchvision: (
+        "alexnet convnext_tiny densenet121 efficientnet_b0 efficientnet_v2_s googlenet inception_v3 maxvit_t mnasnet1_0 "
+        "mobilenet_v2 regnet_x_400mf resnet34 resnext50_32x4d shufflenet_v2_x1_0 squeezenet1_1 swin_t vgg16 vit_b_32"
+    ).split(),
+    timm: (
+        "beit_base_patch16_224 cait_xxs24_224 coat_tiny convit_tiny convmixer_768_32 crossvit_tiny_240 cspresnet50 "
+        "deit_tiny_patch16_224 dla34 dpn68 edgenext_xx_small efficientformer_l1 fastvit_t8 ghostnet_100 gmlp_s16_224 "
+        "hrnet_w18_small lcnet_050 levit_128s mixer_b16_224 mobilenetv3_large_100 mobilevit_xxs nfnet_l0 pit_ti_224 "
+        "poolformer_s12 regnety_016 res2net50_26w_4s resmlp_12_224 resnet18 sebotnet33ts_256 tf_efficientnet_b0 "
+        "twins_pcpvt_small visformer_tiny xception41"
+    ).split(),
 }
 NOT_MULTIPLIED = ("batch_norm", "layer_norm", "group_norm", "upsample", "adaptive_avg_pool2d", "grid_sampler")
 
