@@ -34,7 +34,7 @@ from builders.convert import Conversion, Exporter, Outcome, Request
 from builders.convert.isolation.answer import Answer, AnswerReader, Parts, pack, unpack
 from builders.convert.isolation.child import Child
 from builders.convert.isolation.leftovers import discard, fill
-from builders.convert.isolation.templates import Templates
+from builders.convert.isolation.templates import CHECK, Templates
 from builders.convert.isolation.view import home_of_module
 from builders.model_ref import ModelRef
 
@@ -42,7 +42,6 @@ _LOOK_EVERY: Final = 0.1  # seconds between two looks at the child's memory
 _MAX_LOG: Final = 4096  # bytes, the last of what the children printed
 _CHUNK: Final = 1 << 20  # bytes
 _FETCHED: Final = "files"  # the directory below the home that fetch fills
-_CHECK: Final = "builders.convert.isolation.check"
 _RESTORED: Final = "builders.convert.isolation.restored"
 _EXPORTERS: Final = {"torch", "torchscript"}  # what may have made a skeleton where a publisher's code was run
 _EXPORTER: Final = re.compile(r"[A-Za-z0-9][\w.+-]{0,63}", re.ASCII)
@@ -206,7 +205,7 @@ class _Attempt:
 
     def _checked(self, answer: Answer) -> Answer:
         """An answer of `export` as far as it can be believed."""
-        found = self._step("check", _CHECK, answer)
+        found = self._step("check", CHECK, answer)
         # A name, and no more: it is published with the skeleton.
         trusted = answer.exporter in _EXPORTERS or not self._exporter.published_code
         name = answer.exporter if trusted and _EXPORTER.fullmatch(answer.exporter) else ""

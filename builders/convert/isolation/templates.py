@@ -3,6 +3,9 @@
 A template (see `template`) has imported what an exporter needs, so that a conversion starts with a fork instead of
 seconds of imports. There is one for each exporter module, another for its fetch step, both started when first asked
 for. Other systems than Linux do not fork safely once libraries are loaded: there each child imports them itself.
+
+The check of an answer is preloaded even where exporters are not: behind walls that forbid writing, numba does not find
+what it has compiled before, and compiling takes longer than most conversions.
 """
 
 from __future__ import annotations
@@ -32,6 +35,7 @@ _INHERITED_WITH_NETWORK: Final = (
     *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
 )
+CHECK: Final = "builders.convert.isolation.check"  # the module that looks at what a child has answered
 _KEPT: Final = 4  # templates at rest; one holds some 400 MB
 _FORKS: Final = 1000  # of one template; what a fork may leave in it does not pile up
 
@@ -105,12 +109,12 @@ class Templates:
 
     Args:
         scratch: where their home directories are made.
-        preload: whether they import the exporters' libraries, where the system allows it.
+        preload: whether they import the exporters' libraries too, where the system allows it.
     """
 
     def __init__(self, scratch: Path | None = None, *, preload: bool = True) -> None:
         self._scratch = scratch
-        self._preload = preload and sys.platform == "linux"
+        self._preload = preload
         self._bare: set[str] = set()
         self._templates: OrderedDict[tuple[str, bool], Template] = OrderedDict()  # the last used last
         self._lock = threading.Lock()
@@ -120,8 +124,9 @@ class Templates:
     @contextmanager
     def lend(self, module: str, *, network: bool) -> Iterator[Template]:
         """A template that has this exporter's libraries, or from which a child can import them."""
+        preload = sys.platform == "linux" and module not in self._bare and (self._preload or module == CHECK)
         with self._lock:
-            template = self._get(module if self._preload and module not in self._bare else "", network)
+            template = self._get(module if preload else "", network)
             template.users += 1
         try:
             yield template

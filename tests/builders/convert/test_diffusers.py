@@ -7,7 +7,6 @@ import json
 import diffusers
 import onnx
 import pytest
-from support.conversions import converted
 
 from builders.convert import ConversionError, Outcome, Request
 from builders.convert.diffusers import export
@@ -70,7 +69,7 @@ def test_the_inputs_are_as_the_configuration_says():
     assert inputs(skeleton) == [[1, 4, 16, 16], [1], [1, 77, 24], [1, 20], [1, 6]]
 
 
-def test_a_class_of_the_registry_becomes_a_skeleton_with_its_modules():
+def test_a_class_of_the_registry_becomes_a_skeleton_with_its_modules(converted):
     (model,) = list_models("diffusers:AutoencoderTiny")
     done = converted(model)
     assert (done.outcome, done.exporter) == (Outcome.OK, "torch"), done.message

@@ -17,9 +17,9 @@ from hub.kaggle import Instance, Kaggle, Model, kaggle
 from hub.repositories import Repository
 from hub.server import hub
 from support import keras_files
-from support.conversions import converted
 
 from builders.convert import ConversionError, Outcome, Request, through_tf2onnx
+from builders.convert.isolation.templates import Templates
 from builders.convert.keras import export, fetch
 from builders.convert.keras_configuration import checked
 from builders.crawl import kaggle_client, list_models
@@ -55,14 +55,15 @@ def served(files, monkeypatch):
 
 
 @pytest.mark.slow
-def test_every_format_of_one_model_gives_one_graph(served: Kaggle):
+def test_every_format_of_one_model_gives_one_graph(served: Kaggle, converted):
     models = {model.id.rpartition("/")[2]: model for model in list_models("kaggle:org/model")}
     graphs, fetched = {}, {}
-    for name in ("new", "old", "saved", "lite"):
-        done = converted(models[name])
-        assert (done.outcome, done.message, done.exporter, done.opset) == (Outcome.OK, "", "tf2onnx", 18)
-        graphs[name] = extract(onnx.load_from_string(done.skeleton))
-        fetched[name] = done.bytes_fetched
+    with Templates() as templates:
+        for name in ("new", "old", "saved", "lite"):
+            done = converted(models[name], templates=templates)
+            assert (done.outcome, done.message, done.exporter, done.opset) == (Outcome.OK, "", "tf2onnx", 18)
+            graphs[name] = extract(onnx.load_from_string(done.skeleton))
+            fetched[name] = done.bytes_fetched
     assert fingerprint(graphs["new"]) == fingerprint(graphs["old"]) == fingerprint(graphs["saved"])
     operators = Counter(operator.op_type for operator in graphs["new"].operator)
     assert operators["MatMul"] == 4
@@ -147,7 +148,7 @@ def test_a_configuration_with_code_is_refused_before_keras_sees_it(tmp_path, con
     assert "\n" not in str(raised.value)
 
 
-def test_a_recurrent_network_of_keras_2_is_converted():
+def test_a_recurrent_network_of_keras_2_is_converted(converted):
     model = ModelRef("huggingface", "org/old", library="keras", config=json.dumps(keras_files.KERAS_2_SEQUENTIAL))
     done = converted(model)
     assert (done.outcome, done.message) == (Outcome.OK, "")
@@ -199,7 +200,7 @@ def test_what_a_convnext_is_made_of_is_computed_as_keras_does():
 
 
 @pytest.mark.slow
-def test_an_application_is_converted_without_published_weights():
+def test_an_application_is_converted_without_published_weights(converted):
     (model,) = list_models("keras:MobileNetV2")
     done = converted(model)
     assert (done.outcome, done.exporter) == (Outcome.OK, "tf2onnx")

@@ -9,7 +9,6 @@ from hub.kaggle import Instance, Model, kaggle
 from hub.repositories import Repository
 from hub.server import hub
 from onnx import TensorProto, helper
-from support.conversions import converted
 
 from builders.convert import ConversionError, Outcome, Request
 from builders.convert.onnx import export, fetch
@@ -26,7 +25,7 @@ def saved(path, *nodes, inputs="x", outputs="y"):
     return model
 
 
-def test_a_file_is_converted_as_it_is(tmp_path):
+def test_a_file_is_converted_as_it_is(tmp_path, converted):
     nodes = helper.make_node("Relu", ["x"], ["h"]), helper.make_node("Neg", ["h"], ["y"])
     done = converted(saved(tmp_path / "m.onnx", *nodes))
     assert (done.outcome, done.exporter) == (Outcome.OK, "onnx")
@@ -34,13 +33,13 @@ def test_a_file_is_converted_as_it_is(tmp_path):
     assert done.opset == onnx.defs.onnx_opset_version()
 
 
-def test_a_graph_without_a_data_flow_is_trivial(tmp_path):
+def test_a_graph_without_a_data_flow_is_trivial(tmp_path, converted):
     done = converted(saved(tmp_path / "m.onnx", helper.make_node("Relu", ["x"], ["y"])))
     assert done.outcome is Outcome.TRIVIAL
     assert done.skeleton is None
 
 
-def test_a_text_file_is_invalid_and_named(tmp_path):
+def test_a_text_file_is_invalid_and_named(tmp_path, converted):
     file = tmp_path / "text.onnx"
     file.write_text("this is no model")
     done = converted(next(iter(list_models(f"onnx:{file}"))))
@@ -48,7 +47,7 @@ def test_a_text_file_is_invalid_and_named(tmp_path):
     assert "text.onnx" in done.message
 
 
-def test_a_file_that_is_gone_is_not_found(tmp_path):
+def test_a_file_that_is_gone_is_not_found(tmp_path, converted):
     done = converted(ModelRef("onnx", "gone", library="onnx", location=str(tmp_path / "gone.onnx")))
     assert done.outcome is Outcome.NOT_FOUND
     assert "gone.onnx" in done.message
@@ -110,7 +109,7 @@ def test_a_file_on_kaggle_is_read_by_ranges_too(published, tmp_path, monkeypatch
         assert strip(export(request).onnx) == strip(tmp_path / "inline.onnx")
 
 
-def test_a_published_file_is_converted_in_children_of_which_one_has_a_network(published, tmp_path):
+def test_a_published_file_is_converted_in_children_of_which_one_has_a_network(published, tmp_path, converted):
     done = converted(on_hub(published, "onnx/inline.onnx"))
     assert (done.outcome, done.exporter, done.message) == (Outcome.OK, "onnx", "")
     assert done.skeleton == strip(tmp_path / "inline.onnx").SerializeToString(deterministic=True)
@@ -134,7 +133,7 @@ def test_a_published_file_that_is_gone_is_not_found(published, tmp_path, compone
     assert model.component in str(caught.value)
 
 
-def test_a_published_file_for_those_who_ask_is_gated(published, tmp_path):
+def test_a_published_file_for_those_who_ask_is_gated(published, tmp_path, converted):
     published.repositories["org/model"].gated = "auto"
     done = converted(on_hub(published, "onnx/inline.onnx"))
     assert done.outcome is Outcome.GATED

@@ -8,7 +8,6 @@ import onnx
 import pytest
 import timm
 import torch
-from support.conversions import converted
 
 from builders.convert import ConversionError, Outcome, Request
 from builders.convert.module_tree import ModuleTree
@@ -39,7 +38,7 @@ def classes(skeleton):
     return output.type.tensor_type.shape.dim[1].dim_value
 
 
-def test_an_architecture_becomes_a_skeleton_with_its_modules():
+def test_an_architecture_becomes_a_skeleton_with_its_modules(converted):
     (model,) = list_models(f"timm:{SMALL}")
     done = converted(model)
     assert (done.outcome, done.exporter) == (Outcome.OK, "torch"), done.message

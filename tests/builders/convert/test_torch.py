@@ -10,7 +10,6 @@ import onnx
 import psutil
 import pytest
 import torch
-from support.conversions import converted
 
 from builders.convert import ConversionError, Outcome, Request
 from builders.convert.torch import Valueless, export_module
@@ -21,7 +20,7 @@ from younger_hf.extract import strip
 
 
 @pytest.fixture(scope="module")
-def conversions():
+def conversions(converted):
     """Real conversions, two at once; resnet18 twice."""
     names = ["resnet18", "ssdlite320_mobilenet_v3_large", "regnet_y_128gf", "resnet18"]
     models = [model for name in names for model in list_models(f"torchvision:{name}")]

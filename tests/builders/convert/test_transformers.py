@@ -8,7 +8,6 @@ from math import prod
 
 import onnx
 import pytest
-from support.conversions import converted
 from support.runtime import is_finite, run
 from transformers import SamConfig, SamModel
 
@@ -222,7 +221,7 @@ def test_a_configuration_without_sense_is_refused_in_one_sentence():
 
 
 @pytest.mark.slow
-def test_a_width_that_no_memory_holds_ends_the_attempt_and_nothing_else():
+def test_a_width_that_no_memory_holds_ends_the_attempt_and_nothing_else(converted):
     done = converted(
         published({**TINY["bert"], "hidden_size": 10**12, "num_attention_heads": 1}), limits=Limits(seconds=120)
     )
@@ -231,7 +230,7 @@ def test_a_width_that_no_memory_holds_ends_the_attempt_and_nothing_else():
 
 
 @pytest.mark.slow
-def test_seven_billion_parameters_take_no_memory():
+def test_seven_billion_parameters_take_no_memory(converted):
     llama = {
         "model_type": "llama",
         "architectures": ["LlamaForCausalLM"],

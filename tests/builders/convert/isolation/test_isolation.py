@@ -48,11 +48,18 @@ def pool():
     sys.path.remove(HERE)
 
 
+@pytest.fixture(scope="module")
+def bare(pool):
+    """Templates whose children import the exporter for themselves."""
+    with Templates(preload=False) as templates:
+        yield templates
+
+
 @pytest.fixture(params=["cold", "warm"])
-def templates(request, pool):
-    """No templates, or some; these are the same before and after, and have no child left."""
+def templates(request, pool, bare):
+    """Templates without the exporter, or with it; these are the same before and after, and have no child left."""
     if request.param == "cold":
-        yield None
+        yield bare
         return
     with pool.lend("hostile", network=False) as template:
         pid = template.pid
@@ -60,6 +67,13 @@ def templates(request, pool):
     assert run("behave", pool).outcome is Outcome.OK
     with pool.lend("hostile", network=False) as template:
         assert template.pid == pid
+
+
+@pytest.fixture
+def fresh(templates, bare):
+    """As `templates`, but started only when they are asked for, in the environment that a test has set by then."""
+    with Templates(preload=templates is not bare) as fresh:
+        yield fresh
 
 
 @pytest.fixture(autouse=True)
@@ -188,24 +202,23 @@ def test_a_fork_bomb_is_ended_with_all_its_processes(templates):
     [("escape", "ok"), ("escape_and_loop", "timeout"), ("escape_and_crash", "crashed")],
 )
 def test_a_grandchild_in_its_own_session_does_not_survive(templates, behaviour, outcome):
-    marker = f"escaped-{behaviour}-{templates is None}-{os.getpid()}"
+    marker = f"escaped-{behaviour}-{id(templates)}-{os.getpid()}"
     limits = Limits(seconds=3 if outcome == "timeout" else 300)
     assert run(f"{behaviour}:{marker}", templates, limits=limits).outcome == outcome
     assert processes(marker) == []
 
 
-def test_no_token_reaches_the_child(templates, monkeypatch):
+def test_no_token_reaches_the_child(fresh, monkeypatch):
     for name in ("HF_TOKEN", "HF_HOME", "AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "KAGGLE_KEY", "MY_PASSWORD"):
         monkeypatch.setenv(name, "planted-secret")
-    with Templates() as fresh:
-        for exporter, behaviour in ((HOSTILE, "environment"), (FETCHING, "fetch-environment")):
-            seen = told(behaviour, templates and fresh, exporter)
-            assert "planted-secret" not in str(seen)
-            assert seen["HOME"] != os.environ.get("HOME")
+    for exporter, behaviour in ((HOSTILE, "environment"), (FETCHING, "fetch-environment")):
+        seen = told(behaviour, fresh, exporter)
+        assert "planted-secret" not in str(seen)
+        assert seen["HOME"] != os.environ.get("HOME")
 
 
 @pytest.mark.parametrize(("exporter", "behaviour"), [(HOSTILE, "tokens"), (FETCHING, "fetch-tokens")])
-def test_no_token_is_found_in_a_file_or_in_the_driver(tmp_path, monkeypatch, templates, exporter, behaviour):
+def test_no_token_is_found_in_a_file_or_in_the_driver(tmp_path, monkeypatch, fresh, exporter, behaviour):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("HF_HOME", str(tmp_path / "elsewhere"))
     paths = [".cache/huggingface/token", "elsewhere/stored_tokens", ".kaggle/kaggle.json", ".netrc"]
@@ -213,8 +226,7 @@ def test_no_token_is_found_in_a_file_or_in_the_driver(tmp_path, monkeypatch, tem
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text("planted-secret")
     places = "|".join([str(os.getpid()), *(str(tmp_path / path) for path in paths)])
-    with Templates() as fresh:
-        found = told(f"{behaviour}:{places}", templates and fresh, exporter)
+    found = told(f"{behaviour}:{places}", fresh, exporter)
     if namespaces_allowed():
         assert set(found.values()) == {"No such file or directory"}
         assert len(found) == len(paths) + 2
