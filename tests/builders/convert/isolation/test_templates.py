@@ -16,7 +16,7 @@ import pytest
 from builders.convert import CONVERTERS, Exporter, Outcome, Request
 from builders.convert.isolation import Limits, convert
 from builders.convert.isolation import templates as pool_module
-from builders.convert.isolation.templates import Templates
+from builders.convert.isolation.templates import CHECK, Templates
 from builders.executor import Resources
 from builders.executor.local import LocalExecutor
 from builders.model_ref import ModelRef
@@ -169,6 +169,8 @@ def test_without_preloading_every_child_imports_for_itself():
     with Templates(preload=False) as pool:
         assert run("behave", pool).outcome is Outcome.OK
         assert pid(pool, "") == pid(pool, "hostile")
+        # But for the check of what they answer, which would have to be compiled by each child.
+        assert has_imported(pool, CHECK) == ON_LINUX
 
 
 def test_pyarrow_does_not_keep_a_template_from_forking(pool, tmp_path):
