@@ -25,8 +25,9 @@ from younger_hf.extract import strip
 
 NAMES = {
     torchvision: (
-        "alexnet convnext_tiny densenet121 efficientnet_b0 efficientnet_v2_s googlenet inception_v3 maxvit_t mnasnet1_0 "
-        "mobilenet_v2 regnet_x_400mf resnet34 resnext50_32x4d shufflenet_v2_x1_0 squeezenet1_1 swin_t vgg16 vit_b_32"
+        "alexnet convnext_tiny densenet121 efficientnet_b0 efficientnet_v2_s googlenet inception_v3 maxvit_t "
+        "mnasnet1_0 mobilenet_v2 regnet_x_400mf resnet34 resnext50_32x4d shufflenet_v2_x1_0 squeezenet1_1 swin_t vgg16 "
+        "vit_b_32"
     ).split(),
     timm: (
         "beit_base_patch16_224 cait_xxs24_224 coat_tiny convit_tiny convmixer_768_32 crossvit_tiny_240 cspresnet50 "
