@@ -67,7 +67,7 @@ NOT_RUN = {
     "pip install": "needs a network",
 }
 # What a block may be that nobody types.
-NO_CODE = {"bibtex"}
+NO_CODE = {"bibtex", "ebnf"}
 
 # What somebody else does meanwhile: the maintainer merges what was proposed, before a command that begins so.
 MEANWHILE: dict[str, Callable[[Hub], object]] = {

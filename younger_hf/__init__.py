@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from younger_hf.interop.networkx import from_networkx, to_networkx
     from younger_hf.interop.onnx import example_inputs, from_onnx, to_onnx
     from younger_hf.interop.pyg import from_pyg, to_pyg
+    from younger_hf.interop.text_form import from_text, to_text
     from younger_hf.interop.younger_dataset import YoungerDataset
     from younger_hf.labels import class_names
     from younger_hf.recognise import nearest, normal_fingerprint, normalize
@@ -45,6 +46,7 @@ _HOMES = {
     "from_networkx": "interop.networkx",
     "from_onnx": "interop.onnx",
     "from_pyg": "interop.pyg",
+    "from_text": "interop.text_form",
     "is_isomorphic": "identity",
     "load": "dataset",
     "diff_models": "recognise",
@@ -57,6 +59,7 @@ _HOMES = {
     "to_networkx": "interop.networkx",
     "to_onnx": "interop.onnx",
     "to_pyg": "interop.pyg",
+    "to_text": "interop.text_form",
     "wl_hash": "identity",
 }
 
@@ -72,6 +75,8 @@ __all__ = [  # noqa: RUF022 - in the order in which a user meets them
     "to_onnx",
     "from_onnx",
     "example_inputs",
+    "to_text",
+    "from_text",
     "draw",
     "extract",
     "read_structure",

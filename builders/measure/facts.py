@@ -17,7 +17,7 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import ModelProto
 
-from builders.measure.shapes import Shapes, edge_shapes, output_shapes
+from builders.measure.shapes import Shapes, edge_shapes
 from younger_hf.costs import Costs, at_example_sizes, costs_of
 from younger_hf.extract.errors import InvalidModelError
 from younger_hf.extract.flat_model import FlatModel
@@ -29,6 +29,7 @@ from younger_hf.identity import canonicalize, wl_hash
 from younger_hf.identity.canonical import BUDGET
 from younger_hf.plots.preview import preview
 from younger_hf.recognise.normal import normal_graph, raised_network
+from younger_hf.recognise.shapes import output_shapes
 from younger_hf.recognise.sketch import sketch
 from younger_hf.work import Work
 

@@ -19,15 +19,18 @@ from younger_hf.text import escaped
 from younger_hf.work import WORK_LIMIT
 
 if TYPE_CHECKING:
+    from younger_hf.graph import OperatorGraph
     from younger_hf.release import Release
 
 _LONGEST_LINE = 20_000
+_TEXT = b"graph opset="
 _RELATIVES = 3
 
 
 def inspect(
     models: Annotated[
-        list[Path], typer.Argument(metavar="MODEL…", help="ONNX files, and folders of them; weights are not read.")
+        list[Path],
+        typer.Argument(metavar="MODEL…", help="ONNX files, folders of them, and texts by show; weights are not read."),
     ],
     release: Annotated[str | None, typer.Option(help="A release directory or Hub repository to search.")] = None,
     embeddings: Annotated[
@@ -114,7 +117,8 @@ def _facts(model: Path, release: Release | None, work_limit: int) -> dict[str, A
     from younger_hf.extract import extract
     from younger_hf.identity import fingerprint, wl_hash
 
-    graph = extract(model, work_limit=work_limit)
+    is_text = _is_text(model)
+    graph = _graph_of_text(model) if is_text else extract(model, work_limit=work_limit)
     facts: dict[str, Any] = {
         "fingerprint": fingerprint(graph),
         "type_fingerprint": fingerprint(graph, attributes=False),
@@ -130,9 +134,24 @@ def _facts(model: Path, release: Release | None, work_limit: int) -> dict[str, A
     if release is not None:
         rows = release.find("graphs", facts["fingerprint"], ["name"])
         facts |= {"in_release": bool(rows), "name": rows[0]["name"] if rows else None}
-        if not rows and "sketch" in release.columns("graphs"):
+        if not rows and not is_text and "sketch" in release.columns("graphs"):
             facts |= _relatives(model, release)
     return facts
+
+
+def _is_text(model: Path) -> bool:
+    """Whether a file is what `younger-hf show` prints."""
+    with model.open("rb") as file:
+        return file.read(len(_TEXT)) == _TEXT
+
+
+def _graph_of_text(model: Path) -> OperatorGraph:
+    from younger_hf.interop.text_form import from_text
+
+    try:
+        return from_text(model.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise YoungerError(f"{model} is no text in UTF-8") from None
 
 
 def _relatives(model: Path, release: Release) -> dict[str, Any]:

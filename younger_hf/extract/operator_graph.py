@@ -41,13 +41,29 @@ def annotated_graph(flat: FlatModel) -> OperatorGraph:
     for node in flat.nodes:
         unfed = [
             [slot, _describe(flat, value, roles, (node.index, slot) in roles.structural_uses)]
-            for slot, value in _slots(flat, node)
-            if value == EMPTY or flat.producer[value] is None
+            for slot, value in _unfed(flat, node)
         ]
         operator = node.operator
         attributes = operator.attributes + (canonical_json(unfed) if unfed else "")
         operators.append(Operator(operator.domain, operator.op_type, attributes))
     return _graph(flat, tuple(operators), roles)
+
+
+def unfed_slots(flat: FlatModel) -> Iterator[tuple[FlatNode, int, int]]:
+    """The input slots that no node feeds: the node, the slot, and the value behind it, EMPTY where there is none."""
+    for node in flat.nodes:
+        for slot, value in enumerate(node.inputs):
+            if value == EMPTY:
+                yield node, slot, EMPTY
+        for slot, value in _unfed(flat, node):
+            yield node, slot, value
+
+
+def _unfed(flat: FlatModel, node: FlatNode) -> Iterator[tuple[int, int]]:
+    """The slots of a node that are fed, and not by a node."""
+    for slot, value in _slots(flat, node):
+        if value == EMPTY or flat.producer[value] is None:
+            yield slot, value
 
 
 def open_slots(flat: FlatModel) -> tuple[list[tuple[int, int, int]], list[tuple[int, int]]]:

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from itertools import chain
 
 import onnx
-from onnx import AttributeProto, GraphProto, ValueInfoProto
+from onnx import AttributeProto, GraphProto, TensorProto, ValueInfoProto
 
 from younger_hf.recognise.flat import shape_of
-from younger_hf.recognise.network import OPSET, Network, Node, Shape
+from younger_hf.recognise.network import OPSET, Network, Node, Shape, Value
 from younger_hf.recognise.proto import single_node, write_proto
 
 
@@ -35,6 +35,25 @@ def infer_shapes(network: Network, opset: int = OPSET) -> None:
         shape, dtype = shape_of(proto.type)
         value.shape = _known_of(value.shape, shape)
         value.dtype = value.dtype or dtype
+
+
+def output_shapes(network: Network) -> list[list[str | None]]:
+    """Element type and shape of what each node makes, as in `float[1,64,56,56]`; None where not all of it is known.
+
+    Args:
+        network: one that was just read, its shapes inferred.
+
+    Returns:
+        By node, in the order of its `FlatModel`, and by output slot.
+    """
+    return [[_written(value) for value in node.outputs] for node in network.ordered_nodes()]
+
+
+def _written(value: Value | None) -> str | None:
+    dims = None if value is None else value.static_shape
+    if value is None or dims is None or not value.dtype:
+        return None
+    return f"{TensorProto.DataType.Name(value.dtype).lower()}[{','.join(map(str, dims))}]"
 
 
 def infer_node(node: Node) -> None:
