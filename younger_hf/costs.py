@@ -19,7 +19,7 @@ from typing import Final
 from onnx import ModelProto
 
 from younger_hf.extract.operators import operator_schema
-from younger_hf.interop.inputs import input_shapes
+from younger_hf.interop.inputs import at_example_sizes
 from younger_hf.recognise.network import Network, Node
 from younger_hf.recognise.normal import raised_network
 
@@ -56,21 +56,6 @@ def count_costs(model: ModelProto) -> Costs | None:
         InvalidModelError: the model is not structurally sound.
     """
     return costs_of(raised_network(at_example_sizes(model)))
-
-
-def at_example_sizes(model: ModelProto) -> ModelProto:
-    """The model with a number for each dimension of its inputs; itself where it has them all."""
-    shapes = input_shapes(model)
-    dims = [(proto.name, proto.type.tensor_type.shape.dim) for proto in model.graph.input]
-    if all(dim.HasField("dim_value") and dim.dim_value >= 0 for _, of_input in dims for dim in of_input):
-        return model
-    sized = ModelProto()
-    sized.CopyFrom(model)
-    for proto in sized.graph.input:
-        # Of a sequence there are sizes, and no axes here.
-        for dim, size in zip(proto.type.tensor_type.shape.dim, shapes[proto.name], strict=False):
-            dim.dim_value = size
-    return sized
 
 
 def costs_of(network: Network) -> Costs | None:

@@ -18,7 +18,7 @@ from google.protobuf.message import DecodeError
 from onnx import ModelProto
 
 from builders.measure.shapes import Shapes, edge_shapes
-from younger_hf.costs import Costs, at_example_sizes, costs_of
+from younger_hf.costs import Costs, costs_of
 from younger_hf.extract.errors import InvalidModelError
 from younger_hf.extract.flat_model import FlatModel
 from younger_hf.extract.flatten import flatten
@@ -27,6 +27,7 @@ from younger_hf.extract.skeleton import skeleton as make_skeleton
 from younger_hf.graph import OperatorGraph
 from younger_hf.identity import canonicalize, wl_hash
 from younger_hf.identity.canonical import BUDGET
+from younger_hf.interop.inputs import at_example_sizes
 from younger_hf.plots.preview import preview
 from younger_hf.recognise.normal import normal_graph, raised_network
 from younger_hf.recognise.shapes import output_shapes

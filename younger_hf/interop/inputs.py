@@ -59,6 +59,21 @@ def input_shapes(model: ModelProto) -> dict[str, list[int]]:
     return shapes
 
 
+def at_example_sizes(model: ModelProto) -> ModelProto:
+    """The model with a number for each dimension of its inputs; itself where it has them all."""
+    shapes = input_shapes(model)
+    dims = [(proto.name, proto.type.tensor_type.shape.dim) for proto in model.graph.input]
+    if all(dim.HasField("dim_value") and dim.dim_value >= 0 for _, of_input in dims for dim in of_input):
+        return model
+    sized = ModelProto()
+    sized.CopyFrom(model)
+    for proto in sized.graph.input:
+        # Of a sequence there are sizes, and no axes here.
+        for dim, size in zip(proto.type.tensor_type.shape.dim, shapes[proto.name], strict=False):
+            dim.dim_value = size
+    return sized
+
+
 def _tensor(proto: TypeProto) -> Any:
     """The tensor type that a type is, or is a sequence of."""
     if proto.HasField("sequence_type"):

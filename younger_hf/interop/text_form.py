@@ -35,7 +35,6 @@ try:
     import onnx
     from onnx import AttributeProto, ModelProto
 
-    from younger_hf.costs import at_example_sizes
     from younger_hf.extract import read_structure
     from younger_hf.extract.attribute_values import canonical_json
     from younger_hf.extract.constants import TensorRoles, constant_value, tensor_roles
@@ -43,6 +42,7 @@ try:
     from younger_hf.extract.flatten import flatten
     from younger_hf.extract.operator_graph import operator_graph, unfed_slots
     from younger_hf.extract.operators import DEFAULT_DOMAIN, attribute_protos, canonical_operator, operator_schema
+    from younger_hf.interop.inputs import at_example_sizes
     from younger_hf.interop.onnx import to_skeleton
     from younger_hf.recognise.normal import raised_network
     from younger_hf.recognise.shapes import output_shapes
