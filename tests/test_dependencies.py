@@ -39,6 +39,7 @@ PARTS = {
     "younger_hf.communities": "inspect",
     "younger_hf.recognise": "inspect",
     "younger_hf.interop.onnx": "inspect",
+    "younger_hf.interop.text_form": "inspect",
     "younger_hf.interop.drawing": "inspect",
     "younger_hf.interop.named_nodes": "inspect",
     "younger_hf.interop.inputs": "inspect",
@@ -88,7 +89,8 @@ INSTALLED = packages_distributions()
 # Declared and imported nowhere by name: what needs it is not our code.
 BEHIND = {
     "diffusers": {"transformers"},  # diffusers' pipelines have its text encoders
-    "zoos": {"einops"},  # some of MONAI's networks import it
+    # Some of MONAI's networks import einops; the others are not imported, what they carry is read.
+    "zoos": {"einops", "magika", "rapidocr", "silero-vad", "swift-f0"},
 }
 
 

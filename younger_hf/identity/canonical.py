@@ -121,7 +121,7 @@ def _order_batch(batch: Batch, budget: int) -> tuple[Ints, Ints, Ints, Ints]:
     arrays = batch.digests, batch.scope, batch.edge_index, batch.edge_slot, batch.node_ends, batch.edge_ends
     steps = len(batch.scope) + batch.edge_index.shape[1]
     if not runs_compiled(steps):
-        few = min(budget, INTERPRETED // len(batch.node_ends))
+        few = min(budget, INTERPRETED // max(len(batch.node_ends), 1))
         with wrapping():
             found = order_batch(*arrays, few)
         if not np.isin(found[2], (TIED, UNSTABLE)).any():
