@@ -5,6 +5,7 @@
 # make compat what loads a release or talks to the Hub, with every generation of datasets and huggingface_hub
 # make wheel  what pip installs, with each extra alone
 # make docs   the pages of docs/ and the API reference, as a site in site/
+# make notebooks run the notebooks of docs/tutorials/ on younger/, and keep what they show
 # make release build younger/ on: what of all registries is not in it yet is converted, for many hours, and audited
 # make hostile what a hostile model tries, and how each try ends
 # make bench  every claim of speed, each against its named peer
@@ -14,7 +15,7 @@ VENV   ?= .venv
 JOBS   ?= 2
 BIN    := $(abspath $(VENV))/bin
 
-.PHONY: demo release test ci check compat wheel hostile docs bench install clean
+.PHONY: demo release test ci check compat wheel hostile docs notebooks bench install clean
 
 install: $(VENV)/installed
 
@@ -62,6 +63,9 @@ wheel: install
 
 docs: install
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+notebooks: install
+	$(BIN)/python examples/run_tutorials.py
 
 hostile: install
 	PYTHONPATH=$(CURDIR) $(BIN)/python tests/hostile/attack.py
