@@ -20,7 +20,7 @@ from typing import Final
 import numpy as np
 import onnx
 
-from builders.measure.cut import SEARCH_BUDGET, Int32s
+from builders.measure.cut import ROUNDS, SEARCH_BUDGET, Int32s
 from builders.measure.facts import Identity
 from builders.measure.spool import Spool
 from younger_hf.extract.flatten import flatten
@@ -29,6 +29,7 @@ from younger_hf.graph import IntArray, OperatorGraph
 from younger_hf.identity.batch import Batch, label_digests
 from younger_hf.identity.canonical import canonical_forms
 from younger_hf.module_tree import ModuleTree
+from younger_hf.work import Work
 
 LEAST_NODES: Final = 2
 MOST_NODES: Final = 512
@@ -81,6 +82,9 @@ def find_blocks(skeleton: bytes, tree: ModuleTree) -> list[Block]:
     Args:
         skeleton: as `builders.measure.facts.measure` returns it.
         tree: the modules of its nodes; none are found if it is of another number of nodes.
+
+    The canonical forms of all blocks share a budget: those for which nothing is left of it are not exact, and so are
+    merged with no other.
     """
     flat = flatten(onnx.load_model_from_string(skeleton), "the skeleton")
     graph = operator_graph(flat)
@@ -95,8 +99,9 @@ def find_blocks(skeleton: bytes, tree: ModuleTree) -> list[Block]:
         kinds.append(kind)
         depths.append(depth)
     blocks: dict[str, Block] = {}
+    work = Work(SEARCH_BUDGET + ROUNDS * sum(len(piece.nodes) + piece.edges.shape[1] for piece, _, _ in found.values()))
     for piece, kinds, depths in found.values():
-        block = cutter.block(piece, kinds, depths)
+        block = cutter.block(piece, kinds, depths, work)
         same = blocks.setdefault(block.key, block)
         if same is not block:
             same.kinds.extend(kinds)
@@ -240,11 +245,11 @@ class _Cutter:
             content,
         )
 
-    def block(self, piece: _Piece, kinds: list[str], depths: list[int]) -> Block:
-        """The piece in canonical order."""
+    def block(self, piece: _Piece, kinds: list[str], depths: list[int], work: Work) -> Block:
+        """The piece in canonical order, as far as there is work left to find it."""
         ends = np.array([len(piece.nodes)]), np.array([piece.edges.shape[1]])
         batch = Batch(piece.digests, piece.scope, piece.edges[:2], piece.edges[2:], *ends)
-        forms = canonical_forms(batch, SEARCH_BUDGET)
+        forms = canonical_forms(batch, work)
         batch, order = batch.reordered(forms.order), forms.order
         evidence = "" if forms.exact[0] else blake2b(piece.content, digest_size=16).hexdigest()
         is_node = piece.nodes[order] != _OUTSIDE

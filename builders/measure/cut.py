@@ -24,7 +24,8 @@ from younger_hf.work import Work
 
 SEARCH_BUDGET: Final = 1 << 25
 """Nodes and edges that the canonical forms of all subgraphs of a graph may visit together: a second."""
-_ROUNDS: Final = 32  # over all nodes and edges, which large graphs have besides
+ROUNDS: Final = 32
+"""Over all their nodes and edges, which large graphs have besides."""
 
 Int32s = NDArray[np.int32]
 
@@ -71,7 +72,7 @@ def find_subgraphs(graph: OperatorGraph, attributes: bool = True, *, work: Work 
     """
     subgraphs = cut_subgraphs(graph, find_communities(graph), attributes)
     size = subgraphs.batch.digests.shape[0] + subgraphs.batch.edge_index.shape[1]
-    forms = canonical_forms(subgraphs.batch, work or Work(SEARCH_BUDGET + _ROUNDS * size))
+    forms = canonical_forms(subgraphs.batch, work or Work(SEARCH_BUDGET + ROUNDS * size))
     batch = subgraphs.batch.reordered(forms.order)
     ends = batch.node_ends
     order = forms.order + np.repeat(starts(ends), np.diff(ends, prepend=0))

@@ -90,7 +90,7 @@ def canonical_forms(batch: Batch, budget: int | Work = BUDGET) -> Forms:
     """
     # Without a budget there are colours still.
     for_colours = budget.left if isinstance(budget, Work) else max(budget, BUDGET)
-    orders, arrays, outcomes, visited = _order_batch(batch, for_colours)
+    orders, arrays, outcomes, visited = _order_batch(batch, for_colours, isinstance(budget, Work))
     forms = Forms(orders, [], [], [])
     nodes, edges = slice(0), slice(0)
     for nodes_end, edges_end, outcome, steps in zip(
@@ -116,18 +116,18 @@ def canonical_forms(batch: Batch, budget: int | Work = BUDGET) -> Forms:
     return forms
 
 
-def _order_batch(batch: Batch, budget: int) -> tuple[Ints, Ints, Ints, Ints]:
+def _order_batch(batch: Batch, budget: int, is_shared: bool) -> tuple[Ints, Ints, Ints, Ints]:
     """`order_batch`: in Python where that is soon done, and compiled where it is not."""
     arrays = batch.digests, batch.scope, batch.edge_index, batch.edge_slot, batch.node_ends, batch.edge_ends
     steps = len(batch.scope) + batch.edge_index.shape[1]
     if not runs_compiled(steps):
         few = min(budget, INTERPRETED // max(len(batch.node_ends), 1))
         with wrapping():
-            found = order_batch(*arrays, few)
+            found = order_batch(*arrays, few, False)
         if not np.isin(found[2], (TIED, UNSTABLE)).any():
             return found
         runs_compiled(INTERPRETED + 1)  # it takes a search, or many rounds
-    return order_batch(*arrays, budget)
+    return order_batch(*arrays, budget, is_shared)
 
 
 def _fingerprint(exact: bool, num_nodes: int, array: Ints) -> str:

@@ -37,7 +37,14 @@ _DEEPEST: Final = 100
 
 @compiled
 def order_batch(
-    digests: Ints, scope: Ints, edge_index: Ints, edge_slot: Ints, node_ends: Ints, edge_ends: Ints, budget: int
+    digests: Ints,
+    scope: Ints,
+    edge_index: Ints,
+    edge_slot: Ints,
+    node_ends: Ints,
+    edge_ends: Ints,
+    budget: int,
+    is_shared: bool,
 ) -> tuple[Ints, Ints, Ints, Ints]:
     """Canonical order and array of each graph of a batch, as far as they take no search.
 
@@ -51,6 +58,7 @@ def order_batch(
         node_ends: int64 [G], where each graph's nodes end.
         edge_ends: int64 [G], where each graph's edges end.
         budget: nodes and edges that may be visited for the colours of one graph.
+        is_shared: whether that is for the colours of all graphs together.
 
     Returns:
         int64 [N]: the node at each canonical position, within its graph.
@@ -67,6 +75,7 @@ def order_batch(
     outcome = np.empty(graphs, np.int64)
     visited = np.zeros(graphs, np.int64)
     first_node, first_edge = 0, 0
+    left = budget
     for graph in range(graphs):
         nodes, edges = slice(first_node, node_ends[graph]), slice(first_edge, edge_ends[graph])
         start = 3 * first_node + 4 * first_edge
@@ -77,9 +86,11 @@ def order_batch(
             continue
         labels = digests[nodes]
         size = labels.shape[0] + wiring.producer.shape[0]
-        most = budget // max(size, 1)
+        most = left // max(size, 1)
         colours, classes, rounds = refine(labels[:, 0].copy().view(np.uint64), wiring, most)
         visited[graph] = rounds * size
+        if is_shared:
+            left = max(left - rounds * size, 0)
         order = by_colour(np.arange(labels.shape[0]), colours, wiring.level)
         known = classes == labels.shape[0]
         outcome[graph] = BY_COLOURS

@@ -28,6 +28,8 @@ _MIX: Final = 0x9E3779B97F4A7C15
 def wl_hash(graph: OperatorGraph, attributes: bool = True) -> str:
     """Weisfeiler-Lehman subtree hash, 3 iterations (Shervashidze et al., JMLR 12, 2011, section 3.1).
 
+    It needs no budget of work: each iteration sorts and hashes the labels of all nodes and edges once.
+
     Args:
         graph: its parallel edges count once here.
         attributes: label nodes by operator with attributes, or by type alone.

@@ -17,14 +17,20 @@ from younger_hf.graph import IntArray, OperatorGraph
 from younger_hf.identity.batch import Batch, label_digests
 from younger_hf.identity.canonical import canonical_forms
 from younger_hf.operator_groups import operator_group
+from younger_hf.work import Work
 
 _FAR: Final = 4
 """A value that is used over more than this part of the depth is carried, and ends no stretch."""
 _LEAST_SPAN: Final = 24
 _LONGEST_PERIOD: Final = 128
 _LEAST_SAVING: Final = 3
-_SEARCH_BUDGET: Final = 1 << 20
-"""Nodes and edges that the search for the canonical form of one stretch may visit."""
+_SEARCH_BUDGET: Final = 1 << 22
+_ROUNDS: Final = 32
+"""Nodes and edges that the canonical forms of all stretches may visit together; rounds over all that come besides."""
+_COMPARISONS: Final = 1 << 22
+_SCANS: Final = 8
+"""Pairs of stretches that may be compared, for all that is folded; scans over all that come besides."""
+_DEEPEST: Final = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +89,8 @@ def fold(graph: OperatorGraph) -> Folding:
     stretch = _stretches(graph, level)
     kinds, members = _kinds(graph, stretch)
     counterpart = np.arange(graph.num_nodes)
-    parts = tuple(_fold(kinds, members, counterpart, 0, len(kinds)))
+    work = Work(_COMPARISONS + _SCANS * _LONGEST_PERIOD * len(kinds))
+    parts = tuple(_fold(kinds, members, counterpart, 0, len(kinds), work))
     while (resolved := counterpart[counterpart]).tolist() != counterpart.tolist():
         counterpart = resolved
     return Folding(parts, counterpart, stretch, level)
@@ -202,7 +209,7 @@ def _kinds(graph: OperatorGraph, stretch: IntArray) -> tuple[list[str], list[Int
         ends,
         np.cumsum(np.bincount(stretch[producer[inside]], minlength=len(ends))),
     )
-    forms = canonical_forms(batch, _SEARCH_BUDGET)
+    forms = canonical_forms(batch, Work(_SEARCH_BUDGET + _ROUNDS * (graph.num_nodes + graph.num_edges)))
     order = by_stretch[forms.order + np.repeat(first, np.diff(ends, prepend=0))]
     # Where the search gave up, two stretches of one fingerprint may differ: each is a kind of its own.
     kinds = [name if exact else f"{name} {i}" for i, (name, exact) in enumerate(zip(*forms[1:3], strict=True))]
@@ -210,13 +217,26 @@ def _kinds(graph: OperatorGraph, stretch: IntArray) -> tuple[list[str], list[Int
 
 
 def _fold(
-    kinds: Sequence[str], members: Sequence[IntArray], counterpart: IntArray, begin: int, end: int
+    kinds: Sequence[str],
+    members: Sequence[IntArray],
+    counterpart: IntArray,
+    begin: int,
+    end: int,
+    work: Work,
+    depth: int = 0,
 ) -> Iterator[Part]:
-    """The parts of the stretches from `begin` to before `end`; notes in `counterpart` what is folded away."""
+    """The parts of the stretches from `begin` to before `end`; notes in `counterpart` what is folded away.
+
+    What there is no work left for stays as it is.
+    """
     pending = [(begin, end)]
     while pending:
         begin, end = pending.pop()
-        found = _longest_repeat(kinds[begin:end], [len(nodes) for nodes in members[begin:end]])
+        cost = (end - begin) * min(_LONGEST_PERIOD, end - begin)
+        found = None
+        if cost <= work.left and depth < _DEEPEST:
+            work.spend(cost)
+            found = _longest_repeat(kinds[begin:end], [len(nodes) for nodes in members[begin:end]])
         if found is None:
             yield from (Stretch(nodes) for nodes in members[begin:end])
             continue
@@ -225,8 +245,8 @@ def _fold(
         for number in range(start + period, start + period * times):
             counterpart[members[number]] = members[start + (number - start) % period]
         if begin < start:
-            yield from _fold(kinds, members, counterpart, begin, start)
-        yield Repeat(times, tuple(_fold(kinds, members, counterpart, start, start + period)))
+            yield from _fold(kinds, members, counterpart, begin, start, work, depth + 1)
+        yield Repeat(times, tuple(_fold(kinds, members, counterpart, start, start + period, work, depth + 1)))
         if start + period * times < end:
             pending.append((start + period * times, end))
 

@@ -11,6 +11,9 @@ from builders.convert.module_tree import module_tree
 from builders.measure.blocks import Block, find_blocks, find_blocks_in
 from builders.measure.spool import measure_packed, write_spool
 from younger_hf.extract import strip
+from younger_hf.identity.canonical import canonical_forms
+from younger_hf.module_tree import ModuleTree
+from younger_hf.work import Work
 
 
 class Gated(nn.Module):
@@ -43,13 +46,33 @@ class Network(nn.Module):
 
 
 @pytest.fixture(scope="module")
-def blocks() -> list[Block]:
+def network() -> tuple[bytes, ModuleTree]:
     program = torch.onnx.export(Network().eval(), (torch.zeros(2, 4),), dynamo=True, verbose=False)
     assert program is not None
     proto = program.model_proto
     tree = module_tree(proto)
     assert tree is not None
-    return find_blocks(strip(proto).SerializeToString(deterministic=True), tree)
+    return strip(proto).SerializeToString(deterministic=True), tree
+
+
+@pytest.fixture(scope="module")
+def blocks(network: tuple[bytes, ModuleTree]) -> list[Block]:
+    return find_blocks(*network)
+
+
+def test_the_blocks_of_a_network_share_one_budget(
+    network: tuple[bytes, ModuleTree], blocks: list[Block], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spent: list[Work] = []
+    find = canonical_forms
+    monkeypatch.setattr(
+        "builders.measure.blocks.canonical_forms", lambda batch, work: (spent.append(work), find(batch, work))[1]
+    )
+    find_blocks(*network)
+    (work,) = {id(each): each for each in spent}.values()
+    assert len(spent) == len(blocks) > 2
+    size = sum(len(block.node) + block.edge_index.shape[1] + block.open_input.shape[1] for block in blocks)
+    assert size <= work.spent < work.limit
 
 
 def test_modules_of_other_widths_are_one_block(blocks: list[Block]) -> None:

@@ -10,8 +10,12 @@ from hypothesis import strategies as st
 from support.isomorphism import isomorphic, shuffled
 from support.strategies import OPERATORS, operator_graphs
 
+from younger_hf.compiled import INTERPRETED, runs_compiled
 from younger_hf.graph import InvalidGraphError, Operator, OperatorGraph, make_graph
 from younger_hf.identity import canonicalize, fingerprint, is_isomorphic
+from younger_hf.identity.batch import Batch
+from younger_hf.identity.canonical import canonical_forms
+from younger_hf.identity.search import order_batch
 from younger_hf.work import Work
 
 RELU, ADD, SUB, MUL, SPLIT = (Operator("", name) for name in ("Relu", "Add", "Sub", "Mul", "Split"))
@@ -234,6 +238,19 @@ def test_colours_that_take_too_many_rounds_end_with_the_budget() -> None:
     assert work.left == 0
     assert canonicalize(shuffled(path, 1), budget=Work(work.limit)).fingerprint == form.fingerprint
     assert canonicalize(path).exact
+
+
+def test_the_graphs_of_a_batch_share_what_work_there_is() -> None:
+    assert runs_compiled(INTERPRETED + 1)
+    graph = joined(nx.path_graph(60))
+    batch, size = Batch.of([graph] * 50), graph.num_nodes + graph.num_edges
+    arrays = batch.digests, batch.scope, batch.edge_index, batch.edge_slot, batch.node_ends, batch.edge_ends
+    alone = order_batch(*arrays, 8 * size, False)[3]
+    assert alone.min() == alone.max() >= 2 * size
+    assert order_batch(*arrays, 8 * size, True)[3].sum() <= (8 + 2 * 50) * size < alone.sum() / 2
+    work = Work(8 * size)
+    assert not all(canonical_forms(batch, work).exact)
+    assert work.left == 0
 
 
 def test_what_a_body_holds_tells_its_owners_apart() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,6 +10,7 @@ from support.strategies import operator_graphs
 
 from younger_hf.extract import extract
 from younger_hf.graph import Operator, OperatorGraph, make_graph
+from younger_hf.plots import folding
 from younger_hf.plots.folding import Folding, Repeat, Stretch, fold, late_levels, without_fillers
 
 
@@ -81,3 +84,24 @@ def test_a_mask_that_every_layer_reads_ends_no_stretch() -> None:
     folding: Folding = fold(make_graph([Operator("", name) for name in names], flows))
     assert times(folding.parts) == [39]
     assert np.unique(folding.counterpart).size == 7
+
+
+def test_folding_takes_work_in_proportion_to_the_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of four, with something else between them that never comes again in the same order."""
+    compared: list[int] = []
+    find = folding._longest_repeat
+    monkeypatch.setattr(folding, "_COMPARISONS", 0)
+    monkeypatch.setattr(
+        folding, "_longest_repeat", lambda kinds, sizes: (compared.append(len(kinds)), find(kinds, sizes))[1]
+    )
+    between = random.Random(0).choices(("Abs", "Neg", "Exp", "Sin", "Cos", "Tan"), k=400)
+    graph = chain(*(name for each in between for name in ("Relu", "Relu", "Relu", "Relu", each)))
+    found = fold(graph)
+    assert 0 < sum(length * min(128, length) for length in compared) <= 8 * 128 * graph.num_nodes
+    assert unfolded(graph, found.parts) == [operator.op_type for operator in graph.operator]
+
+
+def test_repeats_beside_repeats_without_end_do_not_exhaust_the_stack() -> None:
+    runs = (name for length in range(4, 160) for name in (*["Relu"] * length, ("Abs", "Neg", "Exp")[length % 3]))
+    graph = chain(*runs)
+    assert unfolded(graph, fold(graph).parts) == [operator.op_type for operator in graph.operator]
