@@ -38,6 +38,7 @@ from builders.publish.dataset_repository import (
 from younger_hf import __version__
 from younger_hf.errors import UsageError, YoungerError
 from younger_hf.extract.weightless import count_tensors, find_weights
+from younger_hf.foreign_release import check_foreign_release
 from younger_hf.release import Release, open_release
 from younger_hf.text import plain
 from younger_hf.unreachable import UNREACHABLE
@@ -274,6 +275,7 @@ def _look_up(api: HfApi, repository: DatasetRepository, release: Release, propos
     standing: Standing = "new graph"
     normal, other = proposal.facts.normal.key, ""
     columns = ["fingerprint", "skeleton_fingerprint", "normal_fingerprint"]
+    check_foreign_release(release, {"skeletons": columns, "graphs": ("fingerprint", "name")})
     columns = [name for name in columns if name in release.columns("skeletons")]  # older releases have no normal forms
     for _, part in release.row_groups("skeletons", columns):
         if graph in part.column("fingerprint").to_pylist():

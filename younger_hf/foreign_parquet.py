@@ -83,12 +83,20 @@ def read_foreign(
     return table
 
 
-def check_foreign(files: int, source: Callable[[int], BinaryIO], *, most_bytes: int, memory: int) -> None:
+def check_foreign(
+    files: int,
+    source: Callable[[int], BinaryIO],
+    *,
+    columns: Sequence[str] | None = None,
+    most_bytes: int,
+    memory: int,
+) -> None:
     """Decode Parquet files, and keep nothing of them.
 
     Args:
         files: how many there are.
         source: opens one, given its number from 0 on; it is asked for the files in order, and for each many times.
+        columns: those that are wanted, as far as there are such; None for all.
         most_bytes: that a row group may take.
         memory: bytes that decoding may take.
 
@@ -97,7 +105,8 @@ def check_foreign(files: int, source: Callable[[int], BinaryIO], *, most_bytes: 
             the file says. It is the last one that was asked for.
         OSError: a source cannot be read.
     """
-    _decode_elsewhere(source, {"files": files, "limits": {"bytes": most_bytes, "memory": memory}})
+    limits = {"bytes": most_bytes, "memory": memory}
+    _decode_elsewhere(source, {"files": files, "columns": columns and list(columns), "limits": limits})
 
 
 def _decode_elsewhere(source: Callable[[int], BinaryIO], options: dict[str, Any]) -> None:
@@ -195,7 +204,7 @@ def main() -> None:
         _limit(limits["bytes"], limits["memory"])
         for number in range(options.get("files", 0)):
             with io.BufferedReader(_Asking(number)) as file:
-                _check(pa.PythonFile(file, mode="r"), limits["bytes"])
+                _check(pa.PythonFile(file, mode="r"), options["columns"], limits["bytes"])
         if "sink" in options:
             with io.BufferedReader(_Asking()) as file, Path(options["sink"]).open("wb") as sink:
                 _decode(pa.PythonFile(file, mode="r"), sink, options["columns"], limits["rows"])
@@ -246,13 +255,14 @@ def _decode(file: pa.PythonFile, sink: BinaryIO, columns: list[str] | None, most
         _check_rows(parquet, rows)
 
 
-def _check(file: pa.PythonFile, most_bytes: int) -> None:
+def _check(file: pa.PythonFile, columns: list[str] | None, most_bytes: int) -> None:
     """Every row group has the rows that its footer says, and they are not too large."""
     with pq.ParquetFile(file) as parquet:
         rows = 0
+        names = [name for name in parquet.schema_arrow.names if columns is None or name in columns]
         for group in range(parquet.num_row_groups):
             found, size = 0, 0
-            for batch in parquet.iter_batches(_ROWS_AT_ONCE, row_groups=[group], use_threads=False):
+            for batch in parquet.iter_batches(_ROWS_AT_ONCE, row_groups=[group], columns=names, use_threads=False):
                 found += len(batch)
                 size += batch.nbytes
                 if size > most_bytes:

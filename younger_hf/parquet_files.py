@@ -138,6 +138,22 @@ def _open(file: Path | str) -> Iterator[pq.ParquetFile]:
             yield parquet
 
 
+def content_key(file: Path | str) -> str:
+    """What changes whenever the content of a file does, on disk or, by a name that `list_on_hub` gave, on the Hub.
+
+    Raises:
+        ReleaseError: the file is missing, or the Hub cannot be reached.
+    """
+    with unreadable(file):
+        if isinstance(file, Path):
+            found = file.stat()
+            return f"{found.st_dev} {found.st_ino} {found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}"
+        from huggingface_hub import HfFileSystem
+
+        listed = HfFileSystem(skip_instance_cache=True).info(file)
+        return f"{listed['blob_id']} {listed['size']}"
+
+
 @contextmanager
 def open_binary(file: Path | str) -> Iterator[BinaryIO]:
     """The bytes of a file on disk or, by a name that `list_on_hub` gave, on the Hub."""

@@ -34,6 +34,7 @@ CATALOGUES: Final = {
 """What graphs are told apart by, and the column that says it."""
 
 _Name = TypeVar("_Name", str, str | None)
+_SIZES: Final = ("num_nodes", "num_edges")
 
 
 @dataclass(frozen=True)
@@ -192,6 +193,12 @@ def count_release(source: str | Path = "younger", revision: str | None = None) -
     )
 
 
+def columns_counted(release: Release) -> dict[str, tuple[str, ...] | None]:
+    """What `count_release` reads of a release: columns by config, None for all."""
+    sizes = dict.fromkeys(release.configs, _SIZES)
+    return {**sizes, DEFAULT_CONFIG: (*_SIZES, *_GraphCounts.columns), "operators": None}
+
+
 class _SplitCounts:
     def __init__(self) -> None:
         self.rows = 0
@@ -203,8 +210,7 @@ class _SplitCounts:
 
 
 def _count_sizes(release: Release, config: str) -> dict[str, _SplitCounts]:
-    sizes = ("num_nodes", "num_edges")
-    columns = sizes if set(sizes) <= set(release.columns(config)) else ()
+    columns = _SIZES if set(_SIZES) <= set(release.columns(config)) else ()
     splits = {split: _SplitCounts() for split in release.splits(config)}
     for split, table in _row_groups(release, config, columns):
         splits[split].rows += table.num_rows

@@ -105,6 +105,8 @@ def publish(
         raise UsageError(f"{repo_id} has no namespace: name the repository as organisation/name")
     if create_pr and (tag or private):
         raise UsageError("a pull request cannot be tagged or private: leave out --tag and --private")
+    if directory.is_dir():
+        check_foreign_release(open_release(directory))
     files = check_release(directory)
     with refusals(repo_id), quiet_off_terminal():
         api = HfApi(library_name="younger-hf", library_version=__version__)

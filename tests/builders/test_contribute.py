@@ -23,6 +23,7 @@ from hub.repositories import Repository
 from hub.server import Hub
 from onnx import ModelProto, helper, numpy_helper
 from support.contributions import contribution, of_skeleton, rewritten
+from support.crafted_parquet import falsify
 from support.light import LIGHT, built, record
 from support.releases import ONNX_CONFIGS, every_row
 from support.weightless import SECRET
@@ -74,6 +75,14 @@ def proposed(
     served.log.clear()
     monkeypatch.setattr(module, "prepare", lambda *_, **__: converted)
     return lambda **options: contribute(str(file), NAME, ADA, **options)
+
+
+def test_a_release_whose_footers_lie_is_not_looked_into(served, first, file, converted, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "prepare", lambda *_, **__: converted)
+    falsify(shutil.copytree(first, tmp_path / "younger"), "skeletons")
+    served.repositories[NAME] = Repository.of_directory(NAME, tmp_path / "younger", "datasets")
+    with pytest.raises(ReleaseError, match=r"cannot be taken .it says that it has 0 rows, and has 1"):
+        contribute(str(file), NAME, ADA, confirm=lambda: True)
 
 
 def files_of(served: Hub, revision: str = "main") -> dict[str, bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -45,6 +46,14 @@ def with_num_rows(content: bytes, num_rows: int, *, of_group: bool = False) -> b
     at = footer.rindex(b"\x16\x02\x26") if of_group else footer.index(b"\x16\x02\x19")
     footer = footer[: at + 1] + _varint(num_rows) + footer[at + 2 :]
     return content[:start] + footer + content[-8:]
+
+
+def falsify(release: Path, config: str) -> Path:
+    """Have the first file of a config of a release say that it has no rows."""
+    file = sorted(release.glob(f"{config}/*.parquet"))[0]
+    pq.write_table(pq.read_table(file).slice(0, 1), file)
+    file.write_bytes(with_num_rows(file.read_bytes(), 0))
+    return file
 
 
 def _varint(number: int, length: int = 0) -> bytes:

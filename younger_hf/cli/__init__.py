@@ -164,9 +164,12 @@ def status(
     from builders.status import summarize, summarize_release
 
     if work is None:
+        from younger_hf.foreign_release import check_foreign_release
         from younger_hf.release import open_release
 
-        summary = summarize_release(open_release(str(release)))
+        opened = open_release(str(release))
+        check_foreign_release(opened, dict.fromkeys(("conversions", "skeletons")))
+        summary = summarize_release(opened)
     else:
         with Ledger(work, read_only=True) as ledger:
             summary = summarize(ledger)
@@ -184,9 +187,13 @@ def stats(
 
     Sizes, operators, tasks, families, sources, licences.
     """
-    from younger_hf.statistics import count_release
+    from younger_hf.foreign_release import check_foreign_release
+    from younger_hf.release import open_release
+    from younger_hf.statistics import columns_counted, count_release
     from younger_hf.statistics_report import to_json, to_text, write
 
+    release = open_release(source, revision)
+    check_foreign_release(release, columns_counted(release))
     statistics = count_release(source, revision)
     typer.echo(to_json(statistics) if as_json else to_text(statistics), nl=not as_json)
     if output is not None:
@@ -215,9 +222,12 @@ def audit(
     """
     from builders.audit import audit as run
     from builders.audit import write_into_card
+    from younger_hf.foreign_release import check_foreign_release
     from younger_hf.release import open_release
 
-    found = run(open_release(release), runs=runs, conversions=again, seed=seed, jobs=jobs)
+    opened = open_release(release)
+    check_foreign_release(opened)
+    found = run(opened, runs=runs, conversions=again, seed=seed, jobs=jobs)
     typer.echo(found)
     write_into_card(release, found)
 

@@ -33,9 +33,11 @@ def draw(
 
     path = output or Path(f"{model if is_row else Path(model).stem}.svg")
     if is_row:
+        from younger_hf.foreign_release import check_foreign_release
         from younger_hf.release import open_named
 
         opened = open_named(release)
+        check_foreign_release(opened, dict.fromkeys(("graphs", "operators", "skeletons")))
         rows = opened.find("graphs", model, ("name", "node_variant", "edge_index", "edge_slot", "node_scope"))
         if not rows:
             raise UsageError(f"{release} has no architecture {model}")

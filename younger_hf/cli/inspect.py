@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _LONGEST_LINE = 20_000
 _TEXT = b"graph opset="
 _RELATIVES = 3
+_COLUMNS = ("exporter", "family", "fingerprint", "name", "normal_fingerprint", "num_nodes", "sketch")
 
 
 def inspect(
@@ -108,9 +109,12 @@ def _progress(files: list[Path]) -> Iterable[Path]:
 def _open(release: str | None) -> Release | None:
     if release is None:
         return None
+    from younger_hf.foreign_release import check_foreign_release
     from younger_hf.release import open_named
 
-    return open_named(release)
+    opened = open_named(release)
+    check_foreign_release(opened, {"graphs": _COLUMNS})
+    return opened
 
 
 def _facts(model: Path, release: Release | None, work_limit: int) -> dict[str, Any]:
@@ -156,6 +160,7 @@ def _graph_of_text(model: Path) -> OperatorGraph:
 
 def _relatives(model: Path, release: Release) -> dict[str, Any]:
     """The rows that are the same network by another exporter and, if there are none, those that are nearest."""
+    from younger_hf.foreign_release import check_foreign_release
     from younger_hf.identity import fingerprint
     from younger_hf.recognise.nearest import SketchIndex, differences_from, same_network
     from younger_hf.recognise.normal import normal_graph
@@ -170,6 +175,7 @@ def _relatives(model: Path, release: Release) -> dict[str, Any]:
     if same:
         return {"normal_fingerprint": normal, "same_network": same, "relatives": []}
     nearest = SketchIndex.of(release).nearest(sketch(graph), _RELATIVES)
+    check_foreign_release(release, {"skeletons": ("fingerprint", "onnx")})
     differences = differences_from(release, [row.fingerprint for row in nearest], graph)
     relatives = [
         {

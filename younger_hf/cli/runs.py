@@ -44,22 +44,29 @@ def evaluate(
     """
     if split is not None:
         check_choice("split", split, ("train", "validation", "test", "unseen"))
+    from younger_hf.foreign_release import check_foreign_release
+
     if what.is_dir():
         from younger_hf.recipes.run import Run
         from younger_hf.recipes.scoring import predict_split, write_evaluation
 
         run = Run.open(what)
-        predictions = predict_split(run, _release_of(run, release), split or "test", device)
+        opened = _release_of(run, release)
+        check_foreign_release(opened, dict.fromkeys((run.config.table, "operators")))
+        predictions = predict_split(run, opened, split or "test", device)
         metrics, files = write_evaluation(run, predictions)
         notes = [f"wrote {file}" for file in files]
     else:
+        from younger_hf.release import open_named
         from younger_hf.tasks.evaluator import Evaluator
         from younger_hf.tasks.predictions import Predictions
 
         if split is not None:
             raise UsageError(f"{what} says itself of which split it is: leave --split out")
-        metrics = Evaluator.score(what, release)
         predictions = Predictions.load(what)
+        if release is not None:
+            check_foreign_release(open_named(release), dict.fromkeys((predictions.of.config, "operators")))
+        metrics = Evaluator.score(what, release)
         notes = [
             f"the labels are those of {release}, and none is left out"
             if release
@@ -98,9 +105,12 @@ def embed(
     from younger_hf.recipes.run import Run
 
     opened = Run.open(run)
-    from younger_hf.recipes.embed_release import write_embeddings
+    from younger_hf.foreign_release import check_foreign_release
+    from younger_hf.recipes.embed_release import configs_embedded, write_embeddings
 
-    for file in write_embeddings(opened, level, output, _release_of(opened, release), device):
+    of = _release_of(opened, release)
+    check_foreign_release(of, dict.fromkeys(configs_embedded(opened, level)))
+    for file in write_embeddings(opened, level, output, of, device):
         typer.echo(f"wrote {file}")
 
 

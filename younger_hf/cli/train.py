@@ -136,6 +136,7 @@ def _begun(config: RecipeConfig, directory: Path) -> Run:
     from younger_hf.recipes.run import Run
     from younger_hf.vocabulary import Vocabulary
 
+    _check(config)
     return Run.create(directory, config, Vocabulary.load(config.release, config.revision))
 
 
@@ -151,6 +152,15 @@ def _resumed(recipe: str, given: dict[str, Any], directory: Path) -> Run:
     for name in given.keys() - _MAY_CHANGE:
         if getattr(wanted, name) != getattr(run.config, name):
             raise UsageError(f"{directory} has {name} {getattr(run.config, name)}: a resumed run keeps it")
+    _check(wanted)
     run.check_vocabulary(Vocabulary.load(wanted.release, wanted.revision))
     run.config = wanted
     return run
+
+
+def _check(config: RecipeConfig) -> None:
+    """Look through what training opens of the release, before it does."""
+    from younger_hf.foreign_release import check_foreign_release
+    from younger_hf.release import open_release
+
+    check_foreign_release(open_release(config.release, config.revision), dict.fromkeys((config.table, "operators")))

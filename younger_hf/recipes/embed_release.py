@@ -136,6 +136,11 @@ def _graphs(run: Run, model: nn.Module, release: Release) -> Level:
     return table, lambda: scatter_graphs(everything, table.column("family").to_pylist())
 
 
+def configs_embedded(run: Run, level: str) -> tuple[str, ...]:
+    """What `write_embeddings` opens of a release, for a level."""
+    return ("operators",) if level == "node" else (_config(f"{level}s", run), "operators")
+
+
 def _config(name: str, run: Run) -> str:
     """A config of the release, in the form whose operators the run knows."""
     return name if run.config.attributes else f"{name}-no-attributes"

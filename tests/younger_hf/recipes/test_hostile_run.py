@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.crafted_parquet import falsify
+from typer.testing import CliRunner
 
-from younger_hf.errors import YoungerError
+from younger_hf.cli import app
+from younger_hf.errors import ReleaseError, YoungerError
 from younger_hf.recipes.checkpoints import load_best
 from younger_hf.recipes.run import Run, RunError
 
@@ -65,3 +68,23 @@ def test_json_that_cannot_be_is_a_sentence(directory, name, content):
     (directory / name).write_bytes(content)
     with pytest.raises(YoungerError):
         Run.open(directory)
+
+
+@pytest.mark.parametrize(
+    ("config", "arguments"),
+    [
+        ("graphs-no-attributes", ["embed", "RUN", "--level", "graph", "--output", "vectors"]),
+        ("operators", ["embed", "RUN", "--level", "node", "--output", "vectors"]),
+        ("subgraphs-no-attributes", ["evaluate", "RUN"]),
+        ("operators", ["evaluate", "FILE"]),
+    ],
+)
+def test_a_release_whose_footers_lie_is_not_opened(release, directory, tmp_path, monkeypatch, config, arguments):
+    monkeypatch.chdir(tmp_path)
+    if "FILE" in arguments:
+        assert CliRunner().invoke(app, ["evaluate", str(directory), "--release", str(release)]).exit_code == 0
+    file = falsify(shutil.copytree(release, tmp_path / "younger"), config)
+    places = {"RUN": str(directory), "FILE": str(directory / "predictions-test.parquet")}
+    done = CliRunner().invoke(app, [*(places.get(each, each) for each in arguments), "--release", "younger"])
+    assert isinstance(done.exception, ReleaseError), done.output
+    assert f"{file.relative_to(tmp_path)} cannot be taken (it says that it has 0 rows" in str(done.exception)
