@@ -15,6 +15,9 @@ VENV   ?= .venv
 JOBS   ?= 2
 BIN    := $(abspath $(VENV))/bin
 
+# Hundreds of processes import the same modules, which are compiled once even where the environment says otherwise.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: demo release test ci check compat wheel hostile docs notebooks bench install clean
 
 install: $(VENV)/installed

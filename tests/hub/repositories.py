@@ -14,7 +14,7 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
@@ -184,7 +184,9 @@ def is_lfs(path: str, content: Content) -> bool:
     return content.size > LFS_SIZE or Path(path).suffix in LFS_SUFFIXES
 
 
+@lru_cache
 def _front_matter(text: str) -> Any:
+    """What a card says: a release's is long, and every answer about its repository needs it."""
     _, fence, rest = text.partition("---\n")
     return yaml.safe_load(rest.partition("\n---")[0]) if fence else None
 
