@@ -66,6 +66,44 @@ def field(content: Bytes, at: int, end: int) -> Field:
     return tag, number, start, after
 
 
+# Messages that hold others, by the number of the field: a model, a graph, a node, an attribute, a function. What holds
+# nothing that could be many (tensors, names of values, opsets) is 5.
+_MODEL, _GRAPH, _OF_NODE, _OF_ATTRIBUTE, _FUNCTION, _OTHER = range(6)
+_HOLDS: Final = np.full((5, 32), -1, np.int64)
+_HOLDS[_MODEL, [7, 8, 25]] = _GRAPH, _OTHER, _FUNCTION
+_HOLDS[_GRAPH, [1, 5, 11, 12, 15]] = _OF_NODE, _OTHER, _OTHER, _OTHER, _OTHER
+_HOLDS[_OF_NODE, 5] = _OF_ATTRIBUTE
+_HOLDS[_OF_ATTRIBUTE, [5, 6, 10, 11, 14, 15, 22, 23]] = _OTHER, _GRAPH, _OTHER, _GRAPH, _OTHER, _OTHER, _OTHER, _OTHER
+_HOLDS[_FUNCTION, [7, 9, 11]] = _OF_NODE, _OTHER, _OF_ATTRIBUTE
+_DEEPEST: Final = 100
+
+
+@compiled
+def count_messages(content: Bytes) -> int:
+    """How many messages are in a ModelProto, up to where it is broken or nested too deep."""
+    ends = np.empty(_DEEPEST + 1, np.int64)
+    kinds = np.empty(_DEEPEST + 1, np.int64)
+    ends[0], kinds[0] = content.shape[0], _MODEL
+    depth, at, messages = 0, 0, 0
+    while depth >= 0:
+        if at >= ends[depth]:
+            depth -= 1
+            continue
+        tag, _, value, after = field(content, at, ends[depth])
+        if after < 0:
+            break
+        at = after
+        if tag & 7 != 2 or tag >> 3 >= 32:
+            continue
+        kind = _HOLDS[kinds[depth], tag >> 3]
+        messages += kind >= 0
+        if 0 <= kind < _OTHER and depth < _DEEPEST:
+            depth += 1
+            ends[depth], kinds[depth] = after, kind
+            at = value
+    return messages
+
+
 @compiled
 def value_name(content: Bytes, start: int, end: int) -> tuple[int, int]:
     """The name of a ValueInfoProto; -1 at its end if there is none."""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Final
 
+import numpy as np
 from google.protobuf.message import DecodeError
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, SparseTensorProto, TensorProto
 
@@ -31,6 +32,10 @@ _SMALL_TENSOR: Final = 1 << 7
 # A message has two bytes at least, so that no more are parsed than a walk would count.
 _MOST_UNREAD: Final = 2 * MAX_MESSAGES
 _BYTES: Final = 8  # that are parsed in a step
+# Of parsed messages each takes some hundred bytes, which is in proportion to the file where each has some in it. The
+# least that says anything, the axis of an operator, has twice as many.
+_LEAST_IN_A_MESSAGE: Final = 6
+_FEW: Final = 1 << 21  # bytes of which that does not matter
 
 _PAYLOADS: Final = tuple(name for name in TensorProto.DESCRIPTOR.fields_by_name if name.endswith("_data"))
 
@@ -89,6 +94,7 @@ def normal_form(source: ByteSource, name: str, release: Callable[[], None], work
     The payloads of small tensors are still in it.
 
     Raises:
+        InvalidModelError: it has many messages with nothing in them.
         WorkLimitError: the work is spent.
     """
     spend = _spender(work, name)
@@ -97,12 +103,25 @@ def normal_form(source: ByteSource, name: str, release: Callable[[], None], work
         if len(content) > _MOST_UNREAD:
             return None
         spend(len(content) // _BYTES)
+        _check_messages(content, name)
         structure = Structure.FromString(content)
         structure.DiscardUnknownFields()
         kept: bytes = structure.SerializeToString()
         return kept if kept == content or _is_canonical(content) else None
     except (WireError, DecodeError):
         return None
+
+
+def _check_messages(content: bytes, name: str) -> None:
+    if len(content) <= _FEW:
+        return
+    from younger_hf.compiled import runs_compiled
+    from younger_hf.extract.compiled_wire import count_messages
+
+    runs_compiled(len(content))
+    messages = count_messages(np.frombuffer(content, np.uint8))
+    if messages * _LEAST_IN_A_MESSAGE > len(content):
+        raise InvalidModelError(name, 0, f"it has {messages:,} nodes and attributes with nothing in them")
 
 
 def _reduced(content: bytes) -> ModelProto | None:
