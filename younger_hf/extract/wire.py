@@ -77,7 +77,10 @@ def fields(source: ByteSource, start: int, end: int) -> Iterator[tuple[int, int,
             size = source[pos] if pos < end else 0x80
             pos += 1
             if size >= 0x80:
-                size, pos = read_varint(source, pos - 1, end, _HEADER_BYTES)
+                if pos < end and (high := source[pos]) < 0x80:  # two bytes, as of most nodes
+                    size, pos = size & 0x7F | high << 7, pos + 1
+                else:
+                    size, pos = read_varint(source, pos - 1, end, _HEADER_BYTES)
             value = pos
             pos += size
         else:
