@@ -121,7 +121,19 @@ def _exported(name: str, package: str, exports: list[str]) -> Iterator[tuple[str
 def _built(name: str, package: str) -> tuple[Any, tuple[Any, ...]]:
     import torch
 
+    from builders.convert.torch import make_distinct
+
     torch.manual_seed(0)
+    model, inputs = _fresh(name, package)
+    make_distinct(
+        model
+    )  # no two parameters of a trained model are equal, which exporters would merge, and none is zero
+    return model, inputs
+
+
+def _fresh(name: str, package: str) -> tuple[Any, tuple[Any, ...]]:
+    import torch
+
     if package == "transformers":
         return _transformer(name)
     if package == "torchvision":

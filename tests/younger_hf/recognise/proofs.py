@@ -142,7 +142,12 @@ PROOFS: Final[dict[str, str]] = {
         "s = Constant<value = int64[3] {6,4,5}>() a = Reshape(x, s) b = Transpose<perm = [0,2,1]>(a) "
         "t = Constant<value = int64[4] {2,3,5,4}>() y = Reshape(b, t)",
     ),
-    "scaled-twice": _model("float[2,4] x", "a = Mul(x, three) y = Mul(six, a)"),
+    "scaled-twice": _model("float[2,4] x, float[4] ps", "a = Mul(x, ps) y = Mul(six, a)"),
+    "sum-in-wider-type": _model(
+        "int32[2,4] x",
+        "w = Cast<to = 7>(x) d = Constant<value = int64 {1}>() s = CumSum(w, d) n = Cast<to = 6>(s) "
+        "y = Cast<to = 1>(n)",
+    ),
     "batch-normalization": _model(
         "float[2,4,6,6] x, float[4,3,3,3] pw, float[6] pb, float[6] ps, float[6] pm, float[6] pu, float[6] pvv",
         "a = ConvTranspose<group = 2>(x, pw, pb) y = BatchNormalization<epsilon = 0.01>(a, ps, pu, pm, pvv)",

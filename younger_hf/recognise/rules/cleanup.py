@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from onnx import TensorProto
+
 from younger_hf.recognise.fixpoint import Rule
-from younger_hf.recognise.matching import from_end, integers, is_parameter
+from younger_hf.recognise.matching import from_end, integers, is_parameter, maker, used_once
 from younger_hf.recognise.network import Make, Node, Value
 
 
@@ -26,6 +28,19 @@ def cast(node: Node) -> Value | None:
     value = node.inputs[0]
     to = node.attributes.get("to") if node.op_type == "Cast" else getattr(node.input(1), "dtype", 0)
     return value if value is not None and value.dtype and value.dtype == to else None
+
+
+def sum_in_wider_type(node: Node) -> Make | None:
+    """A CumSum of integers in a wider type, cast back, is one in their own: both wrap around alike."""
+    made = maker(node.inputs[0], "CumSum")
+    widened = None if made is None else maker(made.inputs[0], "Cast")
+    data = None if widened is None else widened.inputs[0]
+    if made is None or widened is None or data is None or not used_once(made.output):
+        return None
+    types = (node.attributes.get("to"), widened.attributes.get("to"))
+    if data.dtype != TensorProto.INT32 or types != (TensorProto.INT32, TensorProto.INT64):
+        return None
+    return Make("CumSum", (data, *made.inputs[1:]), made.attributes)
 
 
 def single_operand(node: Node) -> Value | None:
@@ -93,6 +108,7 @@ RULES: Final = (
     Rule("identity", ("Identity",), identity),
     Rule("dropout", ("Dropout",), dropout),
     Rule("cast", ("Cast", "CastLike"), cast),
+    Rule("sum-in-wider-type", ("Cast",), sum_in_wider_type),
     Rule("single-operand", ("Concat", "Sum", "Mean", "Max", "Min"), single_operand),
     Rule("sum-of-two", ("Sum",), sum_of_two),
     Rule("same-shape", ("Reshape", "Expand", "Tile", "Slice", "Pad", "Resize"), same_shape),

@@ -214,9 +214,9 @@ FOLDED: Final = tuple(
     """
     Abs Add And Cast CastLike Ceil Clip Concat ConstantOfShape Cos CumSum Div Einsum Equal Erf Exp Expand Flatten Floor
     Gather GatherElements GatherND Gemm Greater GreaterOrEqual Identity Less LessOrEqual Log MatMul Max Mean Min Mod Mul
-    Neg Not Or Pad Pow Range Reciprocal ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum Relu Reshape Round
-    ScatterElements ScatterND Sigmoid Sign Sin Slice Softmax Softplus Sqrt Squeeze Sub Sum Tanh Tile Transpose Trilu
-    Unsqueeze Where Xor
+    Neg Not Or Pad Pow Range Reciprocal ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum Relu Reshape
+    Resize Round ScatterElements ScatterND Sigmoid Sign Sin Slice Softmax Softplus Sqrt Squeeze Sub Sum Tanh Tile
+    Transpose Trilu Unsqueeze Where Xor
     """.split()
 )
 """What exporters carry out at export where its inputs are known. Quantisation is not among them, nor random numbers."""

@@ -62,14 +62,14 @@ def subtract(node: Node) -> Make | None:
 
 
 def scaled_twice(node: Node) -> Make | None:
-    """Two scalars that multiply (that are added) one after the other are one."""
+    """A scalar and another parameter that multiply (that are added) one after the other are one."""
     pair = with_parameter(node)
     inner = None if pair is None else maker(pair[0], node.op_type)
     inner_pair = with_parameter(inner)
     if pair is None or inner is None or inner_pair is None or not used_once(pair[0]):
         return None
     outer, first = pair[1], inner_pair[1]
-    if not is_scalar(outer) or not is_scalar(first):
+    if not (is_scalar(outer) or is_scalar(first)):
         return None
     function = np.multiply if node.op_type == "Mul" else np.add
     shape = broadcast_shape(outer.shape, first.shape) or ()
