@@ -2,7 +2,8 @@
 
 Every fenced block is run, in its order and where a release lies in `younger`: for README.md that of the repository,
 for the others a small one. `me/younger` is on the tests' Hub:
-`python` as it stands, `pycon` as doctest does it, and the lines of `console` that begin with `$`. What a document
+`python` as it stands, or written to the file that is its `title`, `pycon` as doctest does it, and the lines of
+`console` that begin with `$`. What a document
 shows is compared with what is printed, `…` standing for anything, and any number or fingerprint for any other, since
 these are of one release; in a block that is marked ```` ```pycon exact ````, for itself alone. Notebooks are run
 from their first cell to their last. Each document has a directory and a Hub of its own.
@@ -134,7 +135,10 @@ def run_block(block: Token, document: str, names: dict[str, Any], served: Hub | 
     place = f"{document}, line {block.map[0] + 1}"
     language, *marks = block.info.split() or [""]
     checker = doctest.OutputChecker() if "exact" in marks else OfAnyRelease()
-    if language == "python":
+    titles = [mark.removeprefix("title=").strip('"') for mark in marks if mark.startswith("title=")]
+    if titles:
+        Path(titles[0]).write_text(block.content)
+    elif language == "python":
         exec(compile(block.content, place, "exec"), names)
     elif language == "pycon":
         test = doctest.DocTestParser().get_doctest(block.content.replace("…", "..."), names, place, place, block.map[0])

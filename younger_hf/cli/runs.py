@@ -6,6 +6,8 @@ PyTorch is imported inside the commands, so that the others start quickly and wo
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -19,6 +21,7 @@ from younger_hf.text import plain, table
 if TYPE_CHECKING:
     from younger_hf.recipes.run import Run
     from younger_hf.release import Release
+    from younger_hf.tasks.predictions import Predictions
 
 _LONGEST_LABEL: Final = 100
 
@@ -33,6 +36,9 @@ def evaluate(
         str | None,
         typer.Option(help="For a file: the release to check its labels against. For a run: another than its own."),
     ] = None,
+    draws: Annotated[
+        int, typer.Option("--bootstrap", min=0, help="Draws of families for intervals; 0 gives none.")
+    ] = 500,
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
@@ -46,15 +52,17 @@ def evaluate(
         check_choice("split", split, ("train", "validation", "test", "unseen"))
     from younger_hf.foreign_release import check_foreign_release
 
+    certainty: dict[str, Any] = {}
     if what.is_dir():
         from younger_hf.recipes.run import Run
         from younger_hf.recipes.scoring import predict_split, write_evaluation
 
         run = Run.open(what)
         opened = _release_of(run, release)
-        check_foreign_release(opened, dict.fromkeys((run.config.table, "operators")))
+        check_foreign_release(opened, columns_scored(run.config.table))
         predictions = predict_split(run, opened, split or "test", device)
-        metrics, files = write_evaluation(run, predictions)
+        certainty = _certainty(predictions, opened, draws)
+        metrics, files = write_evaluation(run, predictions, certainty)
         notes = [f"wrote {file}" for file in files]
     else:
         from younger_hf.release import open_named
@@ -65,8 +73,11 @@ def evaluate(
             raise UsageError(f"{what} says itself of which split it is: leave --split out")
         predictions = Predictions.load(what)
         if release is not None:
-            check_foreign_release(open_named(release), dict.fromkeys((predictions.of.config, "operators")))
+            named = open_named(release)
+            check_foreign_release(named, columns_scored(predictions.of.config))
         metrics = Evaluator.score(what, release)
+        if release is not None:
+            certainty = _certainty(predictions, named, draws)
         notes = [
             f"the labels are those of {release}, and none is left out"
             if release
@@ -84,10 +95,102 @@ def evaluate(
     }
     cells = [tuple(map(str, row.values()))]
     numbers = len(metrics) + 1
-    facts = {"model": predictions.model, "of": of.to_dict(), "labels": predictions.table.num_rows, "metrics": metrics}
+    labels = predictions.table.num_rows
+    facts = {"model": predictions.model, "of": of.to_dict(), "labels": labels, "metrics": metrics, **certainty}
     typer.echo(json.dumps(facts, indent=2) if as_json else table(tuple(row), cells, len(row) - numbers))
-    for note in notes:
+    for note in [*_in_words(certainty), *notes]:
         typer.echo(note, err=True)
+
+
+def columns_scored(config: str) -> dict[str, Sequence[str] | None]:
+    """What is read of a release to score predictions of a config: for each config, which columns, None for all."""
+    families = {"graphs": ("fingerprint", "type_fingerprint", "family")}
+    return {**families, config: None, "operators": None}
+
+
+def _certainty(predictions: Predictions, release: Release, draws: int) -> dict[str, Any]:
+    """What is said of metrics besides their values: intervals over families, and labels that no mean counts."""
+    from younger_hf.tasks.intervals import families_of, intervals, share_without_class
+
+    families = families_of(predictions, release)
+    share = share_without_class(predictions)
+    return {
+        "intervals": intervals(predictions, families, draws),
+        "families": len({*families.tolist()}),
+        **({} if share is None else {"share_without_class": share}),
+    }
+
+
+def _in_words(certainty: dict[str, Any]) -> list[str]:
+    lines = []
+    if certainty.get("intervals"):
+        spans = ", ".join(f"{name} {low:.3f} to {high:.3f}" for name, (low, high) in certainty["intervals"].items())
+        lines.append(f"95 % intervals over {certainty['families']:,} families: {spans}")
+    if certainty.get("share_without_class"):
+        share = certainty["share_without_class"]
+        lines.append(f"{share:.2%} of the labels are of classes that train lacks, and count in no mean over classes")
+    return lines
+
+
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="RUN|FILE", help="An evaluated run, or a predictions file.")],
+    second: Annotated[Path, typer.Argument(metavar="RUN|FILE", help="Another, of the same labels.")],
+    split: Annotated[str, typer.Option(help="Of runs: train, validation, test or unseen.")] = "test",
+    release: Annotated[
+        str | None, typer.Option(help="The release of the labels. Default: a run's own, or younger.")
+    ] = None,
+    draws: Annotated[int, typer.Option("--bootstrap", min=2, help="Draws of families.")] = 500,
+    as_json: AsJson = False,
+) -> None:
+    """Compare two models on the same labels.
+
+    Intervals of the differences are of 95 %, over families that are drawn for both alike.
+    """
+    from younger_hf.foreign_release import check_foreign_release
+    from younger_hf.recipes.run import Run
+    from younger_hf.release import open_named, open_release
+    from younger_hf.tasks.intervals import differences
+    from younger_hf.tasks.predictions import Predictions, check_labels
+
+    check_choice("split", split, ("train", "validation", "test", "unseen"))
+    files = [_predictions_of(each, split) for each in (first, second)]
+    one, other = predictions = [Predictions.load(file) for file in files]
+    if release:
+        opened = open_named(release)
+    elif run := next((Run.open(each) for each in (first, second) if each.is_dir()), None):
+        opened = _release_of(run, None)
+    else:
+        opened = open_release("younger")
+    check_foreign_release(opened, columns_scored(predictions[0].of.config))
+    for each, file in zip(predictions, files, strict=True):
+        check_labels(each, opened, file)
+    found, num_families = differences(one, other, opened, draws)
+    if as_json:
+        facts = {name: asdict(each) for name, each in found.items()}
+        typer.echo(json.dumps({"families": num_families, "metrics": facts}, indent=2))
+        return
+    rows = [
+        (
+            name,
+            f"{each.first:.4f}",
+            f"{each.second:.4f}",
+            f"{each.second - each.first:+.4f}",
+            f"{each.low:+.4f} to {each.high:+.4f}",
+        )
+        for name, each in found.items()
+    ]
+    typer.echo(table(("metric", *(each.model for each in predictions), "difference", "95 % interval"), rows, 1))
+    typer.echo(f"{predictions[0].table.num_rows:,} labels of {num_families:,} families", err=True)
+
+
+def _predictions_of(given: Path, split: str) -> Path:
+    """The predictions file of a run, or the file that is given."""
+    if not given.is_dir():
+        return given
+    file = given / f"predictions-{split}.parquet"
+    if not file.is_file():
+        raise UsageError(f"{given} has no predictions for {split}: younger-hf evaluate {given} --split {split}")
+    return file
 
 
 def embed(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from younger_hf.recipes.recipe import Recipe
     from younger_hf.recipes.run import Run
 
-_MAY_CHANGE = {"epochs", "device"}
+_MAY_CHANGE = {"epochs", "steps", "patience", "device"}
 """What a resumed run can be told anew: it is the same run, only longer or elsewhere."""
 
 _TYPES: dict[str, Any] = {"str": str, "bool": bool, "int": int, "float": float}
@@ -78,7 +78,8 @@ def _options(recipe: Recipe) -> list[inspect.Parameter]:
     options = []
     for field in fields(recipe.config):
         said = declaration(recipe.config, field.name)
-        choices = recipe.config.models if field.name == "model" else said.choices
+        is_model = field.name == "model"
+        choices = [*recipe.config.models, *recipe.config.rules] if is_model else said.choices
         default = None if field.default in (None, MISSING) else str(field.default)
         if isinstance(field.default, bool):
             default = field.name if field.default else f"no-{field.name}"
@@ -91,7 +92,7 @@ def _options(recipe: Recipe) -> list[inspect.Parameter]:
 def _common_options(name: str) -> list[inspect.Parameter]:
     directory = typer.Option("--run", help="The run's directory.", show_default=f"runs/{name}-MODEL")
     file = typer.Option("--config", help="Settings as TOML, e.g. epochs = 5; options override them.")
-    again = typer.Option("--resume", help="Continue the run; only --epochs and --device may change.")
+    again = typer.Option("--resume", help="Continue the run; only its length and --device may change.")
     return [
         _option("run", Annotated[Path | None, directory]),
         _option("config", Annotated[Path | None, file]),
@@ -121,7 +122,7 @@ def _fill(run: Run) -> None:
     """Train a run to its end, and say how good its best checkpoint is."""
     keep_freed_memory()
     try:
-        run.recipe.train(run)
+        run.recipe.complete(run)
     except KeyboardInterrupt:
         if (run.directory / "config.json").is_file():
             command = f"younger-hf train {run.config.recipe} --run {run.directory} --resume"
@@ -129,7 +130,15 @@ def _fill(run: Run) -> None:
         raise
     best = run.best()
     scores = "  ".join(f"{name} {best[name]:.4f}" for name in run.config.task.metrics)
+    if run.config.is_rule:
+        typer.echo(f"{run.directory}: in validation {scores}")
+        return
     typer.echo(f"{run.directory}: best of validation at step {best['step']:,} of {run.position.step:,}: {scores}")
+    if run.position.step < run.position.planned:
+        typer.echo(
+            f"stopped early, {run.position.stale:,} validations after the best, where {run.position.planned:,} steps "
+            "were planned: --resume with a larger --patience, or 0, goes on"
+        )
 
 
 def _begun(config: RecipeConfig, directory: Path) -> Run:
@@ -148,7 +157,10 @@ def _resumed(recipe: str, given: dict[str, Any], directory: Path) -> Run:
     run = Run.open(directory)
     if run.config.recipe != recipe:
         raise UsageError(f"{directory} is a run of {run.config.recipe}: younger-hf train {run.config.recipe} --resume")
-    wanted = config_of(recipe, {**run.config.to_dict(), **given})
+    kept = run.config.to_dict()
+    if {"epochs", "steps"} & given.keys():
+        kept |= {"epochs": None, "steps": None}
+    wanted = config_of(recipe, {**kept, **given})
     for name in given.keys() - _MAY_CHANGE:
         if getattr(wanted, name) != getattr(run.config, name):
             raise UsageError(f"{directory} has {name} {getattr(run.config, name)}: a resumed run keeps it")

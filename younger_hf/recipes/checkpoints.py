@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from younger_hf.errors import MissingExtraError
+from younger_hf.errors import MissingExtraError, UsageError
 from younger_hf.recipes.run import Run, RunError
 
 try:
@@ -38,7 +38,10 @@ def load_best(run: Run, device: torch.device | str = "cpu") -> torch.nn.Module:
 
     Raises:
         RunError: nothing has been validated yet, or the checkpoint is damaged.
+        UsageError: its model is a rule.
     """
+    if run.config.is_rule:
+        raise UsageError(f"{run.directory} is a run of the rule {run.config.model}, which has no parameters")
     run.best()
     model = fresh_model(run)
     with _opened(run.checkpoint) as checkpoint:

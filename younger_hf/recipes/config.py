@@ -26,11 +26,13 @@ class RecipeConfig:
         recipe: the name of the recipe.
         task: what it trains for.
         models: its models by name, each a line `module:attribute` as `younger_hf.recipes.models` says.
+        rules: what models have to beat, by name, each the place of a `younger_hf.recipes.rules.Rule`.
     """
 
     recipe: ClassVar[str]
     task: ClassVar[Task]
     models: ClassVar[Mapping[str, str]]
+    rules: ClassVar[Mapping[str, str]] = {}
 
     model: str = setting("Or a class of your own: package.module:Class, or path/to/file.py:Class. Built in:")
     attributes: bool = setting("Whether operators that differ in attributes are different classes.", False)
@@ -38,7 +40,9 @@ class RecipeConfig:
     revision: str | None = setting("The repository's branch, tag or commit.", None)
     split_scheme: str = setting("How rows are split.", "family", choices=("family", "paper"))
     limit: int | None = setting("At most so many rows of each split, drawn with the seed.", None, above=0)
-    epochs: int = setting("Passes over the training split.", above=0)
+    steps: int | None = setting("Updates at most.", None, above=0)
+    epochs: int | None = setting("Passes over the training split, in the place of --steps.", None, above=0)
+    patience: int = setting("Stop after so many validations without a better one; 0 never does.", 0, least=0)
     batch_size: int = setting("Graphs a step.", above=0)
     learning_rate: float = setting("Adam's.", above=0)
     weight_decay: float = setting("Adam's.", least=0)
@@ -48,8 +52,10 @@ class RecipeConfig:
 
     def __post_init__(self) -> None:
         if ":" not in self.model:
-            check_choice(f"model for {self.recipe}", self.model, self.models)
+            check_choice(f"model for {self.recipe}", self.model, [*self.models, *self.rules])
         check_settings(self)
+        if (self.steps is None) == (self.epochs is None):
+            raise UsageError("a run has a number of steps, or of epochs: leave one of both out")
 
     @classmethod
     def defaults(cls, model: str) -> Mapping[str, Any]:  # noqa: ARG003 - for those that derive
@@ -65,6 +71,15 @@ class RecipeConfig:
     def vocabulary(self) -> str:
         """The id space of the operators: "variant" with attributes, else "operator"."""
         return "variant" if self.attributes else "operator"
+
+    @property
+    def is_rule(self) -> bool:
+        """Whether the model is a rule, which has no parameters."""
+        return self.model in self.rules
+
+    def num_steps(self, steps_per_epoch: int) -> int:
+        """How many updates the run has at most."""
+        return self.steps if self.steps is not None else (self.epochs or 0) * steps_per_epoch
 
     @property
     def title(self) -> str:

@@ -47,8 +47,15 @@ class DataflowConfig(RecipeConfig):
         "sage": "younger_hf.recipes.models.two_layers:sage",
         "gine": "younger_hf.recipes.models.gine:GINE",
     }
+    rules: ClassVar[Mapping[str, str]] = {
+        "rule": "younger_hf.recipes.rules.links:ORDER",
+        "open-slots": "younger_hf.recipes.rules.links:OPEN_SLOTS",
+        "ngram": "younger_hf.recipes.rules.links:NGRAM",
+    }
 
-    epochs: int = 6
+    # 6 epochs of 5,612 graphs, one a step, as the paper has them without attributes.
+    steps: int | None = 33672
+    patience: int = 10
     batch_size: int = 1
     learning_rate: float = 1e-4
     weight_decay: float = 5e-5
@@ -74,7 +81,7 @@ class DataflowConfig(RecipeConfig):
     @property
     def title(self) -> str:
         """The model and its decoder."""
-        return f"{self.model} with {self.decoder} decoder"
+        return self.model if self.is_rule else f"{self.model} with {self.decoder} decoder"
 
 
 def build(config: DataflowConfig, num_operators: int) -> LinkPredictor:
@@ -100,7 +107,8 @@ def train(run: Run) -> None:
 
     from younger_hf.recipes.batches import GraphBatch, ShuffledRows
     from younger_hf.recipes.checkpoints import fresh_model
-    from younger_hf.recipes.training import begin, find_device, fit, load_splits
+    from younger_hf.recipes.splits import load_splits
+    from younger_hf.recipes.training import begin, find_device, fit
     from younger_hf.tasks.evaluator import Evaluator
 
     config, device = run.config, find_device(run.config.device)
@@ -120,7 +128,8 @@ def train(run: Run) -> None:
 
     begin(run, model, loss, device)
     optimizer = Adam(model.parameters(), config.learning_rate, weight_decay=config.weight_decay)
-    fit(run, model, optimizer, loss, config.epochs * rows.steps_per_epoch, rows.steps_per_epoch, validate)
+    num_steps = config.num_steps(rows.steps_per_epoch)
+    fit(run, model, optimizer, loss, num_steps, rows.steps_per_epoch, validate)
 
 
 def logits_of(model: LinkPredictor, batch: GraphBatch, links: Links) -> torch.Tensor:

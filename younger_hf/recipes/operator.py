@@ -14,13 +14,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from younger_hf.recipes.config import RecipeConfig
 from younger_hf.recipes.recipe import Recipe
 from younger_hf.settings import setting
+from younger_hf.tasks.boundaries import BOUNDARIES, labelled_rows, with_boundary
 from younger_hf.tasks.graph_table import GraphTable
 from younger_hf.tasks.links import negative_pairs
-from younger_hf.tasks.operator import TASK
+from younger_hf.tasks.operator import TASK, TOP
 from younger_hf.tasks.task import Task
 from younger_hf.vocabulary import MASK_ID
 
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
     from younger_hf.recipes.batches import GraphBatch
     from younger_hf.recipes.run import Run
+
+PROTOCOLS: Final = ("both", "paper")
 
 _EVALUATION_BATCH: Final = 512
 _AUTOENCODERS: Final = ("gae", "vgae")
@@ -48,21 +52,44 @@ class OperatorConfig(RecipeConfig):
         "vgae": "younger_hf.recipes.models.autoencoders:vgae",
         "gine": "younger_hf.recipes.models.gine:GINE",
     }
+    rules: ClassVar[Mapping[str, str]] = {
+        "majority": "younger_hf.recipes.rules.operators:RULE",
+        "ngram": "younger_hf.recipes.rules.operators:RULE",
+    }
 
-    epochs: int = 200
+    # 200 epochs of 23,775 subgraphs, as the paper has them without attributes.
+    steps: int | None = 9400
+    patience: int = 50
     batch_size: int = 512
     learning_rate: float = 1e-3
     weight_decay: float = 5e-5
     validate_every: int = 20
-    encoder_epochs: int = setting("Of gae's and vgae's encoder, before the epochs of the classifier.", 100, above=0)
-    encoder_steps: int = setting("The encoder is frozen after so many steps at the latest.", 4000, above=0)
+    protocol: str = setting("paper: masked operators are successors of a community.", "both", choices=PROTOCOLS)
+    boundary: str | None = setting("Masked operators. Default: as --protocol says.", None, choices=BOUNDARIES)
+    hops: int = setting("Of ngram: how far it sees.", 4, above=0)
+    encoder_steps: int = setting("Of gae's and vgae's encoder, before those of the classifier.", 4000, above=0)
+    encoder_epochs: int | None = setting("In the place of --encoder-steps.", None, above=0)
     encoder_learning_rate: float = setting("Adam's, for the encoder.", 1e-4, above=0)
     encoder_weight_decay: float = setting("Adam's, for the encoder.", 5e-5, least=0)
 
     @classmethod
     def defaults(cls, model: str) -> Mapping[str, Any]:
         """What the paper has for the classifier on top of an autoencoder."""
-        return {"epochs": 100, "weight_decay": 5e-4} if model in _AUTOENCODERS else {}
+        return {"steps": 4700, "weight_decay": 5e-4} if model in _AUTOENCODERS else {}
+
+    @property
+    def boundary_kind(self) -> str:
+        """The boundary that is masked: "both" or "successors"."""
+        return self.boundary or ("successors" if self.protocol == "paper" else "both")
+
+    def choices(self) -> dict[str, Any]:
+        """Which operators are to be predicted."""
+        return {"boundary": self.boundary_kind}
+
+    @property
+    def title(self) -> str:
+        """The model, and how far a look-up sees."""
+        return f"{self.model}, {self.hops} hops" if self.model == "ngram" else self.model
 
 
 def build(config: OperatorConfig, num_operators: int) -> torch.nn.Module:
@@ -86,17 +113,19 @@ def train(run: Run) -> None:
 
     from younger_hf.recipes.batches import GraphBatch, ShuffledRows
     from younger_hf.recipes.checkpoints import fresh_model
-    from younger_hf.recipes.training import begin, find_device, fit, load_splits
-    from younger_hf.tasks.evaluator import Evaluator
+    from younger_hf.recipes.splits import evaluator_of, load_splits
+    from younger_hf.recipes.training import begin, find_device, fit
 
     config, device = run.config, find_device(run.config.device)
     table, validation = load_splits(config, "train", "validation")
-    rows = ShuffledRows(len(table), config.batch_size, config.seed)
-    evaluator = Evaluator(TASK, len(run.labels))
+    labelled = labelled_rows(table, config.boundary_kind)
+    rows = ShuffledRows(len(labelled), config.batch_size, config.seed)
+    evaluator = evaluator_of(run, table)
     model: Any = fresh_model(run).to(device)
 
     def masked(step: int) -> tuple[GraphBatch, torch.Tensor]:
-        return mask_boundary(GraphBatch.of(table.union(rows[step])).to(device))
+        graphs, _ = with_boundary(table.union(labelled[rows[step]]), config.boundary_kind)
+        return mask_boundary(GraphBatch.of(graphs).to(device))
 
     def reconstruction_loss(step: int, generator: np.random.Generator) -> torch.Tensor:
         batch, _ = masked(step)
@@ -118,11 +147,11 @@ def train(run: Run) -> None:
         if run.position.phase != phase:
             encoder = model.autoencoder.parameters()
             optimizer = Adam(encoder, config.encoder_learning_rate, weight_decay=config.encoder_weight_decay)
-            num_steps = min(config.encoder_epochs * rows.steps_per_epoch, config.encoder_steps)
+            num_steps = (config.encoder_epochs or 0) * rows.steps_per_epoch or config.encoder_steps
             fit(run, model, optimizer, reconstruction_loss, num_steps, rows.steps_per_epoch, phase="encoder")
         model.freeze()
     optimizer = Adam(trained.parameters(), config.learning_rate, weight_decay=config.weight_decay)
-    num_steps = config.epochs * rows.steps_per_epoch
+    num_steps = config.num_steps(rows.steps_per_epoch)
     fit(run, model, optimizer, loss, num_steps, rows.steps_per_epoch, validate, phase)
 
 
@@ -136,7 +165,7 @@ def mask_boundary(batch: GraphBatch) -> tuple[GraphBatch, torch.Tensor]:
 def predict(
     model: torch.nn.Module,
     table: GraphTable,
-    config: OperatorConfig,  # noqa: ARG001 - all recipes predict alike
+    config: OperatorConfig,
     device: torch.device | str = "cpu",
 ) -> dict[str, Any]:
     """Predict the masked operators of a split.
@@ -144,11 +173,12 @@ def predict(
     Args:
         model: in evaluation mode, on the device.
         table: R subgraphs with M nodes in their boundaries.
-        config: nothing depends on it.
+        config: for the boundary.
         device: where the model is.
 
     Returns:
-        int64 [M] each: `row` of the table, `node` in the row, `y_true` and `y_pred`.
+        int64 [M] each: `row` of the table, `node` in the row, `y_true` and `y_pred`; int64 `top` and float32
+        `log_probability`, [M, K], of the likeliest operators.
     """
     import torch
 
@@ -156,13 +186,27 @@ def predict(
 
     parts = []
     for rows in table.parts(_EVALUATION_BATCH):
-        masked, y_true = mask_boundary(GraphBatch.of(table.union(rows)).to(device))
+        graphs, position = with_boundary(table.union(rows), config.boundary_kind)
+        masked, y_true = mask_boundary(GraphBatch.of(graphs).to(device))
         with torch.no_grad():
             logits = model(masked.x, masked.edge_index, masked.edge_attr, masked.boundary)
-        graph = masked.batch[masked.boundary]
-        node = masked.boundary - masked.ptr[graph]
-        parts.append(torch.stack((graph + int(rows[0]), node, y_true, logits.argmax(dim=-1))).cpu())
-    return dict(zip(("row", "node", "y_true", "y_pred"), torch.cat(parts, dim=1).numpy(), strict=True))
+        where = {"row": rows[masked.batch[masked.boundary].cpu().numpy()], "node": position[graphs.boundary]}
+        parts.append({**where, "y_true": y_true.cpu().numpy(), **ranked(logits.log_softmax(dim=-1).cpu().numpy())})
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def ranked(log_probability: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    """The likeliest operators, the likeliest first; of two that are equally likely, the one of the smaller id.
+
+    Args:
+        log_probability: floating point [m, V], of each operator.
+
+    Returns:
+        int64 `y_pred` [m]; int64 `top` and float32 `log_probability`, [m, K], K being 10 or, if that is less, V.
+    """
+    top = np.argsort(-log_probability, axis=1, kind="stable")[:, :TOP]
+    scores = np.take_along_axis(log_probability, top, axis=1).astype(np.float32)
+    return {"y_pred": top[:, 0].copy(), "top": top, "log_probability": scores}
 
 
 def encode(model: Any, batch: GraphBatch) -> torch.Tensor:

@@ -28,7 +28,7 @@ class Recipe:
         config: what a run is told, a dataclass; it names the recipe, the task and the models.
         build: a model with fresh parameters, drawn from torch's global generator: of the config and how many operator
             ids there are, V.
-        train: of a `Run`: from where it stands to its end.
+        train: of a `Run` whose model is no rule: from where it stands to its end.
         predict: of a model in evaluation mode, a `GraphTable`, the config, and the device where the model is: `row`,
             the columns of the task's labels but the key, and `y_pred`, [M] each.
         encode: of a model in evaluation mode and a `GraphBatch`: what its last layer, below a classifier or decoder of
@@ -52,14 +52,25 @@ class Recipe:
         """What it trains for."""
         return self.config.task
 
+    def complete(self, run: Any) -> None:
+        """Train a run to its end, or count what its rule counts."""
+        if run.config.is_rule:
+            from younger_hf.recipes.rules import fit_rule
+
+            fit_rule(run)
+        else:
+            self.train(run)
+
 
 RECIPES: Final[Extensions[Recipe]] = Extensions(
     kind="recipe",
     group="younger_hf.recipes",
     type=Recipe,
     built_in={
+        "slots": "younger_hf.recipes.slots:RECIPE",
         "dataflow": "younger_hf.recipes.dataflow:RECIPE",
         "operator": "younger_hf.recipes.operator:RECIPE",
+        "graph": "younger_hf.recipes.graph:RECIPE",
     },
 )
 """All recipes by name; `find_recipe` gives one."""
@@ -97,6 +108,8 @@ def config_of(recipe: str, settings: Mapping[str, Any]) -> Any:
     for name in settings:
         check_choice("setting", name, [field.name for field in fields(kind)])
     if "model" not in settings:
-        raise UsageError(f"no model is named: choose one of {', '.join(kind.models)}")
+        raise UsageError(f"no model is named: choose one of {', '.join([*kind.models, *kind.rules])}")
     typed = typed_settings(kind, settings)
-    return kind(**{**kind.defaults(typed["model"]), **typed})
+    instead = {"epochs": "steps", "steps": "epochs"}  # a length in one of them is none in the other
+    other = {instead[name]: None for name in instead if typed.get(name) is not None}
+    return kind(**{**kind.defaults(typed["model"]), **other, **typed})

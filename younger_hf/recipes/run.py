@@ -4,7 +4,8 @@
     vocabulary.json     the operators that the model's ids stand for, in the order of the ids
     environment.json    versions and machine, one entry for each time that the run was started or resumed
     metrics.jsonl       one line a validation
-    best.safetensors    the parameters with the best mean of the validation metrics, and best.json: which, and how good
+    best.safetensors    the parameters with the best mean of the validation metrics, and best.json: which, and how good;
+                        of a rule, rule.parquet is what it has counted
     state.safetensors   what `--resume` continues from: parameters, the optimizer's state and the position
 
 Each file is written beside, brought to the disk and renamed, so that whatever ends the process, the directory can be
@@ -18,8 +19,9 @@ import json
 import os
 import platform
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
@@ -49,7 +51,9 @@ class Position:
         step: updates that were made in this phase.
         validated: the step of the last validation; 0 before the first.
         loss: the sum of the losses of the steps since.
-        best: the best mean of the validation metrics so far.
+        best: the best mean of the validation metrics so far, those of which less is better taken negative.
+        stale: validations since.
+        planned: the step where this phase ends at the latest.
         seconds: that all steps and validations took.
     """
 
@@ -57,7 +61,9 @@ class Position:
     step: int = 0
     validated: int = 0
     loss: float = 0.0
-    best: float = -1.0
+    best: float | None = None
+    stale: int = 0
+    planned: int = 0
     seconds: float = 0.0
 
 
@@ -145,9 +151,11 @@ class Run:
         line = {"phase": self.position.phase, "step": self.position.step, **entry, **metrics}
         self._write_metrics([*self.metrics(), line])
         self.position.validated, self.position.loss = self.position.step, 0.0
-        mean = float(np.mean(list(metrics.values())))
-        if mean > self.position.best:
-            self.position.best = mean
+        losses = self.config.task.losses
+        mean = float(np.mean([-value if name in losses else value for name, value in metrics.items()]))
+        self.position.stale += 1
+        if self.position.best is None or mean > self.position.best:
+            self.position.best, self.position.stale = mean, 0
             self.write(self.checkpoint.name, checkpoint())
             self._write_json("best.json", {**line, "mean": mean})
 
@@ -189,7 +197,7 @@ class Run:
             "platform": platform.platform(),
             "cores": os.cpu_count(),
             **environment,
-            "packages": {package: version(package) for package in _PACKAGES},
+            "packages": _versions(),
         }
         self._write_json("environment.json", [*entries, entry])
         # Last: a directory that has it can be opened.
@@ -197,8 +205,8 @@ class Run:
 
     @property
     def checkpoint(self) -> Path:
-        """The parameters of the best validation."""
-        return self.directory / "best.safetensors"
+        """The parameters of the best validation; of a rule, what it has counted."""
+        return self.directory / ("rule.parquet" if self.config.is_rule else "best.safetensors")
 
     @property
     def state(self) -> Path:
@@ -219,6 +227,15 @@ class Run:
 def labels_of(vocabulary: Vocabulary, config: RecipeConfig) -> tuple[str, ...]:
     """The labels of the ids that a run's graphs have, in the order of the ids."""
     return vocabulary.variants if config.vocabulary == "variant" else vocabulary.operators
+
+
+def _versions() -> dict[str, str]:
+    """Of the packages that a run may depend on, those that are installed: a rule needs few."""
+    found = {}
+    for package in _PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found
 
 
 def _header(file: Path) -> dict[str, Any]:

@@ -6,17 +6,20 @@ In goes a `Run`; out come `Predictions`, which `Evaluator` scores, and files bes
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from younger_hf.choices import check_choice
-from younger_hf.recipes.checkpoints import load_best
+from younger_hf.recipes.config import RecipeConfig
 from younger_hf.recipes.run import Run
-from younger_hf.recipes.training import find_device, load_splits
+from younger_hf.recipes.splits import load_splits
 from younger_hf.release import Release
 from younger_hf.schema import SPLITS
 from younger_hf.tasks.evaluation_set import EvaluationSet, keyed
 from younger_hf.tasks.evaluator import Evaluator
+from younger_hf.tasks.graph_table import GraphTable
 from younger_hf.tasks.predictions import Predictions
 from younger_hf.vocabulary import Vocabulary
 from younger_hf.whole_files import write_whole
@@ -40,7 +43,7 @@ def predict_split(run: Run, release: Release, split: str, device: str = "auto") 
     # A run that was tried on a few rows is scored on all of them.
     config = replace(run.config, release=str(release.source), revision=release.revision, limit=None)
     run.check_vocabulary(Vocabulary.load(release.source, release.revision))
-    (table,), on = load_splits(config, split), find_device(device)
+    (table,) = load_splits(config, split)
     of = EvaluationSet.of(
         release,
         config.task.name,
@@ -49,12 +52,30 @@ def predict_split(run: Run, release: Release, split: str, device: str = "auto") 
         split_scheme=config.split_scheme,
         **config.choices(),
     )
-    predicted = run.recipe.predict(load_best(run, on), table, config, on)
-    return Predictions(of, config.title, keyed(table, predicted))
+    return Predictions(of, config.title, keyed(table, _predicted(run, table, config, device)))
 
 
-def write_evaluation(run: Run, predictions: Predictions) -> tuple[dict[str, float], list[Path]]:
+def _predicted(run: Run, table: GraphTable, config: RecipeConfig, device: str) -> dict[str, Any]:
+    if config.is_rule:
+        from younger_hf.recipes.rules import predict_rule
+
+        return predict_rule(run, table)
+    from younger_hf.recipes.checkpoints import load_best
+    from younger_hf.recipes.training import find_device
+
+    on = find_device(device)
+    return run.recipe.predict(load_best(run, on), table, config, on)
+
+
+def write_evaluation(
+    run: Run, predictions: Predictions, certainty: Mapping[str, Any] | None = None
+) -> tuple[dict[str, float], list[Path]]:
     """Score predictions, and write them and their metrics beside the run.
+
+    Args:
+        run: whose they are.
+        predictions: of a split.
+        certainty: what else is said of the metrics, such as their intervals.
 
     Returns:
         The metrics, and the files `predictions-SPLIT.parquet` and `evaluation-SPLIT.json`.
@@ -71,6 +92,7 @@ def write_evaluation(run: Run, predictions: Predictions) -> tuple[dict[str, floa
         "model": predictions.model,
         "of": of.to_dict(),
         "labels": predictions.table.num_rows,
+        **(certainty or {}),
         "checkpoint": run.best(),
         "predictions": file.name,
     }

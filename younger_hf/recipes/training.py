@@ -19,14 +19,10 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from younger_hf.dataset import load
-from younger_hf.errors import ReleaseError, UsageError
+from younger_hf.errors import UsageError
 from younger_hf.recipes.checkpoints import checkpoint_of, restore, save_state
-from younger_hf.recipes.config import RecipeConfig
-from younger_hf.recipes.models.places import in_words
+from younger_hf.recipes.places import in_words
 from younger_hf.recipes.run import Position, Run, RunError
-from younger_hf.release import open_release
-from younger_hf.tasks.graph_table import GraphTable
 
 LossOfStep: TypeAlias = Callable[[int, np.random.Generator], torch.Tensor]
 """The loss of a step, by its number from 0 and a generator of its own."""
@@ -74,7 +70,7 @@ def fit(
         model: on its device, with fresh parameters.
         optimizer: of the parameters that are trained.
         loss_of_step: what is minimised.
-        num_steps: where to end.
+        num_steps: where to end at the latest: the configuration's patience may end it before.
         steps_per_epoch: for the bar, and for a configuration that validates each epoch.
         validate: the metrics of the model as it is; None validates nothing.
         phase: of the run; one that was in another phase begins this one.
@@ -89,6 +85,7 @@ def fit(
     else:
         position = run.position = Position(phase, seconds=position.seconds)
         save_state(run, model, optimizer)
+    position.planned = num_steps
     every = config.validate_every or steps_per_epoch
     saved = started = time.monotonic()
     seconds_before = position.seconds
@@ -115,7 +112,7 @@ def fit(
                 _check_parameters(run, model)
                 save_state(run, model, optimizer)
                 saved = time.monotonic()
-            if position.step >= num_steps:
+            if position.step >= num_steps or 0 < config.patience <= position.stale:
                 break
             model.train()
             generator = np.random.default_rng([config.seed, position.step])
@@ -169,30 +166,6 @@ def find_device(name: str) -> torch.device:
         there += ["mps"] if torch.backends.mps.is_available() else []
         raise UsageError(f"there is no device {name} here: there is {', '.join(there)}") from error
     return device
-
-
-def load_splits(config: RecipeConfig, *names: str) -> list[GraphTable]:
-    """The rows of some splits that a run is about.
-
-    Raises:
-        ReleaseError: the release has no such rows.
-    """
-    if config.table not in open_release(config.release, config.revision).configs:
-        raise ReleaseError(f"{config.release} has no {config.table}: a run needs a release that has")
-    splits = load(config.table, source=config.release, revision=config.revision, split_scheme=config.split_scheme)
-    tables = []
-    for name in names:
-        if name not in splits or not len(splits[name]):
-            raise ReleaseError(
-                f"{config.table} of {config.release} has no {name} rows in the {config.split_scheme} split scheme: "
-                "use a larger release, or the other scheme"
-            )
-        rows = splits[name]
-        if config.limit is not None and config.limit < len(rows):
-            drawn = np.random.default_rng(config.seed).permutation(len(rows))[: config.limit]
-            rows = rows.select(np.sort(drawn))
-        tables.append(GraphTable(rows, config.vocabulary))
-    return tables
 
 
 @contextmanager

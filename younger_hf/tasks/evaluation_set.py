@@ -6,8 +6,8 @@ so that anyone derives the same labels anew.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -15,11 +15,12 @@ import pyarrow as pa
 
 from younger_hf.choices import check_choice
 from younger_hf.dataset import load
+from younger_hf.errors import UsageError
 from younger_hf.release import Release
 from younger_hf.schema import SPLITS
 from younger_hf.settings import typed_settings
 from younger_hf.tasks.graph_table import GraphTable
-from younger_hf.tasks.task import TASKS, Choices
+from younger_hf.tasks.task import TASKS, Choices, Columns
 from younger_hf.vocabulary import Vocabulary
 
 
@@ -37,6 +38,8 @@ class EvaluationSet:
         split_scheme: "family" or "paper".
         vocabulary_size: how many ids the release has for the config's operators.
         choices: what else the task's labels depend on: for data flow design, `LinkChoices`.
+        classes: the values of `y_true` that train has, ascending: means over classes are over these, so that they do
+            not depend on what is predicted. None where the task has no classes.
     """
 
     task: str
@@ -48,6 +51,7 @@ class EvaluationSet:
     split_scheme: str
     vocabulary_size: int
     choices: Choices
+    classes: tuple[int, ...] | tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         task = TASKS.find(self.task)
@@ -89,7 +93,7 @@ class EvaluationSet:
             check_choice(f"choice of task {task}", name, [field.name for field in fields(found.choices)])
         config = found.config(attributes)
         vocabulary = Vocabulary.load(release.source, release.revision)
-        return cls(
+        of = cls(
             task,
             release.name,
             release.revision,
@@ -100,6 +104,9 @@ class EvaluationSet:
             len(vocabulary.variants if attributes else vocabulary.operators),
             found.choices(**choices),
         )
+        if not found.by_class:
+            return of
+        return replace(of, classes=classes_of(replace(of, split="train").labels(release)))
 
     @classmethod
     def from_dict(cls, said: Mapping[str, Any]) -> EvaluationSet:
@@ -109,14 +116,23 @@ class EvaluationSet:
             KeyError: a field is missing.
             UsageError: a field has a value that it cannot have.
         """
-        names = [field.name for field in fields(cls) if field.name != "choices"]
+        names = [field.name for field in fields(cls) if field.name not in ("choices", "classes")]
         of = typed_settings(cls, {name: said[name] for name in names})
         kind = TASKS.find(of["task"]).choices
-        return cls(**of, choices=kind(**typed_settings(kind, {field.name: said[field.name] for field in fields(kind)})))
+        choices = kind(**typed_settings(kind, {field.name: said[field.name] for field in fields(kind)}))
+        classes = said.get("classes")
+        if classes is not None:
+            kinds = {type(each) for each in classes} if isinstance(classes, list) else set()
+            if kinds not in ({int}, {str}, set()) or not isinstance(classes, list):
+                raise UsageError(f"classes is a list of ids, or of names, or null, not {str(classes)[:50]}")
+            classes = tuple(classes)
+        return cls(**of, choices=choices, classes=classes)
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields and choices, in one dictionary of strings, numbers and None."""
+        """All fields and choices, in one dictionary of strings, numbers, lists of numbers and None."""
         of = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "choices"}
+        if self.classes is not None:
+            of["classes"] = list(self.classes)
         return of | asdict(self.choices)
 
     def labels(self, release: Release) -> pa.Table:
@@ -135,12 +151,34 @@ class EvaluationSet:
         if not len(rows):
             return task.labels.empty_table()
         table = GraphTable(rows, "variant" if self.attributes else "operator")
-        parts = list(task.derive(table, self.choices))
-        columns = {name: np.concatenate([part[name] for part in parts]) for name in ("row", *task.labels.names[1:])}
+        columns = joined(list(task.derive(table, self.choices)), ("row", *task.labels.names[1:]))
         return keyed(table, columns).cast(task.labels).combine_chunks()
+
+
+def joined(parts: Sequence[Columns], names: Iterable[str]) -> dict[str, Any]:
+    """Columns that come in parts, each in one piece."""
+    return {name: _joined([part[name] for part in parts]) for name in names}
+
+
+def _joined(parts: list[Any]) -> Any:
+    return pa.concat_arrays(parts) if isinstance(parts[0], pa.Array) else np.concatenate(parts)
 
 
 def keyed(table: GraphTable, columns: Mapping[str, Any]) -> pa.Table:
     """A table of columns [M], with the fingerprints of the rows in the place of `row`, int64 [M]."""
     fingerprints = table.fingerprints.take(pa.array(columns["row"]))
-    return pa.table({"fingerprint": fingerprints, **{name: columns[name] for name in columns if name != "row"}})
+    values = {name: _as_column(columns[name]) for name in columns if name != "row"}
+    return pa.table({"fingerprint": fingerprints, **values})
+
+
+def classes_of(labels: pa.Table) -> tuple[int, ...] | tuple[str, ...]:
+    """The values of `y_true`, ascending."""
+    return tuple(sorted(labels["y_true"].unique().to_pylist()))
+
+
+def _as_column(values: Any) -> Any:
+    """An array [M, K] as a column of lists; anything else as it is."""
+    if isinstance(values, np.ndarray) and values.ndim == 2:
+        ends = np.arange(len(values) + 1, dtype=np.int32) * values.shape[1]
+        return pa.ListArray.from_arrays(ends, values.reshape(-1))
+    return values

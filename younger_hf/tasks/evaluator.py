@@ -6,16 +6,17 @@ what the task expects is refused by name. scikit-learn computes the metrics, as 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from younger_hf.errors import MissingExtraError, UsageError
-from younger_hf.tasks.arrays import checked_array
+from younger_hf.tasks.arrays import Array, checked_array
 from younger_hf.tasks.task import TASKS, Task
 
 if TYPE_CHECKING:
     from younger_hf.release import Release
+    from younger_hf.tasks.evaluation_set import EvaluationSet
 
 try:
     import sklearn  # noqa: F401 - the tasks import it where they score
@@ -33,32 +34,43 @@ class Evaluator:
         task: "dataflow" (data flow design: AUC, F1, AP), "operator" (operator design: accuracy and macro F1, precision,
             recall), the name of an installed package's task, or a `Task`.
         vocabulary_size: for operator design, the number of ids; an id beyond them is refused. None does not check.
+        classes: for operator design, the ids over which F1, precision and recall are averaged; of them, those that
+            occur in `y_true` count. None averages over all that occur in `y_true` or `y_pred`, so that the ids depend
+            on what is predicted, as they did in the paper.
 
     Raises:
         UsageError: unknown task.
         MissingExtraError: scikit-learn is not installed.
     """
 
-    def __init__(self, task: Task | str, vocabulary_size: int | None = None) -> None:
-        self._task = task if isinstance(task, Task) else TASKS.find(task)
-        self.task = self._task.name
+    def __init__(
+        self, task: Task | str, vocabulary_size: int | None = None, classes: Sequence[Any] | None = None
+    ) -> None:
+        self.of_task = task if isinstance(task, Task) else TASKS.find(task)
+        self.task = self.of_task.name
         self.vocabulary_size = vocabulary_size
+        self.classes = None if classes is None else tuple(classes)
+
+    @classmethod
+    def of(cls, evaluation_set: EvaluationSet) -> Evaluator:
+        """The metrics of an evaluation set, averaged over the classes that its release has labels of in train."""
+        return cls(evaluation_set.task, evaluation_set.vocabulary_size, evaluation_set.classes)
 
     @property
     def expected_input_format(self) -> str:
         """A description of the input of `evaluate`."""
-        return self._task.expects
+        return self.of_task.expects
 
     @property
     def expected_output_format(self) -> str:
         """A description of the output of `evaluate`."""
-        return self._task.gives
+        return self.of_task.gives
 
     def evaluate(self, predictions: Mapping[str, Any]) -> dict[str, float]:
         """Compute the metrics.
 
         Args:
-            predictions: `y_true` and `y_pred`, as described by `expected_input_format`.
+            predictions: `y_true` and `y_pred`, or what else `expected_input_format` describes.
 
         Returns:
             The metrics of the task, as described by `expected_output_format`.
@@ -66,12 +78,20 @@ class Evaluator:
         Raises:
             UsageError: the input is not as expected; the message says what is wrong.
         """
+        names = self.of_task.inputs
         if not isinstance(predictions, Mapping):
-            raise UsageError(f"evaluate takes a dictionary of y_true and y_pred, not {type(predictions).__name__}")
-        y_true, y_pred = (checked_array(predictions, name) for name in ("y_true", "y_pred"))
-        if y_true.shape != y_pred.shape:
-            raise UsageError(f"y_true has {len(y_true)} values and y_pred {len(y_pred)}: they must go in pairs")
-        return self._task.score(y_true, y_pred, self.vocabulary_size)
+            raise UsageError(f"evaluate takes a dictionary of {' and '.join(names)}, not {type(predictions).__name__}")
+        arrays = [checked_array(predictions, name) for name in names]
+        if len({array.shape for array in arrays}) > 1:
+            first, second = arrays
+            raise UsageError(f"{names[0]} has {len(first)} values and {names[1]} {len(second)}: they must go in pairs")
+        return self.score_arrays(*arrays)
+
+    def score_arrays(self, *arrays: Array) -> dict[str, float]:
+        """As `evaluate`, of the inputs in their order."""
+        if self.of_task.by_class:
+            return self.of_task.score(*arrays, self.vocabulary_size, self.classes)
+        return self.of_task.score(*arrays, self.vocabulary_size)
 
     @staticmethod
     def score(file: str | Path, release: Release | str | Path | None = None) -> dict[str, float]:
@@ -98,7 +118,7 @@ class Evaluator:
             opened = release if isinstance(release, Release) else open_named(str(release))
             check_labels(predictions, opened, Path(file))
         try:
-            return Evaluator(predictions.of.task, predictions.of.vocabulary_size).evaluate(predictions.arrays())
+            return Evaluator.of(predictions.of).score_arrays(*predictions.arrays().values()) | predictions.details()
         except UsageError as error:
             raise PredictionsError(f"{file}: {error}") from error
 

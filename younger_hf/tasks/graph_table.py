@@ -82,6 +82,7 @@ class GraphTable:
         self._boundary = _Lists(table, "boundary", flatten_rows) if "boundary" in names else None
         if not np.array_equal(self._edges.lengths, self._slots.lengths):
             raise YoungerError("edge_index and edge_slot differ in length")
+        self._dataset = dataset
         self.fingerprints: pa.ChunkedArray = table[key]
         self.num_nodes: IntArray = self._nodes.lengths
         self.num_edges: IntArray = self._edges.lengths // 2
@@ -104,6 +105,15 @@ class GraphTable:
             boundary, ends = self._boundary.take(rows)
             boundary += np.repeat(ptr[:-1], np.diff(ends))
         return GraphUnion(x, edge_index, edge_slot, ptr, boundary)
+
+    def column(self, name: str) -> pa.Array:
+        """Another column of the rows [R].
+
+        Raises:
+            UsageError: there is none.
+        """
+        check_choice("column", name, self._dataset.column_names)
+        return self._dataset.select_columns([name]).with_format("arrow")[:][name].combine_chunks()
 
     def parts(self, size: int) -> Iterator[IntArray]:
         """The numbers of all rows in their order, so many a part; the last one may be smaller."""

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -48,7 +49,8 @@ class Predictions:
         of: what it was to predict.
         model: what predicted it, in words.
         table: the labels as `EvaluationSet.labels` gives them, and `y_pred`: the probability of a data flow (float32),
-            or the id of an operator (int64). Columns of other integers or floats are cast.
+            or the id of an operator (int64). Columns of other integers or floats are cast. Operator design may add
+            `top`, the ten likeliest ids, and `log_probability`, theirs.
 
     Raises:
         UsageError: a column is missing.
@@ -59,14 +61,32 @@ class Predictions:
     table: pa.Table
 
     def __post_init__(self) -> None:
-        schema = TASKS.find(self.of.task).schema
+        task = TASKS.find(self.of.task)
+        schema = task.schema
+        if set(task.optional.names) & set(self.table.column_names):
+            schema = task.whole_schema
         for name in schema.names:
             check_choice("column of predictions", name, self.table.column_names)
         object.__setattr__(self, "table", self.table.select(schema.names).cast(schema).combine_chunks())
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """`y_true` and `y_pred` [M], as `Evaluator.evaluate` takes them."""
-        return {name: self.table.column(name).to_numpy() for name in ("y_true", "y_pred")}
+        """`y_true` and `y_pred` [M], or what else `Evaluator.evaluate` takes for the task.
+
+        Raises:
+            UsageError: a prediction is not as expected.
+        """
+        return TASKS.find(self.of.task).arrays(self.table)
+
+    def details(self) -> dict[str, float]:
+        """What the optional columns are worth; nothing where there are none.
+
+        Raises:
+            UsageError: they are not as expected.
+        """
+        task = TASKS.find(self.of.task)
+        if task.details is None or not set(task.optional.names) <= set(self.table.column_names):
+            return {}
+        return task.details(self.table, self.of.vocabulary_size)
 
     def save(self, path: Path) -> None:
         """Write the Parquet file; the same predictions give the same bytes.
@@ -94,8 +114,9 @@ class Predictions:
         except (ForeignParquetError, OSError) as error:
             raise PredictionsError(f"{path} is no Parquet file, or damaged ({first_line(error)})") from error
         of, model = _read_about(path, table.schema.metadata or {})
-        expected = TASKS.find(of.task).schema
-        right = table.schema.remove_metadata().equals(expected)
+        task = TASKS.find(of.task)
+        expected = task.schema
+        right = any(table.schema.remove_metadata().equals(schema) for schema in (expected, task.whole_schema))
         if not right or any(column.null_count for column in table.columns):
             wanted = ", ".join(f"{field.name} ({field.type})" for field in expected)
             raise PredictionsError(f"{path} must have the columns {wanted}, and no nulls")
@@ -115,14 +136,25 @@ def check_labels(predictions: Predictions, release: Release, path: Path) -> None
             another label; the message says which.
     """
     of = predictions.of
-    here = EvaluationSet.of(release, of.task, of.split, attributes=of.attributes, **asdict(of.choices))
+    here = EvaluationSet.of(
+        release,
+        of.task,
+        of.split,
+        attributes=of.attributes,
+        split_scheme=of.split_scheme,
+        **asdict(of.choices),
+    )
     if (here.content, here.vocabulary_size) != (of.content, of.vocabulary_size):
         raise PredictionsError(
             f"{path} is about another release: {of.config} of {of.release} has content {of.content or 'unknown'} and "
             f"{of.vocabulary_size:,} ids, that of {release.source} {here.content or 'unknown'} and "
             f"{here.vocabulary_size:,}"
         )
-    truth, given = of.labels(release), predictions.table.drop_columns("y_pred")
+    if here.classes != of.classes:
+        raise PredictionsError(f"{path} is scored over other classes than those that train of {release.source} has")
+    truth = of.labels(release)
+    given = predictions.table.select(truth.column_names)
+    truth, given = _with_texts(truth), _with_texts(given)
     columns = [(name, "ascending") for name in truth.column_names]
     if given.sort_by(columns).equals(truth.sort_by(columns)):
         return
@@ -139,6 +171,15 @@ def check_labels(predictions: Predictions, release: Release, path: Path) -> None
                 f"{path} {verdict} {odd.num_rows:,} of the {truth.num_rows:,} labels of split {of.split}: {first}"
             )
     raise PredictionsError(f"{path} has some of its {given.num_rows:,} rows twice")
+
+
+def _with_texts(table: pa.Table) -> pa.Table:
+    """The table with texts in the place of lists, which Arrow neither sorts nor joins."""
+    for number, field in enumerate(table.schema):
+        if pa.types.is_list(field.type):
+            texts = pc.binary_join(table[field.name].cast(pa.list_(pa.string())), " ")
+            table = table.set_column(number, field.name, texts)
+    return table
 
 
 def _read_about(path: Path, metadata: Mapping[bytes, bytes]) -> tuple[EvaluationSet, str]:

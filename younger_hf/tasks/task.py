@@ -7,7 +7,7 @@ A built-in task is one file here and a line in `TASKS`. Other packages add their
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final, TypeAlias
 
 import pyarrow as pa
@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from younger_hf.extensions import Extensions
 from younger_hf.tasks.graph_table import GraphTable
 
-Columns: TypeAlias = Mapping[str, NDArray[Any]]
-"""Arrays of one length by name: `row`, int64, the row of a split, and the columns of a task's labels but the key."""
+Columns: TypeAlias = Mapping[str, Any]
+"""By name, arrays of one length, of NumPy or, for lists, of Arrow: `row`, int64, the row of a split, and the columns of
+a task's labels but the key."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,11 @@ class Choices:
         return asdict(self)
 
 
+def columns(table: pa.Table) -> dict[str, NDArray[Any]]:
+    """`y_true` and `y_pred`, [M] each."""
+    return {name: table.column(name).to_numpy() for name in ("y_true", "y_pred")}
+
+
 @dataclass(frozen=True)
 class Task:
     """What is predicted, and how predictions are scored.
@@ -38,16 +44,23 @@ class Task:
         title: in words: "operator design".
         table: the config of a release that has its rows, where operators have attributes: "subgraphs".
         metrics: in the order of a table's columns.
-        labels: the columns of its labels: the key `fingerprint` (string) first, what else tells labels of a row apart,
-            `y_true` last.
+        labels: the columns of its labels: the key `fingerprint` (string) first, what else tells labels of a row apart
+            or what predictions have to know of them, `y_true` last.
         prediction: the column `y_pred`.
+        optional: further columns that predictions may have, all or none of them.
         derive: the labels of a split: of a `GraphTable` and the task's `Choices`, in the order of the rows, in parts of
             any size.
-        score: the metrics by name, of `y_true` and `y_pred`, each [M], and how many operator ids there are, or None;
-            a `UsageError` names what is not as expected.
+        score: the metrics by name, of the inputs, each [M], and how many operator ids there are, or None; where the
+            task is `by_class`, also the classes that count in means, or None. A `UsageError` names what is not as
+            expected.
         expects: what `score` takes, for people.
         gives: what `score` gives, for people.
         choices: what else says which labels are meant, a dataclass whose values are strings, numbers or None.
+        losses: the metrics of which less is better.
+        by_class: whether `y_true` is a class, so that metrics may be means over classes.
+        inputs: what `score` takes, by name.
+        arrays: the inputs of a table of predictions; a `UsageError` names what is not as expected.
+        details: further metrics by name, of a table of predictions that has the optional columns.
     """
 
     name: str
@@ -57,10 +70,16 @@ class Task:
     labels: pa.Schema
     prediction: pa.Field
     derive: Callable[[GraphTable, Any], Iterator[Columns]]
-    score: Callable[[NDArray[Any], NDArray[Any], int | None], dict[str, float]]
+    score: Callable[..., dict[str, float]]
     expects: str = ""
     gives: str = ""
     choices: type[Choices] = Choices
+    optional: pa.Schema = field(default_factory=lambda: pa.schema([]))
+    losses: tuple[str, ...] = ()
+    by_class: bool = False
+    inputs: tuple[str, ...] = ("y_true", "y_pred")
+    arrays: Callable[[pa.Table], dict[str, NDArray[Any]]] = columns
+    details: Callable[[pa.Table, int], dict[str, float]] | None = None
 
     @property
     def keys(self) -> list[str]:
@@ -72,6 +91,11 @@ class Task:
         """The columns of a predictions file."""
         return self.labels.append(self.prediction)
 
+    @property
+    def whole_schema(self) -> pa.Schema:
+        """The columns of a predictions file that has the optional ones."""
+        return pa.schema([*self.schema, *self.optional])
+
     def config(self, attributes: bool) -> str:
         """The config of a release that has its rows, with attributes or without."""
         return self.table if attributes else f"{self.table}-no-attributes"
@@ -82,8 +106,11 @@ TASKS: Final[Extensions[Task]] = Extensions(
     group="younger_hf.tasks",
     type=Task,
     built_in={
+        "slots": "younger_hf.tasks.slots:TASK",
         "dataflow": "younger_hf.tasks.dataflow:TASK",
         "operator": "younger_hf.tasks.operator:TASK",
+        "graph-class": "younger_hf.tasks.graph_level:CLASS_TASK",
+        "graph-value": "younger_hf.tasks.graph_level:NUMBER_TASK",
     },
 )
 """All tasks by name; `TASKS.find(name)` gives one."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from younger_hf.errors import UsageError
@@ -12,19 +14,38 @@ from younger_hf.recipes.recipe import RECIPES, config_of
 @pytest.mark.parametrize("model", ["gcn", "gat", "sage"])
 def test_the_papers_hyper_parameters_are_the_defaults(model):
     config = config_of("dataflow", {"model": model})
-    assert (config.learning_rate, config.weight_decay, config.batch_size, config.epochs) == (1e-4, 5e-5, 1, 6)
+    assert (config.learning_rate, config.weight_decay, config.batch_size) == (1e-4, 5e-5, 1)
+    assert (config.steps, config.epochs) == (6 * 5612, None)
     config = config_of("operator", {"model": model})
-    assert (config.learning_rate, config.weight_decay, config.batch_size, config.epochs) == (1e-3, 5e-5, 512, 200)
+    assert (config.learning_rate, config.weight_decay, config.batch_size) == (1e-3, 5e-5, 512)
+    assert config.steps == 200 * math.ceil(23775 / config.batch_size)
     assert (config.validate_every, config.seed) == (20, 12345)
 
 
 @pytest.mark.parametrize("model", ["gae", "vgae"])
 def test_autoencoders_have_hyper_parameters_of_their_own(model):
     config = config_of("operator", {"model": model})
-    assert (config.learning_rate, config.weight_decay, config.epochs) == (1e-3, 5e-4, 100)
+    assert (config.learning_rate, config.weight_decay) == (1e-3, 5e-4)
+    assert config.steps == 100 * math.ceil(23775 / config.batch_size)
     assert (config.encoder_learning_rate, config.encoder_weight_decay) == (1e-4, 5e-5)
-    assert (config.encoder_epochs, config.encoder_steps) == (100, 4000)
-    assert config_of("operator", {"model": model, "epochs": 7}).epochs == 7
+    assert config.encoder_steps == 4000
+
+
+@pytest.mark.parametrize(("given", "other"), [("epochs", "steps"), ("steps", "epochs")])
+def test_a_run_is_so_many_steps_or_so_many_epochs_long(given, other):
+    config = config_of("operator", {"model": "gae", given: 7})
+    assert (getattr(config, given), getattr(config, other)) == (7, None)
+    assert config.num_steps(steps_per_epoch=3) == (21 if given == "epochs" else 7)
+
+
+def test_the_papers_protocol_masks_successors():
+    for settings, boundary in (
+        ({}, "both"),
+        ({"protocol": "paper"}, "successors"),
+        ({"protocol": "paper", "boundary": "both"}, "both"),
+        ({"boundary": "successors"}, "successors"),
+    ):
+        assert config_of("operator", {"model": "gcn", **settings}).choices() == {"boundary": boundary}
 
 
 @pytest.mark.parametrize("recipe", RECIPES.names)
@@ -47,9 +68,10 @@ def test_attributes_choose_table_and_vocabulary():
         ({}, "no model is named: choose one of gcn, gat"),
         ({"model": "saeg"}, r"no model for dataflow 'saeg': did you mean sage"),
         ({"model": "gcn", "epoch": 3}, r"no setting 'epoch': did you mean epochs"),
-        ({"model": "gcn", "epochs": "3"}, "epochs is int, not '3'"),
-        ({"model": "gcn", "epochs": True}, "epochs is int, not True"),
+        ({"model": "gcn", "epochs": "3"}, r"epochs is int \| None, not '3'"),
+        ({"model": "gcn", "epochs": True}, r"epochs is int \| None, not True"),
         ({"model": "gcn", "epochs": 0}, "epochs must be more than 0, not 0"),
+        ({"model": "gcn", "epochs": 3, "steps": 3}, "a run has a number of steps, or of epochs"),
         ({"model": "gcn", "learning_rate": float("nan")}, "learning_rate must be more than 0, not nan"),
         ({"model": "gcn", "seed": -1}, "seed must be 0 or more, not -1"),
         ({"model": "gcn", "protocol": "papr"}, r"no protocol 'papr': did you mean paper"),

@@ -87,7 +87,8 @@ def train(run):
     from torch.optim import Adam
     from younger_hf.recipes.batches import GraphBatch, ShuffledRows
     from younger_hf.recipes.checkpoints import fresh_model
-    from younger_hf.recipes.training import begin, find_device, fit, load_splits
+    from younger_hf.recipes.splits import load_splits
+    from younger_hf.recipes.training import begin, find_device, fit
     from younger_hf.tasks.evaluator import Evaluator
 
     config, device = run.config, find_device(run.config.device)

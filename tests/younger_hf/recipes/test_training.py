@@ -19,7 +19,7 @@ from younger_hf.recipes.batches import GraphBatch
 from younger_hf.recipes.checkpoints import fresh_model, load_best, restore
 from younger_hf.recipes.recipe import RECIPES, config_of
 from younger_hf.recipes.run import Run, RunError
-from younger_hf.recipes.training import load_splits
+from younger_hf.recipes.splits import evaluate_columns, evaluator_of, load_splits
 from younger_hf.tasks.graph_table import GraphTable
 from younger_hf.vocabulary import MASK_ID
 
@@ -243,5 +243,6 @@ def test_dropout_is_off_where_a_model_is_judged(begin, task):
     run = begin(task, "gcn", epochs=1, limit=4)
     train(run)
     table = load_splits(run.config, "validation")[0]
-    judged = Evaluator(task).evaluate(run.recipe.predict(load_best(run), table, run.config, "cpu"))
+    predicted = run.recipe.predict(load_best(run), table, run.config, "cpu")
+    judged = evaluate_columns(evaluator_of(run, load_splits(run.config, "train")[0]), predicted)
     assert judged == {name: run.best()[name] for name in judged}

@@ -63,6 +63,20 @@ def test_data_flow_design_agrees_with_scikit_learn(pairs):
     }
 
 
+def test_means_over_a_fixed_list_of_operators_do_not_depend_on_what_is_predicted():
+    """Operator 9 is no class of train, and 7 is in no label here: neither counts."""
+    y_true, y_pred = np.array([2, 2, 3, 9]), np.array([2, 3, 3, 7])
+    row = Evaluator("operator", classes=[2, 3, 7]).evaluate({"y_true": y_true, "y_pred": y_pred})
+    assert row == pytest.approx({"accuracy": 1 / 2, "f1": 2 / 3, "precision": 3 / 4, "recall": 3 / 4})
+
+
+def test_slot_filling_by_hand():
+    row = Evaluator("slots").evaluate({"rank": np.array([1.0, 2.0, 4.0, 20.5])})
+    assert row == pytest.approx(
+        {"mrr": (1 + 1 / 2 + 1 / 4 + 1 / 20.5) / 4, "hits1": 1 / 4, "hits3": 1 / 2, "hits10": 3 / 4}
+    )
+
+
 def test_no_data_flow_predicted_is_an_f1_of_0_without_a_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -81,7 +95,7 @@ def test_tensors_give_what_arrays_give(dtype):
 def test_what_is_expected_is_said_in_words_that_hold():
     for task, names in ((task, TASKS.find(task).metrics) for task in TASKS.names):
         evaluator = Evaluator(task)
-        assert all(f"{name}: " in evaluator.expected_input_format for name in ("y_true", "y_pred"))
+        assert all(f"{name}: " in evaluator.expected_input_format for name in TASKS.find(task).inputs)
         assert all(f'"{name}": float' in evaluator.expected_output_format for name in names)
 
 
@@ -108,6 +122,8 @@ ONE_CLASS = "y_true is 0 everywhere: without both 0 and 1 there is no AUC"
         ("operator", {"y_true": IDS, "y_pred": IDS - 3}, "y_pred[0] is -1, no id of the vocabulary"),
         ("operator", {"y_true": IDS + 7, "y_pred": IDS}, "y_true[1] is 10, no id of the vocabulary, which ends with 9"),
         ("operator", {"y_true": IDS - 2, "y_pred": IDS}, "y_true[1] is 1, the mask: give the operators that it hides"),
+        ("slots", {"rank": HALVES}, "rank[0] is 0.5, no rank: the first is 1"),
+        ("slots", {"ranks": IDS}, "rank is missing: there is ranks"),
         ("dataflow", {"y_true": HALVES, "y_pred": HALVES}, "y_true must be bool or integer, not float64"),
         ("dataflow", {"y_true": BITS, "y_pred": BITS}, "y_pred must be floating point, probabilities, not int64"),
         ("dataflow", {"y_true": IDS, "y_pred": HALVES}, "y_true[0] is 2, neither 0 nor 1"),

@@ -87,8 +87,7 @@ def test_the_labels_of_data_flow_design_are_edges_and_as_many_pairs_that_are_non
 
 def test_a_file_scores_as_it_was_evaluated(predictions, opened, tmp_path):
     predictions.save(tmp_path / "p.parquet")
-    evaluator = Evaluator(predictions.of.task, predictions.of.vocabulary_size)
-    expected = evaluator.evaluate(predictions.arrays())
+    expected = Evaluator.of(predictions.of).evaluate(predictions.arrays())
     assert 0 < min(expected.values()) <= max(expected.values()) < 1
     assert Evaluator.score(tmp_path / "p.parquet") == expected
     assert Evaluator.score(str(tmp_path / "p.parquet"), opened) == expected

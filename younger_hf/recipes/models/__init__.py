@@ -25,7 +25,7 @@ from torch import nn
 
 from younger_hf.errors import UsageError
 from younger_hf.recipes.config import RecipeConfig
-from younger_hf.recipes.models.places import in_words, load_built_in, load_own
+from younger_hf.recipes.places import in_words, load_built_in, load_own
 from younger_hf.recipes.recipe import config_of, find_recipe
 
 

@@ -1,0 +1,77 @@
+"""Rules: what a model has to beat. They count, or know how graphs are wired, and train nothing; none needs PyTorch.
+
+In goes a `Run` whose model is a rule; out comes the same directory as of other models, with `rule.parquet`, what the
+rule has counted, in the place of parameters.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from younger_hf.errors import UsageError
+from younger_hf.foreign_parquet import ForeignParquetError, read_foreign
+from younger_hf.recipes.places import load_built_in
+from younger_hf.recipes.run import Position, Run, RunError
+from younger_hf.recipes.splits import evaluate_columns, evaluator_of, load_splits
+from younger_hf.tasks.graph_table import GraphTable
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A model without parameters.
+
+    Attributes:
+        fit: what it counts, a table: of the training split and the run.
+        predict: of that table, a split and the run: as `Recipe.predict` gives it.
+    """
+
+    fit: Callable[[GraphTable, Any], pa.Table]
+    predict: Callable[[pa.Table, GraphTable, Any], dict[str, Any]]
+
+
+def fit_rule(run: Run) -> None:
+    """Count what the rule of a run counts in the training split, and validate it.
+
+    Raises:
+        ReleaseError: its release lacks what it needs.
+        UsageError: the run is there already.
+    """
+    if run.checkpoint.is_file():
+        raise UsageError(f"{run.directory} is complete: a rule is not trained in steps")
+    started = time.monotonic()
+    rule = rule_of(run)
+    train, validation = load_splits(run.config, "train", "validation")
+    counted = rule.fit(train, run)
+    metrics = evaluate_columns(evaluator_of(run, train), rule.predict(counted, validation, run))
+    buffer = io.BytesIO()
+    pq.write_table(counted, buffer, compression="zstd")
+    run.start({"device": "cpu"})
+    run.position = Position("rule", seconds=time.monotonic() - started)
+    run.record({"seconds": round(run.position.seconds, 1)}, metrics, buffer.getvalue)
+
+
+def predict_rule(run: Run, table: GraphTable) -> dict[str, Any]:
+    """What the rule of a run predicts for a split, as `Recipe.predict` gives it.
+
+    Raises:
+        RunError: nothing has been counted yet, or the file is damaged.
+    """
+    run.best()
+    try:
+        with run.checkpoint.open("rb") as file:
+            counted = read_foreign(file)
+        return rule_of(run).predict(counted, table, run)
+    except (ForeignParquetError, OSError, KeyError, pa.ArrowException) as error:
+        raise RunError(f"{run.checkpoint} is damaged ({error})") from error
+
+
+def rule_of(run: Run) -> Rule:
+    """The rule that is a run's model."""
+    return load_built_in(run.config.rules[run.config.model])  # type: ignore[no-any-return]
