@@ -83,13 +83,14 @@ def run_rules(release: str, runs: Path) -> None:
     from younger_hf import Vocabulary
     from younger_hf.cli.runs import evaluate
     from younger_hf.recipes.recipe import config_of
+    from younger_hf.recipes.rules import complete
     from younger_hf.recipes.run import Run
 
     for name, (recipe, settings) in rule_settings().items():
         for scheme in ("family", "paper"):
             config = config_of(recipe, {**settings, "release": release, "split_scheme": scheme})
             run = Run.create(runs / f"{name}-{scheme}", config, Vocabulary.load(release))
-            run.recipe.complete(run)
+            complete(run)
             evaluate(run.directory, draws=DRAWS)
 
 

@@ -120,9 +120,11 @@ def _train(recipe: str, flags: dict[str, Any], run: Path | None, config: Path | 
 
 def _fill(run: Run) -> None:
     """Train a run to its end, and say how good its best checkpoint is."""
+    from younger_hf.recipes.rules import complete
+
     keep_freed_memory()
     try:
-        run.recipe.complete(run)
+        complete(run)
     except KeyboardInterrupt:
         if (run.directory / "config.json").is_file():
             command = f"younger-hf train {run.config.recipe} --run {run.directory} --resume"

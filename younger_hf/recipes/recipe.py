@@ -52,15 +52,6 @@ class Recipe:
         """What it trains for."""
         return self.config.task
 
-    def complete(self, run: Any) -> None:
-        """Train a run to its end, or count what its rule counts."""
-        if run.config.is_rule:
-            from younger_hf.recipes.rules import fit_rule
-
-            fit_rule(run)
-        else:
-            self.train(run)
-
 
 RECIPES: Final[Extensions[Recipe]] = Extensions(
     kind="recipe",

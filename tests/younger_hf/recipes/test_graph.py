@@ -10,6 +10,7 @@ import pytest
 from younger_hf import Evaluator, Vocabulary, load
 from younger_hf.errors import UsageError
 from younger_hf.recipes.recipe import config_of
+from younger_hf.recipes.rules import complete
 from younger_hf.recipes.run import Run
 from younger_hf.recipes.scoring import predict_split
 from younger_hf.release import open_release
@@ -19,7 +20,7 @@ from younger_hf.tasks.predictions import check_labels
 def train_on(release: Path, directory: Path, model: str, target: str) -> Run:
     settings = {"model": model, "target": target, "release": str(release), "steps": 3, "limit": 20, "device": "cpu"}
     run = Run.create(directory, config_of("graph", {**settings, "validate_every": 2}), Vocabulary.load(release))
-    run.recipe.complete(run)
+    complete(run)
     return Run.open(directory)
 
 

@@ -14,6 +14,7 @@ from younger_hf import Evaluator, Vocabulary, YoungerError
 from younger_hf.cli import app
 from younger_hf.errors import UsageError
 from younger_hf.recipes.recipe import config_of, find_recipe
+from younger_hf.recipes.rules import complete
 from younger_hf.recipes.run import Run, RunError
 from younger_hf.recipes.scoring import predict_split
 from younger_hf.release import open_release
@@ -33,7 +34,7 @@ def fitted(release: Path, directory: Path, recipe: str, rule: str, **settings: o
     schemes = {"operator": "paper", "dataflow": "family", "slots": "family"}
     given = {"model": rule, "release": str(release), "split_scheme": schemes[recipe], **settings}
     run = Run.create(directory, config_of(recipe, given), Vocabulary.load(release))
-    run.recipe.complete(run)
+    complete(run)
     return Run.open(directory)
 
 

@@ -11,6 +11,7 @@ import torch
 from younger_hf import Evaluator, Vocabulary, load
 from younger_hf.recipes.models import build_model
 from younger_hf.recipes.recipe import config_of
+from younger_hf.recipes.rules import complete
 from younger_hf.recipes.run import Run
 from younger_hf.recipes.scoring import predict_split
 from younger_hf.recipes.slots import scores_of
@@ -63,7 +64,7 @@ def test_a_model_learns_to_fill_slots(release, tmp_path):
     """It starts from what rules know of nearness and use, and is soon better than the nearest output."""
     settings = {"model": "gine", "release": str(release), "epochs": 4, "limit": 12, "device": "cpu"}
     run = Run.create(tmp_path / "run", config_of("slots", settings), Vocabulary.load(release))
-    run.recipe.complete(run)
+    complete(run)
     first, *_, last = run.metrics()
     assert last["loss"] < first["loss"]
     assert set(run.config.task.metrics) <= last.keys()

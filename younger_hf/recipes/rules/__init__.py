@@ -36,6 +36,19 @@ class Rule:
     predict: Callable[[pa.Table, GraphTable, Any], dict[str, Any]]
 
 
+def complete(run: Run) -> None:
+    """Train a run to its end, from wherever it was interrupted; of a rule, count what it counts.
+
+    Raises:
+        YoungerError: as the recipe's `train` and `fit_rule` say.
+        KeyboardInterrupt: Ctrl-C; the run can be resumed.
+    """
+    if run.config.is_rule:
+        fit_rule(run)
+    else:
+        run.recipe.train(run)
+
+
 def fit_rule(run: Run) -> None:
     """Count what the rule of a run counts in the training split, and validate it.
 
