@@ -54,6 +54,8 @@ PARTS = {
     "younger_hf.plots.layered": "inspect",
     "younger_hf.plots.module_frames": "",
     "younger_hf.tasks.evaluator": "evaluate",
+    "younger_hf.tasks.intervals": "evaluate",
+    "younger_hf.tasks.leaderboard": "evaluate",
     "younger_hf.recipes": "train",
     **dict.fromkeys((f"younger_hf.recipes.{name}" for name in ("config", "recipe", "dataflow", "operator", "run")), ""),
     "builders": "build",

@@ -18,6 +18,7 @@ from younger_hf.choices import check_choice
 from younger_hf.cli.diff_models import diff_models
 from younger_hf.cli.draw import draw
 from younger_hf.cli.inspect import inspect
+from younger_hf.cli.leaderboard import leaderboard
 from younger_hf.cli.runs import compare, embed, evaluate, suggest
 from younger_hf.cli.show import show
 from younger_hf.cli.train import train
@@ -362,7 +363,7 @@ def _opsets(text: str) -> tuple[int, ...]:
 
 
 app.add_typer(train)
-for _command in (inspect, diff_models, show, draw, evaluate, compare, embed, suggest):
+for _command in (inspect, diff_models, show, draw, evaluate, compare, leaderboard, embed, suggest):
     app.command()(_command)
 
 

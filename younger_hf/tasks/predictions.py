@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from younger_hf.choices import check_choice
-from younger_hf.errors import UsageError, YoungerError
+from younger_hf.errors import UsageError
 from younger_hf.foreign_parquet import ForeignParquetError, read_foreign
 from younger_hf.parquet_files import first_line
 from younger_hf.release import Release
@@ -37,7 +37,7 @@ _METADATA: Final = b"younger_predictions"
 _MOST_ROWS: Final = 1 << 27  # a file of a few bytes can hold any number of them
 
 
-class PredictionsError(YoungerError):
+class PredictionsError(UsageError):
     """A file is not a predictions file, or contradicts the release."""
 
 

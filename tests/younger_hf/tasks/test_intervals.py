@@ -50,25 +50,25 @@ def test_a_subgraph_is_of_the_family_of_its_graph(opened, zoo):
 def test_an_interval_holds_the_metric_and_is_the_same_each_time(opened):
     predictions = right_in(opened, 0.6)
     families = families_of(predictions, opened)
-    found = intervals(predictions, families, draws=60)
-    assert found == intervals(predictions, families, draws=60)
+    found = intervals(predictions, families, draws=25)
+    assert found == intervals(predictions, families, draws=25)
     low, high = found["accuracy"]
     assert low < np.mean(np.equal(*predictions.arrays().values())) < high
-    assert intervals(predictions, np.zeros_like(families), draws=60) == {}
+    assert intervals(predictions, np.zeros_like(families), draws=25) == {}
 
 
 def test_a_difference_is_paired(opened):
     """Both models fail on the same labels but for a share of them, so that the interval is narrow."""
     first, second = right_in(opened, 0.5), right_in(opened, 0.6)
-    found, num_families = differences(first, second, opened, draws=60)
+    found, num_families = differences(first, second, opened, draws=25)
     each = found["accuracy"]
     assert num_families > 3
     assert 0 < each.low < each.second - each.first < each.high
-    alone = intervals(first, families_of(first, opened), draws=60)["accuracy"]
+    alone = intervals(first, families_of(first, opened), draws=25)["accuracy"]
     assert each.high - each.low < alone[1] - alone[0]
     # The order of the rows plays no part.
     shuffled = replace(second, table=second.table.take(np.random.default_rng(0).permutation(second.table.num_rows)))
-    assert differences(first, shuffled, opened, draws=60) == (found, num_families)
+    assert differences(first, shuffled, opened, draws=25) == (found, num_families)
 
 
 def test_predictions_of_other_labels_are_not_compared(opened):
@@ -90,7 +90,7 @@ def test_the_command_compares_files_and_says_what_is_missing(opened, zoo, tmp_pa
     for share in (0.5, 0.6):
         files.append(str(tmp_path / f"{share}.parquet"))
         right_in(opened, share).save(Path(files[-1]))
-    arguments = ["compare", *files, "--release", str(zoo / "younger"), "--bootstrap", "40"]
+    arguments = ["compare", *files, "--release", str(zoo / "younger"), "--bootstrap", "20"]
     done = CliRunner().invoke(app, arguments)
     head, row, *_ = done.stdout.splitlines()
     assert head.split() == "metric right 0.5 right 0.6 difference 95 % interval".split()
