@@ -91,7 +91,7 @@ def suggest_operators(run: Run, graph: OperatorGraph, node: int) -> list[tuple[s
         UsageError: the run is of data flow design.
         RunError: the run has no checkpoint.
     """
-    _check_recipe(run, operator.RECIPE, "an --edge")
+    _check_recipe(run, operator.RECIPE)
     ids = run.ids_of(graph)
     batch, node_of = subgraph_batch(graph, ids)
     if node not in node_of:  # its community has no boundary, and gives no subgraph
@@ -123,7 +123,7 @@ def data_flow_probability(run: Run, graph: OperatorGraph, producer: int, consume
         UsageError: the run is of operator design, or both nodes are the same.
         RunError: the run has no checkpoint.
     """
-    _check_recipe(run, dataflow.RECIPE, "a --node")
+    _check_recipe(run, dataflow.RECIPE)
     if producer == consumer:
         raise UsageError("no node feeds itself: --edge takes two nodes")
     batch, _ = whole_batch(graph, run.ids_of(graph))
@@ -135,7 +135,9 @@ def data_flow_probability(run: Run, graph: OperatorGraph, producer: int, consume
     return float(logits.sigmoid())
 
 
-def _check_recipe(run: Run, recipe: Recipe, other: str) -> None:
+def _check_recipe(run: Run, recipe: Recipe) -> None:
     """Refuse a run that is asked about something else."""
     if run.config.recipe != recipe.name:
-        raise UsageError(f"{run.directory} is a run of {run.config.task.title}, which is asked about {other}")
+        ask = {operator.RECIPE.name: "is asked about a --node", dataflow.RECIPE.name: "is asked about an --edge"}
+        what = ask.get(run.config.recipe, "suggests nothing")
+        raise UsageError(f"{run.directory} is a run of {run.config.task.title}, which {what}")
