@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import onnx
@@ -16,6 +16,8 @@ from onnx import TensorProto, helper
 from support.releases import lasting
 
 from builders.convert import CONVERTERS, Conversion, Converter, Exporter, Outcome, Request
+from builders.convert.isolation import convert
+from builders.convert.isolation.templates import Templates
 from builders.crawl import SOURCES, Page, Source
 from builders.ledger import Ledger, LedgerError, Progress
 from builders.model_ref import ModelRef
@@ -27,6 +29,8 @@ HOSTILE = str(Path(__file__).parent / "convert" / "isolation")
 # What a source of the tests does to be known; also run at the start of a driver that is to be killed.
 SETUP = """
 from builders.convert import CONVERTERS, Converter, Exporter
+from builders.convert.isolation import convert
+from builders.convert.isolation.templates import Templates
 from builders.crawl import SOURCES, Page, Source
 from builders.model_ref import ModelRef
 SOURCES.built_in["hostile"] = Source(
@@ -40,8 +44,20 @@ def hostile(query):
     yield Page(tuple(ModelRef("hostile", name, library="hostile") for name in query.terms))
 
 
+@pytest.fixture(scope="module")
+def templates():
+    """Templates that have been used, so that no time goes by until a child starts."""
+    with pytest.MonkeyPatch.context() as patch, Templates() as pool:
+        patch.syspath_prepend(HOSTILE)
+        good = convert(Request(ModelRef("hostile", "behave")), Exporter("hostile", "hostile", ()), templates=pool)
+        assert good.outcome is Outcome.OK
+        yield pool
+
+
 @pytest.fixture(autouse=True)
-def _hostile_source(monkeypatch):
+def _hostile_source(monkeypatch, templates):
+    """With templates that all tests share; builds that run as processes of their own start theirs."""
+    monkeypatch.setattr("builders.pipeline.Templates", lambda scratch: nullcontext(templates))
     monkeypatch.syspath_prepend(HOSTILE)
     monkeypatch.setitem(SOURCES.built_in, "hostile", Source(hostile))
     monkeypatch.setitem(CONVERTERS.built_in, "hostile", Converter((Exporter("hostile", "hostile", ("onnx",)),)))
@@ -73,7 +89,7 @@ def save_model(path, op_type="Relu"):
 
 def test_bad_models_are_rows_and_the_good_ones_go_on(ledger):
     source = "hostile:segfault,chain:1,loop,sys_exit,refuse,chain:2,leave"
-    outcomes = collect(ledger, [source], jobs=2, timeout=30)
+    outcomes = collect(ledger, [source], jobs=2, timeout=10)
     assert outcomes == {
         Outcome.OK: 2,
         Outcome.CRASHED: 2,
