@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,6 +41,9 @@ def main(release: str = "younger") -> None:
         seconds = least(lambda: operators.predict(counted, table, run))
     first = rows.select(range(NUM_PEER))
     graphs = [to_networkx(row) for row in first]
+
+    # What networkx says of other versions of itself.
+    warnings.filterwarnings("ignore", category=UserWarning, module="networkx")
 
     def hashes() -> None:
         for graph in graphs:
