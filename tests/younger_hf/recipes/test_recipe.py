@@ -217,5 +217,5 @@ def test_a_package_that_adds_no_recipe_is_named_and_spoils_nothing_else(site, co
 
 def test_another_package_cannot_take_the_name_of_a_built_in_recipe(site):
     install(site, "operator", "other_operator", "RECIPE = 3")
-    assert RECIPES.names == ["dataflow", "operator"]
+    assert RECIPES.names.count("operator") == 1
     assert find_recipe("operator").name == "operator"
