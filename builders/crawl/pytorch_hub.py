@@ -34,7 +34,7 @@ def pages(query: Query) -> Iterator[Page]:
         MissingExtraError: torchvision is wanted and not installed.
     """
     if not query.terms:
-        yield Page(tuple(torchvision.models()))
+        yield from torchvision.SOURCE.pages(query)
         return
     named = [(term, _TERM.fullmatch(term)) for term in query.terms]
     for term, match in named:

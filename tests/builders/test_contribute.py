@@ -438,6 +438,7 @@ def test_bad_contributions_are_left_out_and_stay_and_the_good_ones_go(served, fi
     assert taken_in(tmp_path / "next") == {good.path, waiting.path}
 
 
+@pytest.mark.slow
 def test_a_contribution_stays_in_releases_of_a_ledger_that_never_saw_it(served, with_contributions, tmp_path):
     first = with_contributions(contribution(), contribution("squeezenet", id="ada/squeeze"))
     publish(first, NAME)

@@ -249,6 +249,7 @@ def test_the_number_of_jobs_does_not_show_in_the_ledger(tmp_path):
     assert seen[0] == seen[1]
 
 
+@pytest.mark.slow
 def test_a_driver_killed_midway_and_run_again_gives_the_same_ledger(tmp_path):
     models = [f"chain:{i}" for i in range(1, 9)] + ["leave", "refuse"]
     source = "hostile:" + ",".join(models)

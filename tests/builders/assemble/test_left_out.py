@@ -23,7 +23,7 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_the_others_are_released(tmp_path, caplog, jobs):
     good = [
         (ModelRef("onnx-package", name, library="onnx"), conversion(LIGHT / f"light_{name}.onnx"))

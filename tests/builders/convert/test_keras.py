@@ -148,6 +148,7 @@ def test_a_configuration_with_code_is_refused_before_keras_sees_it(tmp_path, con
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.slow
 def test_a_recurrent_network_of_keras_2_is_converted(converted):
     model = ModelRef("huggingface", "org/old", library="keras", config=json.dumps(keras_files.KERAS_2_SEQUENTIAL))
     done = converted(model)

@@ -66,6 +66,7 @@ def test_an_entry_point_is_built_without_weights_and_exported(served, converted)
     assert done.bytes_fetched == served.sent("GET *.tar.gz") > 0
 
 
+@pytest.mark.slow
 def test_the_first_layer_tells_what_a_module_takes(converted):
     for name, first in (("nets/ears", "Conv"), ("nets/words", "Gather")):
         done = converted(name)

@@ -61,6 +61,7 @@ def test_an_architecture_becomes_a_skeleton_with_its_modules(converted):
     assert linears <= multiplied
 
 
+@pytest.mark.slow
 def test_features_come_stage_by_stage_and_an_embedding_without_the_classifier():
     whole, features, embedding = (
         skeleton_of(model)

@@ -264,6 +264,7 @@ def test_a_step_takes_a_token_and_the_cache_and_gives_the_cache_of_one_token_mor
     assert shapes(step.graph.output) == [(1, 1, 99), *4 * [(1, 2, 17, 16)]]
 
 
+@pytest.mark.slow
 def test_encoder_and_decoder_are_graphs_of_their_own():
     config = {name: value for name, value in TINY["t5"].items() if name != "architectures"}
     whole = exported(TINY["t5"])

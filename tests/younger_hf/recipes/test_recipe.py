@@ -154,6 +154,7 @@ def younger(site: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, cwd=site.parent)
 
 
+@pytest.mark.slow
 def test_a_recipe_of_another_package_is_trained_evaluated_and_scored(site, release):
     install(site, "branching", "branching_recipe", RECIPE, WITH_TASK)
     done = younger(site, "train", "branching", "--help")

@@ -65,6 +65,7 @@ def test_similar_rows_are_on_one_side_of_a_release(release: tuple[Path, ReleaseR
     assert all(leak.by_paper.count > 0 for leak in leaks)
 
 
+@pytest.mark.slow
 def test_similar_rows_that_are_not_joined_are_counted_as_leaks(
     attempts: list[Attempt], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

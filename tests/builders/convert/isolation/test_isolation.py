@@ -492,6 +492,7 @@ def test_children_and_templates_die_with_a_killed_driver(start, tmp_path):
     assert survivors == []
 
 
+@pytest.mark.slow
 def test_without_namespaces_the_rest_holds(tmp_path):
     """As in a container that forbids them, or on another system."""
     marker = f"unconfined-{os.getpid()}"
