@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from younger_hf.cli.show import FINGERPRINT
 from younger_hf.errors import UsageError
 from younger_hf.given_paths import check_file
-
-_FINGERPRINT = re.compile(r"[0-9a-f]{32}(-\d+)?")
 
 
 def draw(
@@ -26,7 +24,7 @@ def draw(
     """
     if output is not None and output.suffix not in (".svg", ".png"):
         raise UsageError(f"a drawing is written as .svg or .png, not as {output.name}")
-    is_row = _FINGERPRINT.fullmatch(model) is not None and not Path(model).exists()
+    is_row = FINGERPRINT.fullmatch(model) is not None and not Path(model).exists()
     if not is_row:
         check_file(Path(model))
     from younger_hf.interop.drawing import draw as run

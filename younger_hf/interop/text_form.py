@@ -100,6 +100,7 @@ def to_text(
     Raises:
         UsageError: it is none of these.
         InvalidModelError: the model is not sound.
+        InvalidGraphError: what a body makes is used outside, and comes back into the body.
     """
     if isinstance(what, OperatorGraph):
         return _write(what, attributes, [[] for _ in what.operator], [])
@@ -224,6 +225,8 @@ def _nested_order(graph: OperatorGraph) -> tuple[np.ndarray[Any, Any], list[int]
             stack.append((unit, iter(_released(ready[unit], before, waits))))
         else:
             order.append(unit)
+    if len(order) < len(scope):
+        raise InvalidGraphError("values flow out of a body and back into it: no text, and no model, says that")
     return np.array(order), depth
 
 

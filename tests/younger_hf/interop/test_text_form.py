@@ -11,10 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import parser
 from support.releases import every_row
+from support.strategies import operator_graphs
 
 from younger_hf import Operator, OperatorGraph, extract, fingerprint, from_text, to_graph, to_text
 from younger_hf.errors import UsageError
 from younger_hf.extract import strip
+from younger_hf.graph import InvalidGraphError
 from younger_hf.interop.text_form import TextError
 from younger_hf.vocabulary import Vocabulary
 
@@ -136,7 +138,7 @@ NODES = st.sampled_from(
 
 @st.composite
 def graphs(draw: st.DrawFn) -> OperatorGraph:
-    """Any acyclic graph: operators of all kinds, wired at any slots, some in the bodies of later ones."""
+    """Any acyclic graph without bodies: operators of all spellings, wired at any slots."""
     operators = draw(st.lists(NODES, min_size=1, max_size=12))
     edges = {}
     scope = [-1] * len(operators)
@@ -153,6 +155,16 @@ def test_any_graph_comes_back_exactly(graph: OperatorGraph):
     again = from_text(to_text(graph))
     assert again.operator == graph.operator
     assert fingerprint(again) == fingerprint(graph)
+
+
+@given(operator_graphs())
+def test_a_graph_with_bodies_comes_back_or_is_refused(graph: OperatorGraph):
+    try:
+        text = to_text(graph)
+    except InvalidGraphError:
+        assert graph.scope.max() >= 0
+        return
+    assert fingerprint(from_text(text)) == fingerprint(graph)
 
 
 def test_bodies_within_bodies_come_back():
