@@ -173,8 +173,10 @@ def _resumed(recipe: str, given: dict[str, Any], directory: Path) -> Run:
 
 
 def _check(config: RecipeConfig) -> None:
-    """Look through what training opens of the release, before it does."""
+    """Look through what training opens of the release, before it does, and for PyTorch, which only rules do without."""
     from younger_hf.foreign_release import check_foreign_release
     from younger_hf.release import open_release
 
     check_foreign_release(open_release(config.release, config.revision), dict.fromkeys((config.table, "operators")))
+    if not config.is_rule:
+        from younger_hf.recipes import checkpoints  # noqa: F401 - says what to install where PyTorch is missing
