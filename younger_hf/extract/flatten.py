@@ -27,7 +27,7 @@ from younger_hf.extract.order import topological_order
 from younger_hf.graph import MAX_NODES, MAX_SLOT
 from younger_hf.work import WORK_LIMIT, Work
 
-_CALL: Final = 8  # steps that a call takes, whatever the function holds
+_CALL: Final = 8  # steps that a call takes, besides its function's inputs, outputs and attributes
 _BYTES: Final = 16  # of an attribute that is handed to a function, in a step
 
 
@@ -222,7 +222,7 @@ class _Flattener:
         return self._with_calls(nodes, calls, names, frame) if calls else nodes
 
     def _count(self, protos: Sequence[NodeProto], frame: Frame) -> None:
-        self._spend(sum([1 + len(proto.input) + len(proto.output) + len(proto.attribute) for proto in protos]))
+        self._spend(_steps(protos))
         if bound := frame.bound:
             handed = (bound.get(a.ref_attr_name) for proto in protos for a in proto.attribute if a.ref_attr_name)
             self._spend(sum(attribute.ByteSize() for attribute in handed if attribute is not None) // _BYTES)
@@ -326,7 +326,7 @@ class _Flattener:
         frame: Frame,
     ) -> list[FlatNode]:
         """The nodes of a function's body, in the caller's place."""
-        self._spend(_CALL + len(function.input) + len(function.output) + len(function.attribute_proto))
+        self._spend(_call_steps(function))
         bound = {attribute.name: attribute for attribute in function.attribute_proto}
         bound |= {attribute.name: attribute for attribute in bound_attributes(proto, frame)}
         names = _Names(None, caller.tensors)
@@ -367,31 +367,48 @@ class _Flattener:
 
     def _refuse_too_large(self) -> None:
         """Refuse at once what functions alone make too large; bodies that are handed on count while they are built."""
-        sizes: dict[FunctionKey, int] = {}
+        sizes: dict[FunctionKey, tuple[int, int]] = {}
         calling: list[FunctionKey] = []
 
-        def size(nodes: Iterable[NodeProto]) -> int:
-            total = 0
+        def size(nodes: Iterable[NodeProto]) -> tuple[int, int]:
+            """How many nodes are built, and the least number of steps that calls of functions take."""
+            total, steps = 0, 0
             for node in nodes:
                 key = (normal_domain(node.domain), node.op_type, node.overload)
-                total += call(key) if key in self.functions else 1
+                built, taken = call(key) if key in self.functions else (1, 0)
+                total, steps = total + built, steps + taken
                 for attribute in node.attribute:
                     for graph in (attribute.g, *attribute.graphs):
-                        total += size(graph.node)
-            return total
+                        built, taken = size(graph.node)
+                        total, steps = total + built, steps + taken
+            return total, steps
 
-        def call(key: FunctionKey) -> int:
+        def call(key: FunctionKey) -> tuple[int, int]:
             if key in calling:
                 raise self._error(f"the function {key[1]!r} calls itself")
             if key not in sizes:
                 calling.append(key)
-                sizes[key] = size(self.functions[key].node)
+                function = self.functions[key]
+                total, steps = size(function.node)
+                sizes[key] = total, steps + _call_steps(function) + _steps(function.node)
                 calling.pop()
             return sizes[key]
 
-        total = size(self.model.graph.node) if self.functions else len(self.model.graph.node)
+        total, steps = size(self.model.graph.node) if self.functions else (len(self.model.graph.node), 0)
         if total > MAX_NODES:
             raise self._error(f"it has {total} nodes, and at most {MAX_NODES} are allowed")
+        if steps > self.work.left:
+            self._spend(steps)
+
+
+def _steps(nodes: Sequence[NodeProto]) -> int:
+    """The steps that building nodes takes, what their functions and bodies hold aside."""
+    return sum([1 + len(node.input) + len(node.output) + len(node.attribute) for node in nodes])
+
+
+def _call_steps(function: FunctionProto) -> int:
+    """The steps that a call takes, whatever the function holds."""
+    return _CALL + len(function.input) + len(function.output) + len(function.attribute_proto)
 
 
 _NO_GRAPH: Final = frozenset(AttributeProto.AttributeType.values()) - {

@@ -85,6 +85,18 @@ def test_what_is_built_is_counted_while_it_is_built(bomb: ModelProto) -> None:
             strip(bomb, work_limit=work_limit)
 
 
+@pytest.mark.parametrize("innermost", [[], [helper.make_node("Relu", ["a"], ["b"])]], ids=["nothing", "a Relu"])
+def test_calls_that_take_too_much_work_are_refused_before_the_first(
+    innermost: list[NodeProto], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError("a call is built")
+
+    monkeypatch.setattr(import_module("younger_hf.extract.flatten")._Flattener, "_call", never)
+    with pytest.raises(WorkLimitError, match="more work than the limit"):
+        extract(doubled(22, innermost))
+
+
 def test_the_nodes_of_bodies_count_towards_the_most_that_are_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     few = handed_down(3)
     assert extract(few).num_nodes == 8 * 62 + 1
