@@ -6,10 +6,14 @@ It comes as JSON, beside a skeleton; names of nodes and boxes of drawings are ma
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from younger_hf.errors import ReleaseError
 
 
 @dataclass(frozen=True)
@@ -63,3 +67,18 @@ class ModuleTree:
         if node.size and not (node.min() >= -1 and node.max() < len(modules)):
             raise ValueError("a node of the tree names a module that is not there")
         return cls(modules, node)
+
+
+def modules_of(row: Mapping[str, Any]) -> ModuleTree | None:
+    """The module tree in a row of config `skeletons`; None where none is known.
+
+    Raises:
+        ReleaseError: the tree is damaged.
+    """
+    modules = row.get("modules")
+    if not modules:
+        return None
+    try:
+        return ModuleTree.from_json(modules.encode() if isinstance(modules, str) else modules)
+    except ValueError as error:
+        raise ReleaseError(f"the modules of a skeleton cannot be read: {error}") from error

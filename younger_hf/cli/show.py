@@ -30,18 +30,18 @@ def show(
 
     younger_hf.from_text and younger-hf inspect read it.
     """
-    given = Path(model)
-    is_file = given.suffix == ".onnx" or given.exists()
-    if is_file:
-        check_file(given)
+    what = given_model(model, release)
     from younger_hf.interop.text_form import to_text
 
-    what = model if is_file else _skeleton(model, release)
     typer.echo(to_text(what, attributes=attributes, shapes=shapes, source=release), nl=False)
 
 
-def _skeleton(model: str, release: str) -> Any:
-    """The skeleton of the row with this fingerprint, or of the first with this name."""
+def given_model(model: str, release: str) -> Any:
+    """A file as it is given, or else the skeleton of the row with this fingerprint, or of the first with this name."""
+    given = Path(model)
+    if given.suffix == ".onnx" or given.exists():
+        check_file(given)
+        return model
     from younger_hf.interop.onnx import skeleton_row
     from younger_hf.release import open_named
 

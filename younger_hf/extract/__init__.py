@@ -16,6 +16,7 @@ The rooms, in the order in which a model passes through them:
     constants                  which tensors are structure and keep their values
     operator_graph             FlatModel -> OperatorGraph
     skeleton                   FlatModel -> weightless ModelProto
+    modules                    FlatModel -> the modules that its nodes say they came from
     weightless                 the proof that a skeleton holds no weights
 """
 

@@ -36,6 +36,12 @@ KEPT: Final = {
     "TensorShapeProto": "dim",
     "TensorShapeProto.Dimension": "dim_value dim_param denotation",
 }
+WITH_METADATA: Final = KEPT | {
+    "NodeProto": KEPT["NodeProto"] + " metadata_props",
+    "StringStringEntryProto": "key value",
+}
+"""The same, with what a model says of its nodes besides: exporters tell of modules there. No skeleton has it."""
+
 _PACKAGE: Final = "younger.structure"
 _SCALARS: Final = frozenset(
     getattr(FieldDescriptorProto, f"TYPE_{name}") for name in "FLOAT DOUBLE INT32 INT64 UINT64 ENUM".split()

@@ -19,7 +19,7 @@ from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, SparseTensor
 
 from younger_hf.extract.allow_list import Structure
 from younger_hf.extract.errors import InvalidModelError
-from younger_hf.extract.rules import MAX_ELEMENTS, MAX_RANK, MODEL
+from younger_hf.extract.rules import MAX_ELEMENTS, MAX_RANK, MODEL, MODEL_WITH_METADATA, Rules
 from younger_hf.extract.walk import MAX_KEPT_ELEMENTS, MAX_MESSAGES, MAX_VALUES, Walk
 from younger_hf.extract.wire import ByteSource, WireError
 from younger_hf.work import WORK_LIMIT, Work
@@ -41,7 +41,11 @@ _PAYLOADS: Final = tuple(name for name in TensorProto.DESCRIPTOR.fields_by_name 
 
 
 def parse_weightless(
-    source: ByteSource, name: str, release: Callable[[], None] = lambda: None, work: Work | None = None
+    source: ByteSource,
+    name: str,
+    release: Callable[[], None] = lambda: None,
+    work: Work | None = None,
+    metadata: bool = False,
 ) -> ModelProto:
     """Parse the structure of the model in `source`; tensors of at most 64 elements keep their values.
 
@@ -50,19 +54,27 @@ def parse_weightless(
         name: what an error calls the file.
         release: called every 8 MiB of `source`: what stands before is not read again and need not stay in memory.
         work: what reading it may take; `WORK_LIMIT` steps if left out.
+        metadata: keep the metadata of nodes, too.
 
     Raises:
         InvalidModelError: the bytes are no ONNX model.
         WorkLimitError: the work is spent.
     """
     work = Work(WORK_LIMIT) if work is None else work
+    if metadata:
+        return model_of(None, source, name, release, work, MODEL_WITH_METADATA)
     return model_of(normal_form(source, name, release, work), source, name, release, work)
 
 
 def model_of(
-    content: bytes | None, source: ByteSource, name: str, release: Callable[[], None], work: Work
+    content: bytes | None,
+    source: ByteSource,
+    name: str,
+    release: Callable[[], None],
+    work: Work,
+    rules: Rules = MODEL,
 ) -> ModelProto:
-    """The model, from its normal form or else by a walk over every field.
+    """The model, from its normal form or else by a walk over every field, of which the rules say what is kept.
 
     Raises:
         InvalidModelError: as `parse_weightless`.
@@ -72,7 +84,7 @@ def model_of(
     model = None if content is None else _reduced(content)
     try:
         if model is None:
-            structure = Walk(source, release, spend=_spender(work, name)).message(MODEL, 0, end)
+            structure = Walk(source, release, spend=_spender(work, name)).message(rules, 0, end)
             model = ModelProto.FromString(source[:end] if structure is None else bytes(structure))
     except WireError as error:
         raise InvalidModelError(name, error.offset, error.reason) from None

@@ -54,15 +54,20 @@ def read_structure(path: str | os.PathLike[str]) -> ModelProto:
     return model
 
 
-def load_weightless(path: str | os.PathLike[str], work: Work | None = None) -> ModelProto:
+def load_weightless(path: str | os.PathLike[str], work: Work | None = None, *, metadata: bool = False) -> ModelProto:
     """Read an ONNX file without its weights; inline tensors of at most 64 elements keep their values.
+
+    Args:
+        path: as in `read_structure`.
+        work: what reading it may take; `WORK_LIMIT` steps if left out.
+        metadata: keep the metadata of nodes, too, which takes longer.
 
     Raises:
         InvalidModelError: as `read_structure`.
         WorkLimitError: the work, `WORK_LIMIT` steps if it is left out, is spent.
         YoungerError: as `read_structure`.
     """
-    return _parsed(path, partial(parse_weightless, work=work))
+    return _parsed(path, partial(parse_weightless, work=work, metadata=metadata))
 
 
 def load_plainly(path: str | os.PathLike[str], work: Work, wiring: Work) -> PlainModel | ModelProto:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 import onnx
 
-from younger_hf.extract.allow_list import KEPT
+from younger_hf.extract.allow_list import KEPT, WITH_METADATA
 from younger_hf.extract.wire import BYTES, FIXED32, FIXED64, VARINT, ByteSource, WireError, read_varint
 
 MAX_TEXT: Final = 1 << 20  # bytes of a name; a string attribute that is longer is read as an empty one
@@ -45,17 +45,17 @@ class Rules:
     once: set[int] = field(default_factory=set)
 
 
-def _rules_of(message: Any, known: dict[str, Rules]) -> Rules:
+def _rules_of(message: Any, known: dict[str, Rules], allowed: Mapping[str, str] = KEPT) -> Rules:
     """The rules of the message type of a descriptor, and of all that occur in it; numbers and types are onnx's own."""
     name: str = message.full_name.partition(".")[2]
     if name in known:
         return known[name]
     rules = known[name] = Rules(name)
-    for kept in KEPT[name].split():
+    for kept in allowed[name].split():
         described = message.fields_by_name[kept]
         by_wire_type: dict[int, Rules | Check]
         if described.type == described.TYPE_MESSAGE:
-            by_wire_type = {BYTES: _rules_of(described.message_type, known)}
+            by_wire_type = {BYTES: _rules_of(described.message_type, known, allowed)}
             if kept in _ONCE:
                 rules.once.add(described.number << 3 | BYTES)
         elif described.type == described.TYPE_STRING:
@@ -154,3 +154,6 @@ def _check_packed(start: int, end: int, size: int) -> None:
 
 RULES: Final[dict[str, Rules]] = {}
 MODEL: Final = _rules_of(onnx.ModelProto.DESCRIPTOR, RULES)
+MODEL_WITH_METADATA: Final = _rules_of(
+    onnx.ModelProto.DESCRIPTOR, {name: RULES[name] for name in ("TensorProto", "SparseTensorProto")}, WITH_METADATA
+)

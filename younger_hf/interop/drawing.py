@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from younger_hf.dataset import to_graph
 from younger_hf.extract import extract
 from younger_hf.graph import OperatorGraph
-from younger_hf.interop.onnx import from_onnx, modules_of, skeleton_row, to_skeleton
-from younger_hf.module_tree import ModuleTree
+from younger_hf.interop.onnx import from_onnx, skeleton_row, to_skeleton
+from younger_hf.module_tree import ModuleTree, modules_of
 from younger_hf.plots.drawing import Drawing, check_ending
 from younger_hf.plots.layered import draw_graph
 from younger_hf.release import open_release

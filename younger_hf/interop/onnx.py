@@ -34,7 +34,7 @@ from younger_hf.identity import canonicalize
 from younger_hf.interop.inputs import input_values
 from younger_hf.interop.named_nodes import name_nodes
 from younger_hf.interop.parameters import Parameter, graphs_of, has_data, parameters_of, required_values
-from younger_hf.module_tree import ModuleTree
+from younger_hf.module_tree import modules_of
 
 Parameters = Literal["none", "random", "splat"]
 Row = Mapping[str, Any] | bytes | ModelProto
@@ -84,7 +84,7 @@ def to_onnx(
         raise UsageError("parameters='splat' needs path=, the file that all parameters refer to")
     row = skeleton_row(row, source)
     model = to_skeleton(row)
-    name_nodes(model, modules_of(row))
+    name_nodes(model, modules_of(row) if isinstance(row, Mapping) else None)
     _fill_attributes(model)
     if parameters == "none":
         _make_inputs(model, seed)
@@ -184,20 +184,6 @@ def to_skeleton(row: Row) -> ModelProto:
     if found := find_weights(skeleton):
         raise YoungerError(f"this is no skeleton of a release: it {found}; younger_hf.extract.strip makes one")
     return model
-
-
-def modules_of(row: Row) -> ModuleTree | None:
-    """The module tree in a row of config `skeletons`; None where none is known.
-
-    Raises:
-        ReleaseError: the tree is damaged.
-    """
-    if not isinstance(row, Mapping) or not (modules := row.get("modules")):
-        return None
-    try:
-        return ModuleTree.from_json(modules.encode() if isinstance(modules, str) else modules)
-    except ValueError as error:
-        raise ReleaseError(f"the modules of a skeleton cannot be read: {error}") from error
 
 
 def _look_up(row: Mapping[str, Any], source: str | Path) -> Mapping[str, Any]:

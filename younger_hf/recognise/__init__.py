@@ -6,6 +6,7 @@ rules, matching, fixpoint  the rules, what they ask about values, and the driver
 normal                     the normal form and its fingerprint
 sketch, nearest            a signature of a normal form, and the rows of a release that are near
 alignment, difference      which nodes of two normal forms are the same, and what tells them apart
+blocks                     the same, block by block
 """
 
 from younger_hf.errors import MissingExtraError
@@ -15,11 +16,13 @@ try:
 except ModuleNotFoundError as error:
     raise MissingExtraError(error.name or "onnx", "inspect") from error
 
+from younger_hf.recognise.blocks import BlockChange
 from younger_hf.recognise.difference import Change, ModelDifference, diff_models
 from younger_hf.recognise.nearest import Neighbour, nearest
 from younger_hf.recognise.normal import normal_fingerprint, normal_graph, normalize
 
 __all__ = [
+    "BlockChange",
     "Change",
     "ModelDifference",
     "Neighbour",

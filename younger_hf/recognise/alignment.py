@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from younger_hf.graph import Operator, OperatorGraph
+from younger_hf.recognise.order import exchangeable
 from younger_hf.recognise.sketch import refined_colours
 
 _DEPTHS: Final = (16, 8, 4, 2)
@@ -44,6 +45,7 @@ def align(one: OperatorGraph, other: OperatorGraph) -> NDArray[np.int64]:
         int64 [N]: the node of the other graph that stands in the same place, as far as can be told, or -1. It is the
         same operator with the same attributes, or else the one replaces the other. No node is named twice.
     """
+    one, other = exchangeable(one), exchangeable(other)
     found = _Matching(one, other)
     colours = [refined_colours(graph, max(_DEPTHS), attributes=True) for graph in (one, other)]
     for depth in _DEPTHS:

@@ -11,8 +11,10 @@ import numpy as np
 
 from younger_hf.graph import Operator, OperatorGraph
 from younger_hf.identity import fingerprint
+from younger_hf.module_tree import ModuleTree
 from younger_hf.recognise.alignment import align
-from younger_hf.recognise.normal import Model, normal_graph
+from younger_hf.recognise.blocks import BlockChange, compare_blocks
+from younger_hf.recognise.normal import Model, normal_graph_with_modules
 
 _MOST_SHOWN: Final = 5
 
@@ -63,6 +65,7 @@ class ModelDifference:
         replaced: operators in the place of others, the most frequent first.
         removed: operators that only the first has.
         added: operators that only the second has.
+        blocks: the same by the modules of the two, where these are known.
     """
 
     same: bool
@@ -71,13 +74,15 @@ class ModelDifference:
     replaced: tuple[Change, ...]
     removed: tuple[Change, ...]
     added: tuple[Change, ...]
+    blocks: tuple[BlockChange, ...] = ()
 
 
 def diff_models(a: Model, b: Model) -> ModelDifference:
     """Compare two models: what is common, replaced, removed and added.
 
     They are compared as operators and data flows, by their normal forms, so that what differs is the architecture and
-    not the exporter. Nodes are matched by `younger_hf.recognise.alignment.align`.
+    not the exporter. Nodes are matched by `younger_hf.recognise.alignment.align`. Where a row has a module tree, or a
+    model tells of modules as PyTorch's exporters do, in metadata or in names of nodes, blocks are compared, too.
 
     Args:
         a: a ModelProto, the path or URL of an ONNX file, or a row of config `skeletons`.
@@ -87,11 +92,14 @@ def diff_models(a: Model, b: Model) -> ModelDifference:
         InvalidModelError: as `younger_hf.extract.extract`.
         UsageError: a row without a skeleton.
     """
-    return diff_graphs(normal_graph(a), normal_graph(b))
+    (one, modules), (other, its_modules) = normal_graph_with_modules(a), normal_graph_with_modules(b)
+    return diff_graphs(one, other, (modules, its_modules))
 
 
-def diff_graphs(one: OperatorGraph, other: OperatorGraph) -> ModelDifference:
-    """As `diff_models`, of two operator graphs."""
+def diff_graphs(
+    one: OperatorGraph, other: OperatorGraph, modules: tuple[ModuleTree | None, ModuleTree | None] = (None, None)
+) -> ModelDifference:
+    """As `diff_models`, of two operator graphs and the modules of each."""
     there = align(one, other)
     changes: dict[tuple[str | None, str | None], list[int]] = defaultdict(list)
     num_common = 0
@@ -113,6 +121,7 @@ def diff_graphs(one: OperatorGraph, other: OperatorGraph) -> ModelDifference:
         tuple(change for change in found if change.operator is not None and change.by is not None),
         tuple(change for change in found if change.by is None),
         tuple(change for change in found if change.operator is None),
+        compare_blocks((one, other), there, modules),
     )
 
 

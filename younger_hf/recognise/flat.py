@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto, TypeProto
 
@@ -11,24 +12,31 @@ from younger_hf.extract.constants import constant_value, tensor_roles
 from younger_hf.extract.flat_model import EMPTY, Body, FlatModel, FlatNode, Frame, ValueKind
 from younger_hf.extract.flatten import flatten
 from younger_hf.extract.order import topological_order
+from younger_hf.graph import IntArray
 from younger_hf.recognise.network import OPSET, Network, NetworkBody, Node, Shape, Value
 
 _NO_FRAME: Final = Frame({})
 _NO_PROTO: Final = NodeProto()
 
 
-def read_network(model: ModelProto, name: str = "the model") -> Network:
+def read_network(model: ModelProto, name: str = "the model", modules: IntArray | None = None) -> Network:
     """Read a model; tensors keep a reference to their payload, which nothing but a proof by execution looks at.
+
+    Args:
+        model: what to read.
+        name: what an error calls it.
+        modules: int64 [N], for each node of the `FlatModel` the module that it is from.
 
     Raises:
         InvalidModelError: the model is not sound, see `younger_hf.extract.flatten`.
     """
-    return _Reader(flatten(model, name)).read()
+    return _Reader(flatten(model, name), modules).read()
 
 
 class _Reader:
-    def __init__(self, flat: FlatModel) -> None:
+    def __init__(self, flat: FlatModel, modules: IntArray | None) -> None:
         self.flat = flat
+        self.modules = None if modules is None or len(modules) != len(flat.nodes) else modules.tolist()
         self.roles = tensor_roles(flat)
         self.values = [Value(kind) for kind in flat.kind]
         self.constants: dict[int, Value] = {}
@@ -63,6 +71,7 @@ class _Reader:
         inputs = [self._input(flat_node, slot, number) for slot, number in enumerate(flat_node.inputs)]
         outputs = [None if number == EMPTY else self.values[number] for number in flat_node.outputs]
         node = Node(flat_node.operator, flat_node.opset, inputs, outputs, home)
+        node.module = -1 if self.modules is None else self.modules[flat_node.index]
         self.nodes[flat_node.index] = node
         for used in inputs:
             if used is not None:
@@ -113,6 +122,13 @@ def write_flat(network: Network) -> FlatModel:
     return _Writer(network).write()
 
 
+def write_flat_with_modules(network: Network) -> tuple[FlatModel, IntArray]:
+    """As `write_flat`; and for each node of the `FlatModel` the module that it is from, int64 [N]."""
+    writer = _Writer(network)
+    flat = writer.write()
+    return flat, np.array([writer.module[id(node)] for node in flat.nodes], np.int64)
+
+
 class _Writer:
     def __init__(self, network: Network) -> None:
         self.network = network
@@ -123,6 +139,7 @@ class _Writer:
         self.source: dict[int, int] = {}
         self.tensor: dict[int, TensorProto] = {}
         self.tensors: list[int] = []
+        self.module: dict[int, int] = {}
 
     def write(self) -> FlatModel:
         main = self._body(self.network.main)
@@ -179,6 +196,7 @@ class _Writer:
         flat_node = FlatNode(
             operator.domain, operator.op_type, node.opset, inputs, [], _NO_PROTO, _NO_FRAME, [], operator=operator
         )
+        self.module[id(flat_node)] = node.module
         for value in node.outputs:
             number = self._number(value)
             flat_node.outputs.append(number)

@@ -115,10 +115,11 @@ class Node:
         home: the body that it stands in.
         bodies: its subgraph attributes.
         unseen: attributes that the normal form does not show, such as an epsilon, as the value that holds each.
+        module: where it is from, a position in a `ModuleTree`, or -1.
         alive: False once it has been replaced.
     """
 
-    __slots__ = ("alive", "bodies", "home", "inputs", "operator", "opset", "outputs", "unseen")
+    __slots__ = ("alive", "bodies", "home", "inputs", "module", "operator", "opset", "outputs", "unseen")
 
     def __init__(
         self,
@@ -136,6 +137,7 @@ class Node:
         self.home = home
         self.bodies: list[NetworkBody] = []
         self.unseen = unseen or {}
+        self.module = -1
         self.alive = True
 
     @property
@@ -272,6 +274,10 @@ class Network:
                 new.shape = old.shape if new.array is None else new.shape
             new.dtype = new.dtype or old.dtype
             _redirect(old, new, node.home, work or Work(_UNLIMITED))
+        if node.module >= 0:
+            origins = _origins(node)
+            for each in made:
+                each.module = origins.get(each.operator.op_type, node.module)
         self.release(node)
         return made
 
@@ -291,6 +297,16 @@ class Network:
                 each.alive = False
                 let_go = [used for used in each.inputs if used is not None and used.users.pop(each, None) is not None]
                 stack.extend(used.producer for used in let_go if used.producer is not None)
+
+
+def _origins(node: Node) -> dict[str, int]:
+    """The modules of a node and of those that feed it, by operator: what a rule makes of both is from its like."""
+    origins = {
+        value.producer.operator.op_type: value.producer.module
+        for value in node.inputs
+        if value is not None and value.producer is not None
+    }
+    return {**origins, node.operator.op_type: node.module}
 
 
 _UNLIMITED: Final = 1 << 62

@@ -18,14 +18,17 @@ from younger_hf.errors import UsageError, YoungerError
 from younger_hf.extract import strip
 from younger_hf.extract.constants import shape_inputs
 from younger_hf.extract.flat_model import ValueKind
+from younger_hf.extract.flatten import flatten
+from younger_hf.extract.modules import told_modules
 from younger_hf.extract.operator_graph import operator_graph
 from younger_hf.extract.operators import operator_schema
 from younger_hf.extract.reader import load_weightless
 from younger_hf.extract.skeleton import skeleton
 from younger_hf.graph import OperatorGraph
 from younger_hf.identity import canonicalize
+from younger_hf.module_tree import ModuleTree, modules_of
 from younger_hf.recognise.fixpoint import budget, rewrite
-from younger_hf.recognise.flat import read_network, shape_of, write_flat
+from younger_hf.recognise.flat import read_network, shape_of, write_flat, write_flat_with_modules
 from younger_hf.recognise.matching import is_parameter, maker, used_once, with_parameter
 from younger_hf.recognise.network import OPSET, Network, Node, Value
 from younger_hf.recognise.opset import raise_opset
@@ -70,17 +73,17 @@ def _is_of_one_opset(network: Network) -> bool:
     )
 
 
-def normal_network(proto: ModelProto, *, raised: Network | None = None) -> Network:
+def normal_network(proto: ModelProto, *, raised: Network | None = None, modules: ModuleTree | None = None) -> Network:
     """The normal form of a model, as a network; its tensors know how they follow from those of the model.
 
     A model that takes more work than its size allows, which no exporter writes, is left as it is in the one opset:
     all of it, so that what is left does not depend on where a rule had got to.
     """
-    network = raised_network(proto) if raised is None else raised
+    network = raised_network(proto, modules) if raised is None else raised
     try:
         _rewrite(network)
     except WorkLimitError:
-        network = raised_network(proto)
+        network = raised_network(proto, modules)
     sort_operands(network)
     return network
 
@@ -93,9 +96,9 @@ def _rewrite(network: Network) -> None:
         infer_shapes(network)
 
 
-def raised_network(proto: ModelProto) -> Network:
+def raised_network(proto: ModelProto, modules: ModuleTree | None = None) -> Network:
     """A model as a network in the normal form's opset, with the shapes that follow from its inputs."""
-    network = read_network(proto)
+    network = read_network(proto, modules=None if modules is None else modules.node)
     infer_shapes(network, network.opsets.get("", OPSET))
     raise_opset(network)
     if not _is_static(network):
@@ -124,12 +127,39 @@ def normal_graph(model: Model, *, raised: Network | None = None) -> OperatorGrap
     return _operators(network) if _is_of_one_opset(network) else graph_of(strip(proto))
 
 
+def normal_graph_with_modules(model: Model) -> tuple[OperatorGraph, ModuleTree | None]:
+    """As `normal_graph`; and the modules of its nodes, None where neither the model nor the row tells.
+
+    What a rule makes of several nodes is from the module of the last, or of the one that has its operator.
+
+    Raises:
+        InvalidModelError, UsageError: as `normalize`.
+        ReleaseError: the module tree of a row is damaged.
+    """
+    proto = _with_parameters(_given(model, metadata=True))
+    modules = _modules(model, proto)
+    network = normal_network(proto, modules=modules)
+    if modules is None or not _is_of_one_opset(network):
+        return _operators(network) if _is_of_one_opset(network) else graph_of(strip(proto)), None
+    flat, node = write_flat_with_modules(_reduced(network))
+    return operator_graph(flat), ModuleTree(modules.modules, node)
+
+
+def _modules(model: Model, proto: ModelProto) -> ModuleTree | None:
+    return modules_of(model) if isinstance(model, Mapping) else told_modules(flatten(proto))
+
+
 def graph_of(normal_form: ModelProto) -> OperatorGraph:
     """As `normal_graph`, of what `normalize` returned."""
     return _operators(read_network(normal_form))
 
 
 def _operators(network: Network) -> OperatorGraph:
+    return operator_graph(write_flat(_reduced(network)))
+
+
+def _reduced(network: Network) -> Network:
+    """The network itself, without what only computes shapes, and without biases: what the fingerprint is of."""
     for node in [*network.nodes()]:
         for slot in shape_inputs(node.operator.op_type, node.opset) if not node.operator.domain else ():
             _disconnect(node, slot)
@@ -142,7 +172,7 @@ def _operators(network: Network) -> OperatorGraph:
     for body in network.bodies():
         body.nodes = [node for node in body.nodes if node.alive]
     sort_operands(network)
-    return operator_graph(write_flat(network))
+    return network
 
 
 def _disconnect(node: Node, slot: int) -> None:
@@ -211,7 +241,7 @@ def _with_parameters(proto: ModelProto) -> ModelProto:
     return result
 
 
-def _given(model: Model) -> ModelProto:
+def _given(model: Model, *, metadata: bool = False) -> ModelProto:
     if isinstance(model, ModelProto):
         return model
     if isinstance(model, Mapping):
@@ -221,4 +251,4 @@ def _given(model: Model) -> ModelProto:
             return onnx.load_model_from_string(bytes(model["onnx"]))
         except DecodeError:
             raise YoungerError("the row's bytes are no ONNX model") from None
-    return load_weightless(model)
+    return load_weightless(model, metadata=metadata)

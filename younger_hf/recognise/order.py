@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
+import numpy as np
+
 from younger_hf.extract.constants import shape_inputs
+from younger_hf.graph import OperatorGraph
 from younger_hf.recognise.network import Network, Node, Value
 
 COMMUTATIVE: Final = frozenset("Add And Equal Max Mean Min Mul Or Sum Xor BitwiseAnd BitwiseOr BitwiseXor".split())
@@ -26,6 +29,14 @@ def sort_operands(network: Network) -> None:
     for node in nodes:
         if _commutes(node):
             node.inputs.sort(key=lambda value: _rank(value, colour))
+
+
+def exchangeable(graph: OperatorGraph) -> OperatorGraph:
+    """The graph with one input slot for all operands of a commutative operator: their order is that of all around."""
+    commutes = np.array([operator.type_label in COMMUTATIVE for operator in graph.operator], bool)
+    slots = graph.edge_slot.copy()
+    slots[1, commutes[graph.edge_index[1]]] = 0
+    return OperatorGraph(graph.operator, graph.edge_index, slots, graph.scope, graph.metadata)
 
 
 def _rank(value: Value | None, colour: dict[Node, int]) -> tuple[int, int, int]:

@@ -156,7 +156,7 @@ def test_two_models_are_compared(directory: Path) -> None:
     assert lines[0].split() == ["same", "network", "no"]
     assert max(map(len, lines)) <= 80
     found = json.loads(younger_hf("diff-models", *files, "--json").stdout)
-    assert list(found) == ["same", "num_nodes", "num_common", "replaced", "removed", "added"]
+    assert list(found) == ["same", "num_nodes", "num_common", "replaced", "removed", "added", "blocks"]
     assert "same network  yes" in younger_hf("diff-models", files[0], files[0]).stdout
 
 
