@@ -262,4 +262,12 @@ def build(
             more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
             reason = next((f"{model.id}: {message or outcome}{more}" for model, outcome, message in failures), "")
             raise YoungerError(f"no model could be converted: {reason or 'no source is given'}")
-        return assemble(ledger, release, jobs=jobs, seed=seed, previous=previous, allow_removals=allow_removals)
+        return assemble(
+            ledger,
+            release,
+            jobs=jobs,
+            seed=seed,
+            previous=previous,
+            allow_removals=allow_removals,
+            results=Path(work),
+        )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from younger_hf.interop.text_form import from_text, to_text
     from younger_hf.interop.younger_dataset import YoungerDataset
     from younger_hf.labels import class_names
+    from younger_hf.recipes.pretrained import load_encoder
     from younger_hf.recognise import nearest, normal_fingerprint, normalize
     from younger_hf.tasks.evaluator import Evaluator
     from younger_hf.vocabulary import Vocabulary
@@ -49,6 +50,7 @@ _HOMES = {
     "from_text": "interop.text_form",
     "is_isomorphic": "identity",
     "load": "dataset",
+    "load_encoder": "recipes.pretrained",
     "diff_models": "recognise",
     "nearest": "recognise",
     "normal_fingerprint": "recognise",
@@ -88,6 +90,7 @@ __all__ = [  # noqa: RUF022 - in the order in which a user meets them
     "normal_fingerprint",
     "nearest",
     "diff_models",
+    "load_encoder",
     "Evaluator",
     "Operator",
     "OperatorGraph",

@@ -372,10 +372,48 @@ SCHEMA: Final[Mapping[str, Config]] = {
             "evaluations": Column(_EVALUATIONS_OF_MODEL, "the results that the model's publisher reports, unverified"),
         },
     ),
+    "measurements": Config(
+        "what a forward pass of a row of `graphs` takes, measured on one machine with random parameters",
+        ("fingerprint", "device", "processor", "threads", "runtime", "version"),
+        {
+            "fingerprint": _FINGERPRINT,
+            "skeleton_fingerprint": Column(_STRING, "of a measurement: the skeleton that ran, the representative's"),
+            "device": Column(_STRING, "of a measurement: `cpu` or `cuda`"),
+            "processor": Column(_STRING, "what the device is called"),
+            "threads": Column(_INTEGER, "that the runtime worked with"),
+            "batch": Column(_INTEGER, "the first dimension of the model's first input, null if it has none"),
+            "runtime": Column(_STRING, "of a measurement: `onnxruntime`"),
+            "version": Column(_STRING, "that of the runtime"),
+            "passes": Column(_INTEGER, "how many were timed, after one that was not"),
+            "median": Column(Value("float64"), "seconds of a pass by the clock, null where it did not run"),
+            "spread": Column(Value("float64"), "seconds between the quartiles of the passes"),
+            "outcome": Column(_STRING, "how it ended: `ok`, `timeout`, `out_of_memory`, `crashed` or `error`"),
+            "message": Column(_STRING, "what went wrong"),
+        },
+    ),
+    "evaluations": Config(
+        "a figure that somebody published of a model of a row of `graphs`, unverified",
+        ("fingerprint", "model", "dataset", "split", "metric", "image_size", "device", "table"),
+        {
+            "fingerprint": _FINGERPRINT,
+            "model": Column(_STRING, "of a figure: the model's name where it was published"),
+            "dataset": Column(_STRING, "what it was evaluated on; null for a figure of speed"),
+            "split": Column(_STRING, "that of the dataset"),
+            "metric": Column(_STRING, "`top1`, `top5`, `infer_samples_per_sec`, `infer_step_time`"),
+            "value": Column(Value("float64"), "the figure"),
+            "unit": Column(_STRING, "of the figure: `%`, `1/s`, `ms`"),
+            "image_size": Column(_INTEGER, "pixels of a side of the model's input"),
+            "device": Column(_STRING, "what it ran on; null where that plays no part"),
+            "table": Column(_STRING, "where it was published: the link of a table, or the name of its file"),
+        },
+    ),
 }
 """Every config by name, in the order in which a card lists them."""
 
 CONFIGS: Final = tuple(SCHEMA)
+
+RESULTS: Final = ("measurements", "evaluations")
+"""The configs that no ledger gives: what was measured of architectures, and what others publish of them."""
 
 
 def features(config: str, operators: Names[str] = ()) -> Features:

@@ -27,16 +27,19 @@ from builders.assemble.split.leaks import graph_leaks
 from builders.assemble.split.near_duplicates import similar_pairs
 from builders.assemble.split.placement import place_rows
 from builders.assemble.write.configs import write_configs
+from builders.assemble.write.kept import keep_beside
 from builders.assemble.write.operator_rows import operator_rows
 from builders.assemble.write.swap import staged
 from builders.executor.ordered_map import ordered_map
 from builders.lost_rows import check_lost_rows
 from builders.measure.spool import Packed, measure_packed, write_spool
 from builders.removals import REMOVALS, Removals
+from builders.results.files import results_for
 from younger_hf.errors import YoungerError
 from younger_hf.plots.figures import draw_all
 from younger_hf.release import open_release
 from younger_hf.release_diff import OF_THE_KEY, compare_releases
+from younger_hf.schema import RESULTS
 from younger_hf.statistics import count_release
 from younger_hf.text import plain
 from younger_hf.vocabulary import Vocabulary
@@ -57,6 +60,7 @@ def assemble(
     previous: str | Path | None = None,
     near_duplicates: Iterable[tuple[str, str]] = (),
     allow_removals: bool = False,
+    results: Path | None = None,
 ) -> ReleaseReport:
     """Turn a ledger into a release.
 
@@ -73,6 +77,8 @@ def assemble(
             out, as are those in that of the release at `output`.
         near_duplicates: pairs of fingerprints of `graphs` that are to be in one split.
         allow_removals: whether rows of the release before may be missing though no removal asked for that.
+        results: a directory with files of measurements and evaluations, see `builders.results`; those of the release
+            before stay.
 
     Raises:
         UsageError: there is something at `output` that is no release.
@@ -101,6 +107,10 @@ def assemble(
             *(directory, placement, operators, vocabulary, spool),
             entries=ledger.entries(removals.cover),
             previous=before,
+            results={
+                config: results_for(config, results, previous, frozenset(graph.key for graph in graphs))
+                for config in RESULTS
+            },
             jobs=jobs,
         )
         collected = count_collected(ledger, graphs, removals)
@@ -128,6 +138,7 @@ def assemble(
         croissant = render_croissant(report, written.files, graphs)
         (directory / "croissant.json").write_text(croissant, encoding="utf-8")
         _draw_figures(directory)
+        keep_beside(output if previous is None else previous, directory)
         if removals.lines:
             (directory / REMOVALS).write_bytes(removals.to_bytes())
         if previous is not None:

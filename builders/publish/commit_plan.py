@@ -22,15 +22,17 @@ from builders.removals import REMOVALS
 from younger_hf.errors import UsageError, YoungerError
 from younger_hf.release import open_release, read_front_matter
 from younger_hf.schema import CONFIGS
+from younger_hf.tasks.leaderboard import FOLDER as LEADERBOARD
 from younger_hf.text import table
 
 Kind = Literal["add", "change", "delete", "keep"]
 
 KINDS: Final[tuple[Kind, ...]] = ("add", "change", "delete", "keep")
-STAYING: Final = (".gitattributes", REMOVALS, FOLDER)
+STAYING: Final = (".gitattributes", REMOVALS, FOLDER, LEADERBOARD)
 """Files and folders of a repository that are not a release's; whatever else is no release's stays too.
 
-Of the contributions those go that the release has taken in.
+Of the contributions those go that the release has taken in. Entries of the leaderboard come by pull request, so the
+repository may have some that the directory lacks.
 """
 
 _BLOCK: Final = 1 << 20

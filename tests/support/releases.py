@@ -9,11 +9,14 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from younger_hf.schema import CONFIGS, SPLITS
+from younger_hf.schema import CONFIGS, RESULTS, SPLITS
 
 Row = dict[str, Any]
 
-ONNX_CONFIGS = tuple(config for config in CONFIGS if config != "blocks")
+LEDGER_CONFIGS = tuple(config for config in CONFIGS if config not in RESULTS)
+"""The configs of a release that a ledger alone gives."""
+
+ONNX_CONFIGS = tuple(config for config in LEDGER_CONFIGS if config != "blocks")
 """The configs of a release of ONNX files alone, which do not tell modules."""
 
 

@@ -19,9 +19,10 @@ from younger_hf.cli.diff_models import diff_models
 from younger_hf.cli.draw import draw
 from younger_hf.cli.inspect import inspect
 from younger_hf.cli.leaderboard import leaderboard
+from younger_hf.cli.results import import_results, measure
 from younger_hf.cli.runs import compare, embed, evaluate, suggest
 from younger_hf.cli.show import show
-from younger_hf.cli.train import train
+from younger_hf.cli.train import Commands, train
 from younger_hf.errors import MissingExtraError, UsageError, YoungerError
 from younger_hf.text import escaped
 
@@ -35,6 +36,7 @@ _INTERRUPTED = 130  # as shells have it: 128 and the signal's number
 
 app = typer.Typer(
     name="younger-hf",
+    cls=Commands,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
@@ -365,6 +367,8 @@ def _opsets(text: str) -> tuple[int, ...]:
 app.add_typer(train)
 for _command in (inspect, diff_models, show, draw, evaluate, compare, leaderboard, embed, suggest):
     app.command()(_command)
+app.command()(measure)
+app.command("import-results")(import_results)
 
 
 def main() -> None:

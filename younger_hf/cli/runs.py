@@ -133,8 +133,10 @@ def _in_words(certainty: dict[str, Any]) -> list[str]:
 
 
 def compare(
-    first: Annotated[Path, typer.Argument(metavar="RUN|FILE", help="An evaluated run, or a predictions file.")],
-    second: Annotated[Path, typer.Argument(metavar="RUN|FILE", help="Another, of the same labels.")],
+    first: Annotated[
+        str, typer.Argument(metavar="RUN|FILE", help="An evaluated run, or a predictions file; seeds joined by commas.")
+    ],
+    second: Annotated[str, typer.Argument(metavar="RUN|FILE", help="Another, of the same labels.")],
     split: Annotated[str, typer.Option(help="Of runs: train, validation, test or unseen.")] = "test",
     release: Annotated[
         str | None, typer.Option(help="The release of the labels. Default: a run's own, or younger.")
@@ -144,7 +146,8 @@ def compare(
 ) -> None:
     """Compare two models on the same labels.
 
-    Intervals of the differences are of 95 %, over families that are drawn for both alike.
+    Intervals of the differences are of 95 %, over families that are drawn for both alike. Of a model that was trained
+    with several seeds, as in runs/a-1,runs/a-2, metrics are the mean, and seeds are drawn too.
     """
     from younger_hf.foreign_release import check_foreign_release
     from younger_hf.recipes.run import Run
@@ -153,18 +156,23 @@ def compare(
     from younger_hf.tasks.predictions import Predictions, check_labels
 
     check_choice("split", split, ("train", "validation", "test", "unseen"))
-    files = [_predictions_of(each, split) for each in (first, second)]
-    one, other = predictions = [Predictions.load(file) for file in files]
+    groups = [[Path(each) for each in group.split(",") if each] for group in (first, second)]
+    if not all(groups):
+        raise UsageError("a group of runs is empty: name runs, or predictions files, joined by commas")
+    files = [[_predictions_of(each, split) for each in group] for group in groups]
+    predictions = [[Predictions.load(file) for file in group] for group in files]
+    given = [each for group in groups for each in group]
     if release:
         opened = open_named(release)
-    elif run := next((Run.open(each) for each in (first, second) if each.is_dir()), None):
+    elif run := next((Run.open(each) for each in given if each.is_dir()), None):
         opened = _release_of(run, None)
     else:
         opened = open_release("younger")
-    check_foreign_release(opened, columns_scored(predictions[0].of.config))
-    for each, file in zip(predictions, files, strict=True):
-        check_labels(each, opened, file)
-    found, num_families = differences(one, other, opened, draws)
+    check_foreign_release(opened, columns_scored(predictions[0][0].of.config))
+    for of_group, files_of_group in zip(predictions, files, strict=True):
+        for each, file in zip(of_group, files_of_group, strict=True):
+            check_labels(each, opened, file)
+    found, num_families = differences(*predictions, opened, draws)
     if as_json:
         facts = {name: asdict(each) for name, each in found.items()}
         typer.echo(json.dumps({"families": num_families, "metrics": facts}, indent=2))
@@ -179,8 +187,9 @@ def compare(
         )
         for name, each in found.items()
     ]
-    typer.echo(table(("metric", *(each.model for each in predictions), "difference", "95 % interval"), rows, 1))
-    typer.echo(f"{predictions[0].table.num_rows:,} labels of {num_families:,} families", err=True)
+    models = [f"{group[0].model}{f' ({len(group)} seeds)' if len(group) > 1 else ''}" for group in predictions]
+    typer.echo(table(("metric", *models, "difference", "95 % interval"), rows, 1))
+    typer.echo(f"{predictions[0][0].table.num_rows:,} labels of {num_families:,} families", err=True)
 
 
 def _predictions_of(given: Path, split: str) -> Path:
@@ -194,9 +203,9 @@ def _predictions_of(given: Path, split: str) -> Path:
 
 
 def embed(
-    run: Annotated[Path, typer.Argument(help="A run's directory.")],
     level: Annotated[str, typer.Option(help="node (the operators), subgraph or graph.")],
     output: Annotated[Path, typer.Option(help="Directory for LEVEL-embeddings.parquet and .png.")],
+    run: Annotated[Path | None, typer.Argument(help="A run's directory. Default: the release's encoder.")] = None,
     release: Annotated[str | None, typer.Option(help="Another release than the run's own.")] = None,
     device: Device = "auto",
 ) -> None:
@@ -205,9 +214,7 @@ def embed(
     They are drawn by t-SNE, as in the paper.
     """
     check_choice("level", level, ("node", "subgraph", "graph"))
-    from younger_hf.recipes.run import Run
-
-    opened = Run.open(run)
+    opened = _run_of(run, release)
     from younger_hf.foreign_release import check_foreign_release
     from younger_hf.recipes.embed_release import configs_embedded, write_embeddings
 
@@ -219,7 +226,8 @@ def embed(
 
 def suggest(
     model: Annotated[Path, typer.Argument(help="An ONNX file; its weights are not read.")],
-    run: Annotated[Path, typer.Option(help="A run's directory.")],
+    run: Annotated[Path | None, typer.Option(help="A run's directory. Default: the release's encoder.")] = None,
+    release: Annotated[str | None, typer.Option(help="Whose encoder is asked, without --run.")] = None,
     node: Annotated[
         str | None, typer.Option(help="The node to fill, by its name or position. For a run of operator.")
     ] = None,
@@ -236,10 +244,10 @@ def suggest(
     """
     if (node is None) == (edge is None):
         raise UsageError("name one place with --node NAME, or two with --edge NAME NAME")
+    if run is not None and release is not None:
+        raise UsageError("--release names whose encoder is asked in the place of a run: leave one of both out")
     check_file(model)
-    from younger_hf.recipes.run import Run
-
-    opened = Run.open(run)
+    opened = _run_of(run, release)
     from younger_hf.recipes.suggest import edge_facts, place_facts
 
     if node is not None:
@@ -250,6 +258,18 @@ def suggest(
         there = "there is one" if facts["there"] else "there is none"
         text = f"{facts['producer']} -> {facts['consumer']}: {facts['probability']:.4f} ({there} in the model)"
     typer.echo(json.dumps(facts, indent=2) if as_json else text)
+
+
+def _run_of(directory: Path | None, release: str | None) -> Run:
+    """A run, or the encoder that a release brings along."""
+    from younger_hf.recipes.run import Run
+    from younger_hf.release import DEFAULT_SOURCE, open_named
+
+    if directory is not None:
+        return Run.open(directory)
+    from younger_hf.recipes.pretrained import open_encoder
+
+    return open_encoder(open_named(release or DEFAULT_SOURCE))
 
 
 def _release_of(run: Run, named: str | None) -> Release:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 _MAY_CHANGE = {"epochs", "steps", "patience", "device"}
 """What a resumed run can be told anew: it is the same run, only longer or elsewhere."""
 
+PRETRAIN: Final = "pretrain"
+"""The recipe that is a command by itself too."""
+
 _TYPES: dict[str, Any] = {"str": str, "bool": bool, "int": int, "float": float}
 
 
@@ -38,19 +41,33 @@ class _Recipes(TyperGroup):
         return [*super().list_commands(ctx), *RECIPES.names]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name not in self.list_commands(ctx):
-            return None
-        app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-        # Options of a recipe that cannot be imported are not known; `_train` says why.
-        anything = {"ignore_unknown_options": True, "allow_extra_args": True}
-        command, is_known = _command(cmd_name)
-        app.command(cmd_name, context_settings=None if is_known else anything)(command)
-        return typer.main.get_command(app)
+        return _click_command(cmd_name) if cmd_name in self.list_commands(ctx) else None
+
+
+class Commands(TyperGroup):
+    """The commands of `younger-hf`, and the recipe that is one by itself; it is imported when it is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names of all commands."""
+        return [*super().list_commands(ctx), PRETRAIN]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """A command by its name."""
+        return _click_command(PRETRAIN) if cmd_name == PRETRAIN else super().get_command(ctx, cmd_name)
 
 
 train = typer.Typer(
     name="train", cls=_Recipes, help="Train a baseline of the paper, or one beyond it.", no_args_is_help=True
 )
+
+
+def _click_command(name: str) -> Any:
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    # Options of a recipe that cannot be imported are not known; `_train` says why.
+    anything = {"ignore_unknown_options": True, "allow_extra_args": True}
+    command, is_known = _command(name)
+    app.command(name, context_settings=None if is_known else anything)(command)
+    return typer.main.get_command(app)
 
 
 def _command(name: str) -> tuple[Any, bool]:
@@ -59,7 +76,13 @@ def _command(name: str) -> tuple[Any, bool]:
 
     def command(**given: Any) -> None:
         run, config, resume = (given.pop(common) for common in ("run", "config", "resume"))
-        _train(name, {setting: value for setting, value in given.items() if value is not None}, run, config, resume)
+        save = given.pop("save", False)
+        settings = {setting: value for setting, value in given.items() if value is not None}
+        filled = _train(name, settings, run, config, resume)
+        if save:
+            from younger_hf.recipes.pretrained import save_encoder
+
+            typer.echo(f"wrote {save_encoder(filled, Path(filled.config.release))}")
 
     settings: list[inspect.Parameter] | None = None
     try:
@@ -93,18 +116,22 @@ def _common_options(name: str) -> list[inspect.Parameter]:
     directory = typer.Option("--run", help="The run's directory.", show_default=f"runs/{name}-MODEL")
     file = typer.Option("--config", help="Settings as TOML, e.g. epochs = 5; options override them.")
     again = typer.Option("--resume", help="Continue the run; only its length and --device may change.")
-    return [
+    options = [
         _option("run", Annotated[Path | None, directory]),
         _option("config", Annotated[Path | None, file]),
         _option("resume", Annotated[bool, again], default=False),
     ]
+    if name == PRETRAIN:
+        save = typer.Option("--save", help="Put the encoder into the release's directory, for suggest and embed.")
+        options.append(_option("save", Annotated[bool, save], default=False))
+    return options
 
 
 def _option(name: str, annotation: Any, default: Any = None) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
-def _train(recipe: str, flags: dict[str, Any], run: Path | None, config: Path | None, resume: bool) -> None:
+def _train(recipe: str, flags: dict[str, Any], run: Path | None, config: Path | None, resume: bool) -> Run:
     from younger_hf.recipes.config import read_toml
     from younger_hf.recipes.recipe import config_of
 
@@ -115,7 +142,9 @@ def _train(recipe: str, flags: dict[str, Any], run: Path | None, config: Path | 
     directory = run or Path("runs") / f"{recipe}-{str(given.get('model')).rpartition(':')[2]}"
     if not resume:
         check_unused(directory)
-    _fill(_resumed(recipe, given, directory) if resume else _begun(config_of(recipe, given), directory))
+    filled = _resumed(recipe, given, directory) if resume else _begun(config_of(recipe, given), directory)
+    _fill(filled)
+    return filled
 
 
 def _fill(run: Run) -> None:

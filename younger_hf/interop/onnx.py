@@ -8,7 +8,7 @@ graph: extracting the model again gives the row's fingerprint.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from younger_hf.choices import check_choice
 from younger_hf.errors import MissingExtraError, ReleaseError, UsageError, YoungerError
-from younger_hf.release import open_release
+from younger_hf.release import Release, open_release
 
 try:
     from google.protobuf.message import DecodeError
@@ -164,6 +164,34 @@ def skeleton_row(row: Any, source: str | Path) -> Any:
             "a row with neither `onnx` nor `fingerprint` has no skeleton: give one of config skeletons or graphs"
         )
     return _look_up(row, source)
+
+
+def representative_skeletons(release: Release, fingerprints: Sequence[str]) -> Iterator[tuple[str, str, bytes]]:
+    """The skeletons that `to_onnx` takes for rows of `graphs`, one in memory at a time.
+
+    Args:
+        release: that of the rows.
+        fingerprints: of the rows.
+
+    Yields:
+        The fingerprint of a row, that of the skeleton, and the skeleton, in the order of the release; nothing for a row
+        that has none.
+
+    Raises:
+        ReleaseError: a file is missing or damaged.
+    """
+    wanted = set(fingerprints)
+    chosen: dict[str, tuple[Any, ...]] = {}
+    for _, part in release.row_groups("skeletons", ["skeleton_fingerprint", "fingerprint", "models"]):
+        for row in part.to_pylist():
+            if row["fingerprint"] in wanted:
+                place = _precedence(row)
+                chosen[row["fingerprint"]] = min(chosen.get(row["fingerprint"], place), place)
+    keys = {place[-1] for place in chosen.values()}
+    for _, part in release.row_groups("skeletons", ["skeleton_fingerprint", "fingerprint", "onnx"]):
+        for row in part.to_pylist():
+            if row["skeleton_fingerprint"] in keys:
+                yield row["fingerprint"], row["skeleton_fingerprint"], row["onnx"]
 
 
 def to_skeleton(row: Row) -> ModelProto:

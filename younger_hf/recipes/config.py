@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from younger_hf.choices import check_choice
 from younger_hf.errors import MissingExtraError, UsageError
+from younger_hf.recipes.encoders import DIRECTIONS, OPTIONS
 from younger_hf.settings import check_settings, setting
 from younger_hf.tasks.task import Task
 
@@ -35,6 +36,12 @@ class RecipeConfig:
     rules: ClassVar[Mapping[str, str]] = {}
 
     model: str = setting("Or a class of your own: package.module:Class, or path/to/file.py:Class. Built in:")
+    layers: int | None = setting("How many gine and dag-transformer have.", None, above=0)
+    direction: str | None = setting("Which way messages pass. Default: as the model does.", None, choices=DIRECTIONS)
+    slots: bool | None = setting("Whether gine and dag-transformer know the slots of data flows.", None)
+    norm: bool | None = setting("Whether gine has LayerNorm before each layer.", None)
+    residual: bool | None = setting("Whether the layers of gine add to what stands there.", None)
+    init: str | None = setting("A run or release whose encoder is begun from, as younger-hf pretrain makes it.", None)
     attributes: bool = setting("Whether operators that differ in attributes are different classes.", False)
     release: str = setting("A release directory or Hub repository.", "younger")
     revision: str | None = setting("The repository's branch, tag or commit.", None)
@@ -82,9 +89,19 @@ class RecipeConfig:
         return self.steps if self.steps is not None else (self.epochs or 0) * steps_per_epoch
 
     @property
+    def options(self) -> dict[str, Any]:
+        """What the model is told beside the sizes: the settings of `OPTIONS` that are given."""
+        return {name: value for name in OPTIONS if (value := getattr(self, name)) is not None}
+
+    @property
     def title(self) -> str:
-        """The model in words, for a row of a table."""
-        return self.model
+        """The model in words, with its options, for a row of a table."""
+        words = {True: "with {}", False: "without {}"}
+        options = [
+            words[value].format(name) if isinstance(value, bool) else f"{name} {value}"
+            for name, value in self.options.items()
+        ]
+        return ", ".join([self.model, *options, *(["pretrained"] if self.init else [])])
 
     def choices(self) -> dict[str, Any]:
         """What `EvaluationSet.of` takes as choices of the task."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import numpy as np
 
 from younger_hf.recipes.config import RecipeConfig
+from younger_hf.recipes.encoders import ENCODERS
 from younger_hf.recipes.recipe import Recipe
 from younger_hf.settings import setting
 from younger_hf.tasks.dataflow import PROTOCOLS, TASK, LinkChoices
@@ -41,12 +42,7 @@ class DataflowConfig(RecipeConfig):
 
     recipe: ClassVar[str] = "dataflow"
     task: ClassVar[Task] = TASK
-    models: ClassVar[Mapping[str, str]] = {
-        "gcn": "younger_hf.recipes.models.two_layers:gcn",
-        "gat": "younger_hf.recipes.models.two_layers:gat",
-        "sage": "younger_hf.recipes.models.two_layers:sage",
-        "gine": "younger_hf.recipes.models.gine:GINE",
-    }
+    models: ClassVar[Mapping[str, str]] = ENCODERS
     rules: ClassVar[Mapping[str, str]] = {
         "rule": "younger_hf.recipes.rules.links:ORDER",
         "open-slots": "younger_hf.recipes.rules.links:OPEN_SLOTS",
@@ -81,7 +77,7 @@ class DataflowConfig(RecipeConfig):
     @property
     def title(self) -> str:
         """The model and its decoder."""
-        return self.model if self.is_rule else f"{self.model} with {self.decoder} decoder"
+        return super().title if self.is_rule else f"{super().title} with {self.decoder} decoder"
 
 
 def build(config: DataflowConfig, num_operators: int) -> LinkPredictor:
@@ -106,7 +102,7 @@ def train(run: Run) -> None:
     from torch.optim import Adam
 
     from younger_hf.recipes.batches import GraphBatch, ShuffledRows
-    from younger_hf.recipes.checkpoints import fresh_model
+    from younger_hf.recipes.pretrained import initial_model
     from younger_hf.recipes.splits import load_splits
     from younger_hf.recipes.training import begin, find_device, fit
     from younger_hf.tasks.evaluator import Evaluator
@@ -115,7 +111,7 @@ def train(run: Run) -> None:
     table, validation = load_splits(config, "train", "validation")
     rows = ShuffledRows(len(table), config.batch_size, config.seed)
     evaluator = Evaluator(TASK)
-    model: Any = fresh_model(run).to(device)
+    model: Any = initial_model(run).to(device)
 
     def loss(step: int, generator: np.random.Generator) -> torch.Tensor:
         graphs = table.union(rows[step])

@@ -18,6 +18,7 @@ from younger_hf.errors import UsageError
 from younger_hf.labels import CLASS_COLUMNS, check_classes_are_shared, class_names
 from younger_hf.recipes.config import RecipeConfig
 from younger_hf.recipes.dataflow import ENCODING
+from younger_hf.recipes.encoders import ENCODERS
 from younger_hf.recipes.recipe import Recipe
 from younger_hf.settings import setting
 from younger_hf.tasks.evaluation_set import joined
@@ -41,11 +42,7 @@ class GraphConfig(RecipeConfig):
 
     recipe: ClassVar[str] = "graph"
     task: ClassVar[Task] = CLASS_TASK
-    models: ClassVar[Mapping[str, str]] = {
-        "gcn": "younger_hf.recipes.models.two_layers:gcn",
-        "sage": "younger_hf.recipes.models.two_layers:sage",
-        "gine": "younger_hf.recipes.models.gine:GINE",
-    }
+    models: ClassVar[Mapping[str, str]] = ENCODERS
     rules: ClassVar[Mapping[str, str]] = {
         "majority": "younger_hf.recipes.rules.graphs:MAJORITY",
         "bag": "younger_hf.recipes.rules.graphs:BAG",
@@ -86,7 +83,7 @@ class GraphConfig(RecipeConfig):
     @property
     def title(self) -> str:
         """The model and its pooling."""
-        return self.model if self.is_rule else f"{self.model} with {self.pooling} pooling"
+        return super().title if self.is_rule else f"{super().title} with {self.pooling} pooling"
 
 
 def build(config: GraphConfig, num_operators: int) -> GraphPredictor:
@@ -94,8 +91,9 @@ def build(config: GraphConfig, num_operators: int) -> GraphPredictor:
     from younger_hf.recipes.models import new_model
     from younger_hf.recipes.models.graph_predictor import GraphPredictor
 
-    out_channels = len(config.classes) if config.is_class else 1
-    return GraphPredictor(new_model(config, num_operators, ENCODING), ENCODING, config.pooling, out_channels)
+    classes = config.classes if config.is_class else ()
+    encoder = new_model(config, num_operators, ENCODING)
+    return GraphPredictor(encoder, ENCODING, config.pooling, len(classes) or 1, classes)
 
 
 def labels_of(table: GraphTable, config: GraphConfig) -> dict[str, Any]:
@@ -124,7 +122,7 @@ def train(run: Run) -> None:
     from torch.optim import Adam
 
     from younger_hf.recipes.batches import GraphBatch, ShuffledRows
-    from younger_hf.recipes.checkpoints import fresh_model
+    from younger_hf.recipes.pretrained import initial_model
     from younger_hf.recipes.splits import evaluate_columns, evaluator_of, load_splits
     from younger_hf.recipes.training import begin, find_device, fit
 
@@ -134,9 +132,9 @@ def train(run: Run) -> None:
     labels_of(validation, config)  # none there is said before anything is written
     rows = ShuffledRows(len(labels["row"]), config.batch_size, config.seed)
     evaluator = evaluator_of(run, table)
-    model: Any = fresh_model(run).to(device)
+    model: Any = initial_model(run).to(device)
     if config.is_class:
-        number = {name: i for i, name in enumerate(config.classes)}
+        number = {name: i for i, name in enumerate(model.classes)}
         y = torch.tensor([number[name] for name in labels["y_true"].to_pylist()])
     else:
         logarithms = torch.log1p(torch.from_numpy(labels["y_true"].to_numpy().copy())).float()
@@ -186,7 +184,7 @@ def predict(
             outputs.append(model(batch.x, batch.edge_index, batch.edge_attr, batch.ptr).cpu())
     out = torch.cat(outputs)
     if config.is_class:
-        return {**labels, "y_pred": pa.array(config.classes).take(pa.array(out.argmax(dim=-1).numpy()))}
+        return {**labels, "y_pred": pa.array(model.classes).take(pa.array(out.argmax(dim=-1).numpy()))}
     logarithm = out.squeeze(-1).double() * model.deviation.cpu() + model.mean.cpu()  # type: ignore[operator]
     return {**labels, "y_pred": logarithm.clamp(0, 700).expm1().numpy()}
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from younger_hf.recipes.config import RecipeConfig
+from younger_hf.recipes.encoders import ENCODERS
 from younger_hf.recipes.recipe import Recipe
 from younger_hf.settings import setting
 from younger_hf.tasks.boundaries import BOUNDARIES, labelled_rows, with_boundary
@@ -45,12 +46,9 @@ class OperatorConfig(RecipeConfig):
     recipe: ClassVar[str] = "operator"
     task: ClassVar[Task] = TASK
     models: ClassVar[Mapping[str, str]] = {
-        "gcn": "younger_hf.recipes.models.two_layers:masked_gcn",
-        "gat": "younger_hf.recipes.models.two_layers:masked_gat",
-        "sage": "younger_hf.recipes.models.two_layers:masked_sage",
+        **ENCODERS,
         "gae": "younger_hf.recipes.models.autoencoders:gae",
         "vgae": "younger_hf.recipes.models.autoencoders:vgae",
-        "gine": "younger_hf.recipes.models.gine:GINE",
     }
     rules: ClassVar[Mapping[str, str]] = {
         "majority": "younger_hf.recipes.rules.operators:RULE",
@@ -89,14 +87,14 @@ class OperatorConfig(RecipeConfig):
     @property
     def title(self) -> str:
         """The model, and how far a look-up sees."""
-        return f"{self.model}, {self.hops} hops" if self.model == "ngram" else self.model
+        return f"{self.model}, {self.hops} hops" if self.model == "ngram" else super().title
 
 
 def build(config: OperatorConfig, num_operators: int) -> torch.nn.Module:
     """A model that gives logits of each operator, [T, V]."""
     from younger_hf.recipes.models import new_model
 
-    return new_model(config, num_operators, num_operators)
+    return new_model(config, num_operators, num_operators, input_dropout=0.5)
 
 
 def train(run: Run) -> None:
@@ -112,7 +110,7 @@ def train(run: Run) -> None:
     from torch.optim import Adam
 
     from younger_hf.recipes.batches import GraphBatch, ShuffledRows
-    from younger_hf.recipes.checkpoints import fresh_model
+    from younger_hf.recipes.pretrained import initial_model
     from younger_hf.recipes.splits import evaluator_of, load_splits
     from younger_hf.recipes.training import begin, find_device, fit
 
@@ -121,7 +119,7 @@ def train(run: Run) -> None:
     labelled = labelled_rows(table, config.boundary_kind)
     rows = ShuffledRows(len(labelled), config.batch_size, config.seed)
     evaluator = evaluator_of(run, table)
-    model: Any = fresh_model(run).to(device)
+    model: Any = initial_model(run).to(device)
 
     def masked(step: int) -> tuple[GraphBatch, torch.Tensor]:
         graphs, _ = with_boundary(table.union(labelled[rows[step]]), config.boundary_kind)

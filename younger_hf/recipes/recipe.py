@@ -62,6 +62,7 @@ RECIPES: Final[Extensions[Recipe]] = Extensions(
         "dataflow": "younger_hf.recipes.dataflow:RECIPE",
         "operator": "younger_hf.recipes.operator:RECIPE",
         "graph": "younger_hf.recipes.graph:RECIPE",
+        "pretrain": "younger_hf.recipes.pretrain:RECIPE",
     },
 )
 """All recipes by name; `find_recipe` gives one."""

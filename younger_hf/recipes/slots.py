@@ -17,6 +17,7 @@ import numpy as np
 
 from younger_hf.recipes.config import RecipeConfig
 from younger_hf.recipes.dataflow import ENCODING
+from younger_hf.recipes.encoders import ENCODERS
 from younger_hf.recipes.recipe import Recipe
 from younger_hf.settings import setting
 from younger_hf.tasks.evaluation_set import joined
@@ -46,12 +47,7 @@ class SlotsConfig(RecipeConfig):
 
     recipe: ClassVar[str] = "slots"
     task: ClassVar[Task] = TASK
-    models: ClassVar[Mapping[str, str]] = {
-        "gcn": "younger_hf.recipes.models.two_layers:gcn",
-        "gat": "younger_hf.recipes.models.two_layers:gat",
-        "sage": "younger_hf.recipes.models.two_layers:sage",
-        "gine": "younger_hf.recipes.models.gine:GINE",
-    }
+    models: ClassVar[Mapping[str, str]] = ENCODERS
     rules: ClassVar[Mapping[str, str]] = {
         "nearest": "younger_hf.recipes.rules.slots:NEAREST",
         "nearest-unused": "younger_hf.recipes.rules.slots:NEAREST_UNUSED",
@@ -106,7 +102,7 @@ def train(run: Run) -> None:
     from torch.optim import Adam
 
     from younger_hf.recipes.batches import ShuffledRows
-    from younger_hf.recipes.checkpoints import fresh_model
+    from younger_hf.recipes.pretrained import initial_model
     from younger_hf.recipes.splits import evaluate_columns, evaluator_of, load_splits
     from younger_hf.recipes.training import begin, find_device, fit
 
@@ -114,7 +110,7 @@ def train(run: Run) -> None:
     table, validation = load_splits(config, "train", "validation")
     rows = ShuffledRows(len(table), config.batch_size, config.seed)
     evaluator = evaluator_of(run, table)
-    model: Any = fresh_model(run).to(device)
+    model: Any = initial_model(run).to(device)
 
     def loss(step: int, generator: np.random.Generator) -> torch.Tensor:
         losses, num_slots = [], 0

@@ -18,26 +18,34 @@ from younger_hf.tasks.evaluator import Evaluator
 from younger_hf.tasks.graph_table import GraphTable
 
 
-def load_splits(config: RecipeConfig, *names: str) -> list[GraphTable]:
+def load_splits(config: RecipeConfig, *names: str, table: str = "") -> list[GraphTable]:
     """The rows of some splits that a run is about.
+
+    Args:
+        config: of the run.
+        names: of the splits.
+        table: the config of the release; that of the task if left out.
 
     Raises:
         ReleaseError: the release has no such rows.
     """
-    if config.table not in open_release(config.release, config.revision).configs:
-        raise ReleaseError(f"{config.release} has no {config.table}: a run needs a release that has")
-    splits = load(config.table, source=config.release, revision=config.revision, split_scheme=config.split_scheme)
+    table = table or config.table
+    release = open_release(config.release, config.revision)
+    if table not in release.configs:
+        raise ReleaseError(f"{config.release} has no {table}: a run needs a release that has")
+    splits = load(table, source=config.release, revision=config.revision, split_scheme=config.split_scheme)
     tables = []
     for name in names:
         if name not in splits or not len(splits[name]):
             raise ReleaseError(
-                f"{config.table} of {config.release} has no {name} rows in the {config.split_scheme} split scheme: "
+                f"{table} of {config.release} has no {name} rows in the {config.split_scheme} split scheme: "
                 "use a larger release, or the other scheme"
             )
         rows = splits[name]
         if config.limit is not None and config.limit < len(rows):
             drawn = np.random.default_rng(config.seed).permutation(len(rows))[: config.limit]
             rows = rows.select(np.sort(drawn))
+        rows = config.task.prepare(rows, release, config.task.choices(**config.choices()))
         tables.append(GraphTable(rows, config.vocabulary))
     return tables
 

@@ -26,7 +26,7 @@ def place_facts(run: Run, model: Path, node: str, top: int) -> dict[str, Any]:
     """What a run suggests for a node of an ONNX file.
 
     Args:
-        run: of operator design.
+        run: of operator design, or of pretraining.
         model: the file.
         node: a node's name, or its position.
         top: so many suggestions.
@@ -80,7 +80,7 @@ def suggest_operators(run: Run, graph: OperatorGraph, node: int) -> list[tuple[s
     it is masked there, together with that boundary.
 
     Args:
-        run: of operator design.
+        run: of operator design, or of pretraining.
         graph: N operators, in canonical order.
         node: the position of the node.
 
@@ -137,7 +137,10 @@ def data_flow_probability(run: Run, graph: OperatorGraph, producer: int, consume
 
 def _check_recipe(run: Run, recipe: Recipe) -> None:
     """Refuse a run that is asked about something else."""
-    if run.config.recipe != recipe.name:
-        ask = {operator.RECIPE.name: "is asked about a --node", dataflow.RECIPE.name: "is asked about an --edge"}
-        what = ask.get(run.config.recipe, "suggests nothing")
+    if run.config.task is not recipe.task:
+        ask = {
+            operator.RECIPE.task.name: "is asked about a --node",
+            dataflow.RECIPE.task.name: "is asked about an --edge",
+        }
+        what = ask.get(run.config.task.name, "suggests nothing")
         raise UsageError(f"{run.directory} is a run of {run.config.task.title}, which {what}")

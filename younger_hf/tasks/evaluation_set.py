@@ -150,6 +150,7 @@ class EvaluationSet:
         rows = load(self.config, self.split, release.source, revision=release.revision, split_scheme=self.split_scheme)
         if not len(rows):
             return task.labels.empty_table()
+        rows = task.prepare(rows, release, self.choices)
         table = GraphTable(rows, "variant" if self.attributes else "operator")
         columns = joined(list(task.derive(table, self.choices)), ("row", *task.labels.names[1:]))
         return keyed(table, columns).cast(task.labels).combine_chunks()

@@ -1,14 +1,14 @@
 """Graph-level tasks: what a whole graph is for, whose family it is, or what it costs.
 
 The target is a column of the release. Where it holds texts or truth values they are classes, and numbers are regressed.
-Rows without the target are no labels.
+Targets of configs `measurements` and `evaluations` are numbers too. Rows without the target are no labels.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -16,9 +16,11 @@ import pyarrow.compute as pc
 
 from younger_hf.choices import check_choice
 from younger_hf.labels import CLASS_COLUMNS
+from younger_hf.release import Release
 from younger_hf.schema import DEFAULT_CONFIG, features
 from younger_hf.tasks.arrays import Array, check_kind, check_values
 from younger_hf.tasks.graph_table import GraphTable
+from younger_hf.tasks.results import RESULTS, with_result
 from younger_hf.tasks.task import Choices, Columns, Task
 
 _COLUMNS: Final = {
@@ -27,7 +29,7 @@ _COLUMNS: Final = {
 CLASSES: Final = (*CLASS_COLUMNS, *(name for name, kind in _COLUMNS.items() if kind == "bool" and name != "exact"))
 """The targets whose values are classes."""
 
-NUMBERS: Final = tuple(name for name, kind in _COLUMNS.items() if kind in ("int64", "float64"))
+NUMBERS: Final = (*(name for name, kind in _COLUMNS.items() if kind in ("int64", "float64")), *RESULTS)
 """The targets whose values are numbers."""
 
 
@@ -51,6 +53,11 @@ def derive(table: GraphTable, choices: TargetChoices) -> Iterator[Columns]:
         found = pc.if_else(found, "True", "False")
     is_class = choices.target in CLASSES
     yield {"row": known.to_numpy(), "y_true": found.cast(pa.string() if is_class else pa.float64())}
+
+
+def prepare(rows: Any, release: Release, choices: TargetChoices) -> Any:
+    """The rows with the target as a column."""
+    return with_result(rows, release, choices.target) if choices.target in RESULTS else rows
 
 
 def score_classes(
@@ -148,6 +155,7 @@ NUMBER_TASK: Final = Task(
     score=score_numbers,
     choices=NumberChoices,
     losses=("mae",),
+    prepare=prepare,
     expects="""\
 Graph regression: {"y_true": y_true, "y_pred": y_pred}, NumPy arrays or torch tensors
 - y_true: [M], what is true of each graph, 0 or more

@@ -104,9 +104,15 @@ def intervals(predictions: Predictions, families: IntArray, draws: int = DRAWS) 
 
 
 def differences(
-    first: Predictions, second: Predictions, release: Release, draws: int = DRAWS
+    first: Predictions | Sequence[Predictions],
+    second: Predictions | Sequence[Predictions],
+    release: Release,
+    draws: int = DRAWS,
 ) -> tuple[dict[str, Difference], int]:
     """Two models on the same labels: each family is drawn for both alike, so that what is hard for both cancels out.
+
+    Of a model with several seeds, each an own prediction of the same labels, metrics are the mean, and seeds are drawn
+    too, so that the interval knows of their noise.
 
     Returns:
         The difference by metric, and the number of families.
@@ -114,25 +120,40 @@ def differences(
     Raises:
         UsageError: they are predictions of other labels, or all of one family.
     """
-    if first.of != second.of:
-        raise UsageError(f"both predict other labels: {_differing(first.of, second.of)}")
-    keys = [(name, "ascending") for name in TASKS.find(first.of.task).labels.names if _is_scalar(first.table, name)]
-    sorted_both = [Predictions(each.of, each.model, each.table.sort_by(keys)) for each in (first, second)]
-    labels = [each.table.select([name for name, _ in keys]) for each in sorted_both]
-    if not labels[0].equals(labels[1]):
+    groups = [[each] if isinstance(each, Predictions) else list(each) for each in (first, second)]
+    everyone = [each for group in groups for each in group]
+    of = everyone[0].of
+    for each in everyone:
+        if each.of != of:
+            raise UsageError(f"they predict other labels: {_differing(of, each.of)}")
+    keys = [(name, "ascending") for name in TASKS.find(of.task).labels.names if _is_scalar(everyone[0].table, name)]
+    in_order = [Predictions(each.of, each.model, each.table.sort_by(keys)) for each in everyone]
+    labels = [each.table.select([name for name, _ in keys]) for each in in_order]
+    if not all(each.equals(labels[0]) for each in labels):
         raise UsageError(
-            "both predict other labels, though they say that these are the same: score each with --release"
+            "they predict other labels, though they say that these are the same: score each with --release"
         )
-    families = families_of(sorted_both[0], release)
+    families = families_of(in_order[0], release)
     num_families = len(np.unique(families))
     if num_families < 2:
         raise UsageError("all labels are of one family: there is nothing to draw from")
-    values = [_metrics(each) for each in sorted_both]
-    drawn = _draw(sorted_both, families, draws)
+    values = [_metrics(each) for each in in_order]
+    sizes = [len(group) for group in groups]
+    generator = np.random.default_rng([_SEED, *sizes])
     found = {}
-    for name, (of_first, of_second) in drawn.items():
-        found[name] = Difference(values[0][name], values[1][name], *_percentiles(of_second - of_first))
+    for name, drawn in _draw(in_order, families, draws).items():
+        means = [_mean_of_seeds(part, generator) for part in (drawn[: sizes[0]], drawn[sizes[0] :])]
+        of_each = [value[name] for value in values]
+        mean_first, mean_second = np.mean(of_each[: sizes[0]]), np.mean(of_each[sizes[0] :])
+        found[name] = Difference(float(mean_first), float(mean_second), *_percentiles(means[1] - means[0]))
     return found, num_families
+
+
+def _mean_of_seeds(drawn: Sequence[NDArray[np.float64]], generator: np.random.Generator) -> NDArray[np.float64]:
+    """The mean over seeds, float64 [draws], in each draw over as many seeds as there are, drawn with replacement."""
+    of_seeds = np.stack(drawn)
+    chosen = generator.integers(len(of_seeds), size=of_seeds.shape)
+    return np.asarray(np.take_along_axis(of_seeds, chosen, axis=0).mean(axis=0))
 
 
 def _is_scalar(table: pa.Table, name: str) -> bool:

@@ -14,6 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from younger_hf.extensions import Extensions
+from younger_hf.release import Release
 from younger_hf.tasks.graph_table import GraphTable
 
 Columns: TypeAlias = Mapping[str, Any]
@@ -61,6 +62,8 @@ class Task:
         inputs: what `score` takes, by name.
         arrays: the inputs of a table of predictions; a `UsageError` names what is not as expected.
         details: further metrics by name, of a table of predictions that has the optional columns.
+        prepare: the rows of a split with what the labels need of other configs, as further columns: of the rows, a
+            `datasets.Dataset`, the release, and the task's `Choices`.
     """
 
     name: str
@@ -80,6 +83,7 @@ class Task:
     inputs: tuple[str, ...] = ("y_true", "y_pred")
     arrays: Callable[[pa.Table], dict[str, NDArray[Any]]] = columns
     details: Callable[[pa.Table, int], dict[str, float]] | None = None
+    prepare: Callable[[Any, Release, Any], Any] = lambda rows, *_: rows
 
     @property
     def keys(self) -> list[str]:

@@ -71,6 +71,7 @@ def write_configs(
     *,
     entries: Iterable[Entry],
     previous: Previous,
+    results: Mapping[str, Iterable[Mapping[str, Any]]],
     jobs: int = 1,
 ) -> Written:
     """Write every config.
@@ -83,6 +84,7 @@ def write_configs(
         spool_path: the file that graphs, pictures, skeletons and module trees are in.
         entries: what the ledger knows of models and attempts.
         previous: what must not change.
+        results: the rows of the configs of results.
         jobs: processes to cut graphs in.
 
     Raises:
@@ -152,6 +154,8 @@ def write_configs(
         write("blocks", TRAIN, blocks)
     keys = {one.skeleton_hash: row.merged.key for row in placement.skeletons for one in row.merged.members}
     write("conversions", TRAIN, to_rows(entries, keys), rows_per_group=_CONVERSIONS_PER_GROUP)
+    for config, known in results.items():
+        write(config, TRAIN, (dict(row) for row in known))
     return Written(files, subgraphs, leaks)
 
 

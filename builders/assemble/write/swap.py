@@ -16,12 +16,13 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
+from builders.assemble.write.kept import KEPT
 from builders.assemble.write.parquet import sync
 from builders.removals import REMOVALS
 from younger_hf.errors import UsageError, YoungerError
 from younger_hf.release import SCHEMA_VERSION_KEY
 
-BESIDE: Final = ("croissant.json", "figures/*.png", "figures/*.svg")
+BESIDE: Final = ("croissant.json", "figures/*.png", "figures/*.svg", *KEPT)
 """What a release may hold besides its card and its Parquet files."""
 
 _RENAME_EXCHANGE: Final = 2

@@ -22,7 +22,7 @@ from datasets import load_dataset
 from PIL import Image
 from support.ledgers import Attempt, conversion, fill
 from support.planted import planted_everywhere
-from support.releases import Row, every_row, files, lasting, table
+from support.releases import LEDGER_CONFIGS, Row, every_row, files, lasting, table
 
 import younger_hf
 from builders.assemble import ReleaseReport, assemble
@@ -32,7 +32,7 @@ from younger_hf.costs import count_costs
 from younger_hf.errors import UsageError, YoungerError
 from younger_hf.extract import extract
 from younger_hf.identity import canonicalize, fingerprint, skeleton_fingerprint, wl_hash
-from younger_hf.schema import CONFIGS, features
+from younger_hf.schema import features
 
 
 def front_matter(release: Path) -> dict[str, Any]:
@@ -85,8 +85,8 @@ def test_order_of_attempts_paths_and_jobs_do_not_show_in_the_bytes(
 
 def test_datasets_loads_every_config(release: tuple[Path, ReleaseReport]) -> None:
     younger, report = release
-    assert set(report.rows) == set(CONFIGS)
-    for config in CONFIGS:
+    assert set(report.rows) == set(LEDGER_CONFIGS)
+    for config in LEDGER_CONFIGS:
         loaded = load_dataset(str(younger), config)
         assert {split: len(rows) for split, rows in loaded.items()} == report.rows[config]
         ids = loaded["train"].features.get("node_operator")
@@ -112,7 +112,7 @@ def test_a_release_of_equal_shape_built_in_the_same_place_is_loaded_anew(
 
 
 def test_every_config_streams(younger: Path) -> None:
-    for config in CONFIGS:
+    for config in LEDGER_CONFIGS:
         assert next(iter(load_dataset(str(younger), config, split="train", streaming=True)))
 
 
@@ -252,7 +252,7 @@ def test_the_card_lists_what_is_there(release: tuple[Path, ReleaseReport]) -> No
     younger, report = release
     card = front_matter(younger)
     assert card["younger_schema_version"] == 1
-    assert [entry["config_name"] for entry in card["configs"]] == list(CONFIGS)
+    assert [entry["config_name"] for entry in card["configs"]] == list(LEDGER_CONFIGS)
     assert [entry["config_name"] for entry in card["configs"] if entry.get("default")] == ["graphs"]
     for entry, info in zip(card["configs"], card["dataset_info"], strict=True):
         config = entry["config_name"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.light import built, record
-from support.releases import every_row, files
+from support.releases import LEDGER_CONFIGS, every_row, files
 from typer.testing import CliRunner
 
 from builders.assemble import assemble
@@ -15,7 +15,6 @@ from builders.ledger import Ledger
 from younger_hf import Vocabulary
 from younger_hf.cli import app
 from younger_hf.errors import YoungerError
-from younger_hf.schema import CONFIGS
 
 # By id: the architecture. Two models share one, which keeps its row.
 MODELS = {
@@ -44,7 +43,7 @@ def after(tmp_path_factory: pytest.TempPathFactory, before: Path) -> Path:
 
 def test_no_file_of_the_release_names_them(before: Path, after: Path) -> None:
     assert {model["id"] for row in every_row(after, "graphs") for model in row["models"]} == KEPT
-    for config in CONFIGS:
+    for config in LEDGER_CONFIGS:
         for path in sorted((after / config).glob("*.parquet")):
             assert not [row for row in every_row(after, config) if "someone" in str(row) or "shufflenet" in str(row)], (
                 path

@@ -82,6 +82,19 @@ def test_flags_come_before_the_file_and_the_file_before_the_paper(train, tmp_pat
     assert config.weight_decay == 5e-5
 
 
+def test_a_run_that_gets_no_better_stops_early_says_so_and_can_go_on(train, tmp_path):
+    options = ["--model", "gcn", "--split-scheme", "paper", "--run", "mine", "--limit", "6", "--device", "cpu"]
+    options += ["--validate-every", "1", "--learning-rate", "1e-12", "--weight-decay", "0"]
+    told = train("operator", *options, "--steps", "9", "--patience", "2")
+    assert told.code == 0
+    assert told.out.startswith("mine: best of validation at step 1 of 3: accuracy 0.")
+    assert "stopped early, 2 validations after the best, where 9 steps were planned: --resume with a larger" in told.out
+    told = train("operator", "--run", "mine", "--resume", "--patience", "0", on=None)
+    assert told.out.startswith("mine: best of validation at step 1 of 9: accuracy 0.")
+    assert "stopped" not in told.out
+    assert [line["step"] for line in Run.open(tmp_path / "mine").metrics()] == list(range(1, 10))
+
+
 def test_ctrl_c_leaves_a_run_that_can_be_resumed(train, monkeypatch):
     step, steps = torch.optim.Adam.step, []
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from younger_hf import Evaluator, Vocabulary, load
+from younger_hf import Evaluator, Vocabulary, class_names, load
 from younger_hf.errors import UsageError
+from younger_hf.recipes.checkpoints import load_best
 from younger_hf.recipes.recipe import config_of
 from younger_hf.recipes.rules import complete
 from younger_hf.recipes.run import Run
@@ -46,6 +48,21 @@ def test_a_column_is_predicted_for_every_row_that_has_it(release, tmp_path, mode
     metrics = Evaluator.score(tmp_path / "p.parquet", opened)
     assert tuple(metrics) == run.config.task.metrics
     assert np.isfinite(list(metrics.values())).all()
+
+
+def test_classes_are_numbered_as_the_release_of_the_training_lists_them(release, tmp_path, monkeypatch):
+    run = train_on(release, tmp_path / "run", "gcn", "source")
+    opened = open_release(release)
+    before = predict_split(run, opened, "test")
+    listed = class_names("source", release)
+    assert load_best(run).classes == listed
+
+    def of_another(column: str, source: object = "", revision: str | None = None) -> tuple[str, ...]:
+        return listed if str(source) == str(release) else ("another", *listed)
+
+    monkeypatch.setattr("younger_hf.recipes.graph.class_names", of_another)
+    other = open_release(shutil.copytree(release, tmp_path / "younger"))
+    assert predict_split(run, other, "test").table == before.table
 
 
 def test_the_median_is_predicted_where_nothing_is_looked_at(release, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import networkx
 import pytest
 import torch
 from torch import nn
@@ -11,6 +12,7 @@ from torch_geometric.nn import GATConv, GCNConv, SAGEConv
 from younger_hf import YoungerError
 from younger_hf.recipes.models import build_model
 from younger_hf.recipes.models.convolutions import convolve, look_alikes, receptive_field, spread
+from younger_hf.recipes.models.dag_transformer import depths, paths
 from younger_hf.recipes.recipe import RECIPES, find_recipe
 
 MODELS = {name: find_recipe(name).config.models for name in RECIPES.names}
@@ -227,11 +229,89 @@ def test_gine_sees_direction_slots_and_what_comes_after():
         assert not torch.allclose(logits, other)
 
 
+def test_in_both_directions_a_layer_is_the_mean_of_two():
+    torch.manual_seed(0)
+    x, edge_index, edge_attr, targets = random_graph(60, 150, 40)
+    model = build_model("operator", "dir-sage", 40).eval()
+    back = edge_index.flip(0)
+    hidden = (model.conv1(model.embedding(x), edge_index) + model.reverse1(model.embedding(x), back)) / 2
+    hidden = hidden.relu()
+    out = (model.conv2(hidden, edge_index) + model.reverse2(hidden, back)) / 2
+    torch.testing.assert_close(model(x, edge_index, edge_attr, targets), out[targets])
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "blind_to"),
+    [
+        ("sage", {}, {"after", "slots"}),
+        ("dir-sage", {}, {"slots"}),
+        ("gine", {}, set()),
+        ("gine", {"direction": "forward"}, {"after"}),
+        ("gine", {"slots": False}, {"slots"}),
+        ("gine", {"layers": 1}, {"far"}),
+        ("gine", {"norm": False, "residual": False}, set()),
+        ("dag-transformer", {}, set()),
+        ("dag-transformer", {"layers": 1}, set()),
+        ("dag-transformer", {"direction": "forward"}, {"after"}),
+        ("dag-transformer", {"slots": False}, {"slots"}),
+    ],
+)
+def test_what_a_model_sees_is_what_its_options_say(model, options, blind_to):
+    """Of a chain 0 -> 1 -> 2 -> 3 it is asked about node 1."""
+    torch.manual_seed(0)
+    built = build_model("operator", model, 40, **options).eval()
+    chain, target = torch.tensor([[0, 1, 2], [1, 2, 3]]), torch.tensor([1])
+    no_slots = torch.zeros(3, 2, dtype=torch.int64)
+    slots = torch.tensor([[0, 0], [0, 1], [0, 0]]), torch.tensor([[0, 1], [0, 0], [0, 0]])
+    logits = built(torch.tensor([4, 5, 6, 7]), chain, no_slots, target)
+    other = {
+        "after": [built(torch.tensor([4, 5, 9, 7]), chain, no_slots, target)],
+        "slots": [built(torch.tensor([4, 5, 6, 7]), chain, each, target) for each in slots],
+    }
+    if blind_to == {"far"}:
+        other = {"far": [built(torch.tensor([4, 5, 6, 9]), chain, no_slots, target)]}
+    seen = {what for what, each in other.items() if not all(torch.allclose(logits, one) for one in each)}
+    assert seen == set(other) - blind_to
+
+
+def test_gines_layers_and_their_parts_can_be_left_out():
+    def parts(**options):
+        return {type(module).__name__ for module in build_model("operator", "gine", 40, **options).norms}
+
+    assert len(build_model("operator", "gine", 40, layers=8).convs) == 8
+    assert parts() == {"LayerNorm"}
+    assert parts(norm=False) == {"Identity"}
+    torch.manual_seed(0)
+    x, edge_index, edge_attr, _ = random_graph(30, 60, 40)
+    adds, replaces = (build_model("operator", "gine", 40, residual=residual).eval() for residual in (True, False))
+    replaces.load_state_dict(adds.state_dict())
+    assert not torch.allclose(adds(x, edge_index, edge_attr), replaces(x, edge_index, edge_attr))
+
+
+def test_paths_are_those_of_a_breadth_first_search():
+    torch.manual_seed(0)
+    _, edge_index, _, _ = random_graph(50, 90, 3)
+    edge_index = edge_index[:, edge_index[0] != edge_index[1]]
+    found, hops = paths(edge_index, 50, 4)
+    graph = networkx.DiGraph(edge_index.t().tolist())
+    wanted = {
+        (start, end, length)
+        for start, ends in networkx.all_pairs_shortest_path_length(graph, cutoff=4)
+        for end, length in ends.items()
+        if length > 1
+    }
+    assert len(wanted) == len(hops) > 50
+    assert {(*pair, hop) for pair, hop in zip(found.t().tolist(), hops.tolist(), strict=True)} == wanted
+    longest = [networkx.dag_longest_path_length(graph.subgraph({*networkx.ancestors(graph, n), n})) for n in graph]
+    assert depths(edge_index, 50)[list(graph)].tolist() == longest
+
+
 @pytest.mark.parametrize(
     ("recipe", "settings", "message"),
     [
         ("dataflo", {"name": "gcn"}, r"no recipe 'dataflo': did you mean dataflow\?"),
         ("dataflow", {"name": "vgae"}, "no model for dataflow 'vgae'"),
+        ("dataflow", {"name": "gcn", "layers": 3}, "model gcn has no option layers: leave --layers out"),
         ("dataflow", {"name": "gcn", "decoder": "dott"}, r"no decoder 'dott': did you mean dot\?"),
     ],
 )

@@ -82,7 +82,7 @@ def command(*arguments: object) -> Result:
 
 
 def train(recipe: str, release: Path, model: str) -> Result:
-    quick = ("--epochs", 1, "--limit", 6, "--split-scheme", "paper" if recipe == "operator" else "family")
+    quick = ("--epochs", 1, "--limit", 6, "--split-scheme", "paper" if recipe in ("operator", "pretrain") else "family")
     return command("train", recipe, "--release", release, "--model", model, "--device", "cpu", *quick)
 
 

@@ -37,7 +37,11 @@ def begin(release: Path, vocabulary: Vocabulary, tmp_path_factory: pytest.TempPa
 
     def of(task: str, model: str, **settings: Any) -> Run:
         quick: dict[str, Any] = {"release": str(release), "learning_rate": 1e-3, "validate_every": 0, "device": "cpu"}
-        of_task = {"operator": {"split_scheme": "paper", "batch_size": 16}, "graph": {"target": "depth"}}
+        of_task: dict[str, dict[str, Any]] = {
+            "operator": {"split_scheme": "paper", "batch_size": 16},
+            "pretrain": {"split_scheme": "paper"},
+            "graph": {"target": "depth"},
+        }
         quick |= of_task.get(task, {"held_out": 0.5})
         config = config_of(task, {**quick, "model": model, **settings})
         return Run.create(tmp_path_factory.mktemp("run"), config, vocabulary)

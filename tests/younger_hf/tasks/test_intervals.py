@@ -25,11 +25,11 @@ def opened(zoo: Path) -> Release:
     return open_release(zoo / "younger")
 
 
-def right_in(opened: Release, share: float, task: str = "operator") -> Predictions:
+def right_in(opened: Release, share: float, task: str = "operator", seed: int = 1) -> Predictions:
     """A model that is right by chance, whatever the family."""
     of = EvaluationSet.of(opened, task, "train", attributes=False)
     labels = of.labels(opened)
-    right = np.random.default_rng(1).random(labels.num_rows) < share
+    right = np.random.default_rng(seed).random(labels.num_rows) < share
     y_true = labels["y_true"].to_numpy()
     wrong = np.where(y_true == 2, 3, 2)
     return Predictions(of, f"right {share}", labels.append_column("y_pred", pa.array(np.where(right, y_true, wrong))))
@@ -71,10 +71,25 @@ def test_a_difference_is_paired(opened):
     assert differences(first, shuffled, opened, draws=25) == (found, num_families)
 
 
+def test_of_several_seeds_it_is_the_means_that_are_compared(opened):
+    first = [right_in(opened, share, seed=seed) for seed, share in enumerate((0.3, 0.5, 0.7))]
+    second = right_in(opened, 0.6, seed=9)
+    found, _ = differences(first, second, opened, draws=25)
+    alone = [differences(each, second, opened, draws=25)[0]["accuracy"] for each in first]
+    each = found["accuracy"]
+    assert each.first == pytest.approx(np.mean([one.first for one in alone]))
+    assert each.second == alone[0].second
+    # Seeds that differ so much leave it open which model is better.
+    assert each.low < 0 < each.high
+    same, _ = differences([first[1]] * 3, second, opened, draws=25)
+    assert same["accuracy"].low == pytest.approx(alone[1].low)
+    assert same["accuracy"].high == pytest.approx(alone[1].high)
+
+
 def test_predictions_of_other_labels_are_not_compared(opened):
     first = right_in(opened, 0.5)
     other = replace(first, of=replace(first.of, split="test"))
-    with pytest.raises(UsageError, match="both predict other labels: split is train and test"):
+    with pytest.raises(UsageError, match="they predict other labels: split is train and test"):
         differences(first, other, opened)
 
 
@@ -97,6 +112,10 @@ def test_the_command_compares_files_and_says_what_is_missing(opened, zoo, tmp_pa
     assert row.split()[0] == "accuracy"
     facts = json.loads(CliRunner().invoke(app, [*arguments, "--json"]).stdout)
     assert facts["metrics"]["accuracy"]["first"] == pytest.approx(float(row.split()[1]), abs=1e-4)
+    both = CliRunner().invoke(app, ["compare", ",".join(files), files[1], *arguments[3:]])
+    assert (
+        both.stdout.splitlines()[0].split() == "metric right 0.5 (2 seeds) right 0.6 difference 95 % interval".split()
+    )
     error = CliRunner().invoke(app, ["compare", str(tmp_path), files[0]]).exception
     assert isinstance(error, UsageError)
     assert f"younger-hf evaluate {tmp_path} --split test" in str(error)

@@ -13,11 +13,14 @@
 
 A batch is one graph with many components. Operator design takes the outputs as logits, where out_channels is
 num_operators; data flow design as encodings, which a decoder scores in pairs. `embed --level node` wants the first
-`torch.nn.Embedding` to be that of the operators. To evaluate a run with a class of your own runs that class's module.
+`torch.nn.Embedding` to be that of the operators. A constructor that has parameters named as in
+`younger_hf.recipes.encoders.OPTIONS` is given these settings. To evaluate a run with a class of your own runs that
+class's module.
 """
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any
 
 import torch
@@ -48,25 +51,33 @@ def build_model(recipe: str, name: str, vocabulary_size: int, **settings: Any) -
     return find_recipe(recipe).build(config, vocabulary_size)  # type: ignore[no-any-return]
 
 
-def new_model(config: RecipeConfig, num_operators: int, out_channels: int) -> nn.Module:
+def new_model(config: RecipeConfig, num_operators: int, out_channels: int, **wanted: Any) -> nn.Module:
     """A model of a recipe's table, or of the user's own, with fresh parameters; the latter is tried on a small graph.
 
     Args:
-        config: which model.
+        config: which model, and its options.
         num_operators: V.
         out_channels: C.
+        wanted: options that the recipe sets; a model that does not take one goes without.
 
     Raises:
-        UsageError: the class is missing, is no module, raises, or gives something else than the protocol says.
+        UsageError: the class is missing, is no module, raises, gives something else than the protocol says, or does not
+            take an option that the configuration has.
     """
     name = config.model
-    if ":" not in name:
-        return load_built_in(config.models[name])(num_operators, out_channels)  # type: ignore[no-any-return]
-    kind = load_own(name)
-    if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
+    is_own = ":" in name
+    kind = load_own(name) if is_own else load_built_in(config.models[name])
+    if is_own and not (isinstance(kind, type) and issubclass(kind, nn.Module)):
         raise UsageError(f"model {name} is no class that derives from torch.nn.Module")
+    takes = signature(kind).parameters
+    for option in config.options:
+        if option not in takes:
+            raise UsageError(f"model {name} has no option {option}: leave --{option} out")
+    options = {option: value for option, value in {**wanted, **config.options}.items() if option in takes}
+    if not is_own:
+        return kind(num_operators, out_channels, **options)  # type: ignore[no-any-return]
     try:
-        model = kind(num_operators, out_channels)
+        model: nn.Module = kind(num_operators, out_channels, **options)
     except Exception as error:
         raise UsageError(
             f"model {name} cannot be made with ({num_operators}, {out_channels}): {in_words(error)}"

@@ -27,17 +27,33 @@ class GINE(nn.Module):
         vocabulary_size: V.
         out_channels: C.
         hidden: the width; that of the layers' perceptrons is twice as much.
-        num_layers: how many data flows far a node sees.
+        layers: how many data flows far a node sees.
+        direction: "both", or "forward", where messages pass from producers to consumers only.
+        slots: whether messages know the slots of their data flow; without, they know its direction alone.
+        norm: whether there is a LayerNorm before each layer.
+        residual: whether a layer adds to what stands there, or takes its place.
     """
 
-    def __init__(self, vocabulary_size: int, out_channels: int, hidden: int = 128, num_layers: int = 4) -> None:
+    def __init__(
+        self,
+        vocabulary_size: int,
+        out_channels: int,
+        *,
+        hidden: int = 128,
+        layers: int = 4,
+        direction: str = "both",
+        slots: bool = True,
+        norm: bool = True,
+        residual: bool = True,
+    ) -> None:
         super().__init__()
+        self.is_directed, self.knows_slots, self.is_residual = direction == "both", slots, residual
         self.embedding = operator_embedding(vocabulary_size, hidden)
         self.slots = nn.ModuleList(nn.Embedding(2 * _SLOTS, hidden) for _ in range(2))
-        self.norms = nn.ModuleList(nn.LayerNorm(hidden) for _ in range(num_layers))
+        self.norms = nn.ModuleList(nn.LayerNorm(hidden) if norm else nn.Identity() for _ in range(layers))
         self.convs = nn.ModuleList(
             GINEConv(nn.Sequential(nn.Linear(hidden, 2 * hidden), nn.ReLU(), nn.Linear(2 * hidden, hidden)))
-            for _ in range(num_layers)
+            for _ in range(layers)
         )
         output = nn.Linear(hidden, out_channels)
         # Logits, and dot products of outputs, begin near 0.
@@ -47,10 +63,11 @@ class GINE(nn.Module):
 
     def forward(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor, targets: Tensor | None = None) -> Tensor:
         """The outputs [T, C] at the targets, or [N, C] at all nodes."""
-        slots = edge_attr.clamp(max=_SLOTS - 1)
-        slots = torch.cat((slots, slots + _SLOTS))
+        slots = edge_attr.clamp(max=_SLOTS - 1) if self.knows_slots else torch.zeros_like(edge_attr)
+        if self.is_directed:
+            slots = torch.cat((slots, slots + _SLOTS))
+            edge_index = torch.cat((edge_index, edge_index.flip(0)), dim=1)
         edges = self.slots[0](slots[:, 0]) + self.slots[1](slots[:, 1])
-        edge_index = torch.cat((edge_index, edge_index.flip(0)), dim=1)
         nodes = torch.arange(len(x), device=x.device) if targets is None else targets
         fields = [nodes]
         for _ in self.convs[1:]:
@@ -59,7 +76,7 @@ class GINE(nn.Module):
         for norm, conv, at in zip(self.norms, self.convs, reversed(fields), strict=True):
             into, kept = edges_into(at, edge_index, len(x))
             normed = norm(hidden)
-            update = conv((normed, normed[at]), into, edges[kept])
+            update = functional.dropout(conv((normed, normed[at]), into, edges[kept]), 0.2, self.training)
             # Rows that no target depends on stay as they are.
-            hidden = hidden.index_add(0, at, functional.dropout(update, 0.2, self.training))
+            hidden = hidden.index_add(0, at, update) if self.is_residual else hidden.index_copy(0, at, update)
         return self.output(hidden[nodes])  # type: ignore[no-any-return]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import torch
@@ -19,10 +20,15 @@ class GraphPredictor(nn.Module):
         channels: C.
         pooling: one of `POOLINGS`; "sum" is of the logarithm's size, so that graphs of any size can be told apart.
         out_channels: the number of classes, or 1 for a number, which is predicted in standard deviations.
+        classes: their names, in the order of the outputs: those of the release that it is trained on, whichever it is
+            scored on.
     """
 
-    def __init__(self, encoder: nn.Module, channels: int, pooling: str, out_channels: int) -> None:
+    def __init__(
+        self, encoder: nn.Module, channels: int, pooling: str, out_channels: int, classes: Sequence[str] = ()
+    ) -> None:
         super().__init__()
+        self.classes = tuple(classes)
         self.encoder = encoder
         self.pooling = pooling
         gate = nn.Linear(channels, 1)

@@ -16,7 +16,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from support.ledgers import conversion
 from support.light import LIGHT
-from support.releases import every_row, files
+from support.releases import LEDGER_CONFIGS, every_row, files
 
 from builders.assemble import ReleaseReport, assemble
 from builders.assemble.describe.card import escape
@@ -24,7 +24,6 @@ from builders.convert import Conversion, Outcome
 from builders.ledger import Ledger
 from builders.model_ref import Evaluation, ModelRef
 from younger_hf.families import family_of
-from younger_hf.schema import CONFIGS
 
 HOSTILE = [
     "evil\n---\nlicense: mit",
@@ -153,7 +152,9 @@ def test_hostile_names_change_no_structure_of_yaml_markdown_or_html(tmp_path: Pa
 def test_the_front_matter_has_every_config_split_feature_and_size(release: tuple[Path, ReleaseReport]) -> None:
     younger, report = release
     described = {entry["config_name"]: entry for entry in front_matter(younger)["dataset_info"]}
-    assert list(described) == [entry["config_name"] for entry in front_matter(younger)["configs"]] == list(CONFIGS)
+    assert (
+        list(described) == [entry["config_name"] for entry in front_matter(younger)["configs"]] == list(LEDGER_CONFIGS)
+    )
     for config, entry in described.items():
         assert {split["name"]: split["num_examples"] for split in entry["splits"]} == report.rows[config]
         assert {feature["name"] for feature in entry["features"]} == set(every_row(younger, config)[0])
@@ -170,7 +171,7 @@ def test_the_card_has_what_a_card_must_say(release: tuple[Path, ReleaseReport]) 
     ]
     assert {token.info for token in tokens if token.type == "fence"} == {"python", "bibtex"}
     columns = set(re.findall(r"`(\w+)`", body(release[0]).split("| column | meaning |")[1].split("\n\n")[0]))
-    assert columns >= {name for config in CONFIGS for name in every_row(release[0], config)[0]}
+    assert columns >= {name for config in LEDGER_CONFIGS for name in every_row(release[0], config)[0]}
 
 
 def test_the_figures_of_the_card_are_those_beside_it(release: tuple[Path, ReleaseReport]) -> None:

@@ -11,10 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from datasets import ClassLabel, Features, Image, Sequence, Value
+from support.releases import LEDGER_CONFIGS
 
 from builders.assemble.write.features import arrow_schema, card_features
 from builders.assemble.write.parquet import SplitFiles, write_split
-from younger_hf.schema import CONFIGS, features
+from younger_hf.schema import features
 
 FEATURES = Features(
     {
@@ -106,7 +107,7 @@ def test_a_large_split_is_sharded_in_order(tmp_path: Path) -> None:
     assert numbers == list(range(1000))
 
 
-@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("config", LEDGER_CONFIGS)
 def test_the_features_of_every_config_are_spelt_as_old_versions_know_them(config: str) -> None:
     schema = arrow_schema(features(config, ["__UNK__", "__MASK__", "Conv"]))
     spelt = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
@@ -114,7 +115,7 @@ def test_the_features_of_every_config_are_spelt_as_old_versions_know_them(config
     assert Features.from_arrow_schema(schema) == features(config, ["__UNK__", "__MASK__", "Conv"])
 
 
-@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("config", LEDGER_CONFIGS)
 def test_the_features_of_every_config_survive_the_card(config: str) -> None:
     listed = card_features(features(config, ["__UNK__", "__MASK__", "Conv"]))
     text = yaml.safe_dump(listed, sort_keys=False)

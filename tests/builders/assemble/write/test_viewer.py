@@ -25,11 +25,11 @@ from datasets import Features, Image, Value
 from datasets.info import DatasetInfosDict
 from datasets.utils.metadata import MetadataConfigs
 from huggingface_hub import DatasetCard
-from support.releases import every_row
+from support.releases import LEDGER_CONFIGS, every_row
 
 from builders.assemble import ReleaseReport
 from builders.assemble.write.parquet import write_split
-from younger_hf.schema import CONFIGS, DEFAULT_CONFIG, features
+from younger_hf.schema import DEFAULT_CONFIG, features
 
 FIRST_ROWS_BYTES = 200_000
 PAGE_ROWS = 100
@@ -195,7 +195,7 @@ def measured(feature: Any, values: pa.ChunkedArray) -> list[float]:
     return present.to_pylist()
 
 
-@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("config", LEDGER_CONFIGS)
 def test_every_column_that_can_be_is_counted(directory: Path, config: str) -> None:
     for split, name, feature, values in columns_of(directory, config):
         drawn = kind(feature, values)
@@ -240,7 +240,7 @@ def test_the_card_says_what_the_files_have(directory: Path) -> None:
     card = DatasetCard.load(directory / "README.md")
     configs = MetadataConfigs.from_dataset_card_data(card.data)
     infos = DatasetInfosDict.from_dataset_card_data(card.data)
-    assert list(configs) == list(infos) == list(CONFIGS)
+    assert list(configs) == list(infos) == list(LEDGER_CONFIGS)
     assert configs.get_default_config_name() == DEFAULT_CONFIG
     for config, info in infos.items():
         found = {split["split"]: sorted(directory.glob(split["path"])) for split in configs[config]["data_files"]}
