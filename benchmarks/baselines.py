@@ -1,150 +1,373 @@
-"""README's table of baselines: the release that it is of, and the table from runs that were trained on it.
+"""The tables of baselines in README.md and docs/baselines.md: every rule and model, trained and scored on one release.
 
-    python benchmarks/baselines.py release OUTPUT --work DIR [--jobs 2]
-    python benchmarks/baselines.py rules OUTPUT runs
-    younger-hf train operator --model gine --release OUTPUT --run runs/gine …
-    younger-hf evaluate runs/gine --split test …
-    python benchmarks/baselines.py table runs/*
+    python benchmarks/baselines.py run younger runs            # about an hour of a processor; finished runs are kept
+    python benchmarks/baselines.py run younger runs --scale 5  # five times the steps
+    python benchmarks/baselines.py run younger runs --only slots --only rules
+    python benchmarks/baselines.py render younger runs         # writes the tables between their marks
 
-The release is of 180 models of timm and of each model type that optimum exports, with one of its tasks, both drawn at
-random, and of torchvision and Keras. `rules` runs every rule in every setting, which takes minutes. The table has a row
-for each model: of one run its metrics with their intervals over families, of several the means and how far apart they
-are.
+Each run is `younger-hf train` and `younger-hf evaluate` as a user would type them, with one thread, so that its numbers
+do not depend on what runs beside it. `PLAN` says what is run, and for how many steps. A table has runs of one release
+alone: others are named and nothing is written.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import random
+import os
+import subprocess
+import sys
 from collections import defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
-SEED = 1234
-NUM_TIMM = 180
-NUM_TORCHVISION = 100  # the first of its registry
-DRAWS = 300  # of families, for the intervals of rules
+ROOT = Path(__file__).parents[1]
+DRAWS = 300  # of families, for intervals
+SCHEMES = ("family", "paper")
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A run: `younger-hf train RECIPE` with settings, of so many steps at scale 1, 0 for a rule."""
+
+    name: str
+    group: str
+    recipe: str
+    settings: dict[str, Any]
+    steps: int = 0
+    after: str = ""  # a run whose encoder it begins from
+
+    def command(self, release: str, runs: Path, scale: float) -> list[str]:
+        """What follows `younger-hf` to train it."""
+        told = {**self.settings, "release": release, "run": runs / self.name, "device": "cpu"}
+        if self.steps:
+            told |= {"steps": max(1, round(scale * self.steps)), "patience": 0}
+            told["validate-every"] = max(1, told["steps"] // 10)
+        if self.after:
+            told["init"] = runs / self.after
+        flags: list[str] = []
+        for name, value in told.items():
+            flags += [f"--{'' if value else 'no-'}{name}"] if isinstance(value, bool) else [f"--{name}", str(value)]
+        return ["train", self.recipe, *flags]
+
+
+def plan() -> Iterator[Planned]:
+    """All runs, those first that others begin from."""
+    yield Planned("pretrain", "pretrain", "pretrain", {"model": "gine"}, 400)
+    for scheme in SCHEMES:
+        of = {"split-scheme": scheme}
+        for rule in ("ngram", "nearest", "nearest-unused"):
+            yield Planned(f"slots-{rule}-{scheme}", "rules", "slots", {"model": rule, **of})
+        for rule in ("rule", "open-slots", "ngram"):
+            yield Planned(f"dataflow-{rule}-{scheme}", "rules", "dataflow", {"model": rule, **of})
+        for protocol in ("both", "paper"):
+            told = {"protocol": protocol, **of}
+            yield Planned(f"operator-{protocol}-majority-{scheme}", "rules", "operator", {"model": "majority", **told})
+            for hops in (1, 2, 4):
+                name = f"operator-{protocol}-ngram{hops}-{scheme}"
+                yield Planned(name, "rules", "operator", {"model": "ngram", "hops": hops, **told})
+    for target, scheme in (("task", "stratified"), ("family", "stratified"), ("macs", "family"), ("depth", "family")):
+        of = {"target": target, "split-scheme": scheme}
+        for rule in ("majority", "bag"):
+            yield Planned(f"graph-{target}-{rule}", "rules", "graph", {"model": rule, **of})
+        yield Planned(f"graph-{target}-gine", "graph", "graph", {"model": "gine", **of}, 120)
+    for scheme in SCHEMES:
+        of = {"split-scheme": scheme}
+        for model in ("sage", "dir-sage", "gine", "dag-transformer"):
+            yield Planned(f"slots-{model}-{scheme}", "slots", "slots", {"model": model, **of}, 1000)
+            yield Planned(f"operator-{model}-{scheme}", "operator", "operator", {"model": model, **of}, 120)
+        yield Planned(f"operator-gcn-{scheme}", "operator", "operator", {"model": "gcn", **of}, 120)
+        told = {"model": "gine", "decoder": "directed", **of}
+        yield Planned(f"dataflow-gine-{scheme}", "dataflow", "dataflow", told, 600)
+    for recipe, steps in (("slots", 1000), ("operator", 120)):
+        yield Planned(f"{recipe}-pretrained", recipe, recipe, {"model": "gine"}, steps, after="pretrain")
+    paper = {"protocol": "paper", "split-scheme": "paper"}
+    for model in ("gcn", "sage"):
+        yield Planned(f"operator-paper-{model}", "paper", "operator", {"model": model, **paper}, 120)
+    for model in ("gcn", "gat", "sage"):
+        yield Planned(f"dataflow-paper-{model}", "paper", "dataflow", {"model": model, **paper}, 600)
+    for name, options in {
+        "forward": {"direction": "forward"},
+        "slotless": {"slots": False},
+        "2-layers": {"layers": 2},
+        "8-layers": {"layers": 8},
+        "normless": {"norm": False},
+        "no-residual": {"residual": False},
+    }.items():
+        yield Planned(f"operator-gine-{name}", "ablations", "operator", {"model": "gine", **options}, 120)
+
+
+PLAN = tuple(plan())
+GROUPS = tuple(dict.fromkeys(each.group for each in PLAN))
+
+# The paper, tables of data flow and of operator design without attributes, main text: accuracy and F1, or AUC.
+PAPER = {
+    ("operator", "gcn"): "0.836 / 0.299",
+    ("operator", "gat"): "0.714 / 0.202",
+    ("operator", "sage"): "0.925 / 0.365",
+    ("operator", "gae"): "0.907 / 0.175",
+    ("operator", "vgae"): "0.914 / 0.221",
+    ("dataflow", "gcn"): "0.994",
+    ("dataflow", "gat"): "0.909",
+    ("dataflow", "sage"): "0.925",
+}
+SHOWN = {
+    "slots": ("mrr", "hits1", "hits10"),
+    "operator": ("accuracy", "f1"),
+    "dataflow": ("auc", "ap"),
+    "graph-class": ("accuracy", "f1"),
+    "graph-value": ("tau", "within10", "mae"),
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(required=True)
-    command = commands.add_parser("release", help="crawl, convert and assemble")
-    command.add_argument("output", type=Path)
-    command.add_argument("--work", type=Path, required=True)
-    command.add_argument("--jobs", type=int, default=2)
-    command.set_defaults(run=lambda arguments: make_release(arguments.output, arguments.work, arguments.jobs))
-    command = commands.add_parser("rules", help="run and evaluate every rule")
+    command = commands.add_parser("run", help="train and score what is not there yet")
     command.add_argument("release")
     command.add_argument("runs", type=Path)
-    command.set_defaults(run=lambda arguments: run_rules(arguments.release, arguments.runs))
-    command = commands.add_parser("table", help="print the Markdown table of evaluated runs")
-    command.add_argument("runs", type=Path, nargs="+")
-    command.set_defaults(run=lambda arguments: print_table(arguments.runs))
-    arguments = parser.parse_args()
-    arguments.run(arguments)
+    command.add_argument("--scale", type=float, default=1.0, help="of the steps")
+    names = [*GROUPS, *(each.name for each in PLAN)]
+    command.add_argument("--only", action="append", choices=names, default=[], metavar="GROUP|NAME", help="repeatable")
+    command.add_argument("--jobs", type=int, default=1)
+    command.set_defaults(run=lambda told: run(told.release, told.runs, told.scale, told.only, told.jobs))
+    command = commands.add_parser("render", help="write the tables into README.md and docs/baselines.md")
+    command.add_argument("release")
+    command.add_argument("runs", type=Path)
+    command.add_argument("--root", type=Path, default=ROOT)
+    command.set_defaults(run=lambda told: render(told.release, told.runs, told.root))
+    told = parser.parse_args()
+    told.run(told)
 
 
-def make_release(output: Path, work: Path, jobs: int) -> None:
-    from builders.ledger import Ledger
-    from builders.pipeline import build, crawl
-
-    timm, transformers = draw()
-    with Ledger(work) as ledger:
-        for source in (f"timm:{','.join(timm)}", f"transformers:{','.join(transformers)}", "keras"):
-            crawl(ledger, source)
-        crawl(ledger, "torchvision", limit=NUM_TORCHVISION)
-    build([], output, work, jobs=jobs)
+def run(release: str, runs: Path, scale: float, only: list[str], jobs: int) -> None:
+    wanted = [each for each in PLAN if not only or each.group in only or each.name in only]
+    first = [each for each in wanted if not each.steps or each.group == "pretrain"]
+    with ThreadPoolExecutor(jobs) as pool:
+        for part in (first, [each for each in wanted if each not in first]):
+            list(pool.map(lambda each: finish(each, release, runs, scale), part))
 
 
-def draw() -> tuple[list[str], list[str]]:
-    """The names of timm's architectures, and model types of transformers with a task, as `--source` takes them."""
-    import optimum.exporters.onnx.model_configs  # noqa: F401 - registers what optimum exports
-    from optimum.exporters.tasks import TasksManager
+def finish(planned: Planned, release: str, runs: Path, scale: float) -> None:
+    """Train and score a run, from wherever it was left."""
+    directory = runs / planned.name
+    if (directory / "evaluation-test.json").is_file():
+        return
+    if planned.after and not (runs / planned.after / "best.json").is_file():
+        print(f"{planned.name} begins from {planned.after}, which is not there: left out", file=sys.stderr)
+        return
+    told = planned.command(release, runs, scale)
+    if (directory / "state.safetensors").is_file():
+        told = ["train", planned.recipe, "--run", str(directory), "--resume"]
+    if not (directory / "rule.parquet").is_file():
+        call(*told)
+    call("evaluate", str(directory), "--split", "test", "--bootstrap", str(DRAWS), "--device", "cpu")
+    print(f"{planned.name}: done", file=sys.stderr, flush=True)
 
-    from builders.crawl import list_models
-    from builders.crawl.transformers import architectures
 
-    rng = random.Random(SEED)
-    timm = [model.id for model in list_models("timm")]
-    rng.shuffle(timm)
-    tasks = architectures()
-    supported = {name for name, exporters in TasksManager._SUPPORTED_MODEL_TYPE.items() if "onnx" in exporters}
-    types = sorted(
-        {name.replace("-", "_") if name.replace("-", "_") in tasks else name for name in supported} & set(tasks)
+def call(*told: str) -> None:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, "-m", "younger_hf", *told], env=environment, check=True, stdout=subprocess.DEVNULL)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A run that was scored: what it is, and what its evaluation says."""
+
+    planned: Planned
+    score: dict[str, Any]
+    config: dict[str, Any]
+    parameters: int
+    graphs: int
+
+    @property
+    def scheme(self) -> str:
+        """How rows are split."""
+        return str(self.score["of"]["split_scheme"])
+
+    @property
+    def setting(self) -> tuple[str, ...]:
+        """The task, and what is to be predicted."""
+        of = self.score["of"]
+        return (of["task"], str(of.get("boundary", of.get("protocol", of.get("target", "")))))
+
+    def value(self, metric: str) -> str:
+        """A metric with its interval."""
+        text = f"{self.score['metrics'][metric]:.3f}"
+        interval = self.score.get("intervals", {}).get(metric)
+        return f"{text} ({interval[0]:.3f}–{interval[1]:.3f})" if interval else text
+
+
+def rows_of(release: str, runs: Path) -> list[Row]:
+    """The runs that are scored; a run of another release ends it."""
+    from younger_hf.release import open_release
+
+    contents = open_release(release).contents
+    rows = []
+    for planned in PLAN:
+        file = runs / planned.name / "evaluation-test.json"
+        if not file.is_file():
+            continue
+        score = json.loads(file.read_text())
+        if score["of"]["content"] != contents[score["of"]["config"]]:
+            raise SystemExit(f"{file.parent} is of another release than {release}: remove it, and run again")
+        config = json.loads((file.parent / "config.json").read_text())
+        rows.append(Row(planned, score, config, num_parameters(file.parent), num_graphs(file.parent)))
+    if not rows:
+        raise SystemExit(f"{runs} has no scored runs of {release}")
+    return rows
+
+
+def num_parameters(run: Path) -> int:
+    """The elements of all tensors that a safetensors file says it has."""
+    file = run / "best.safetensors"
+    if not file.is_file():
+        return 0
+    with file.open("rb") as opened:
+        header = json.loads(opened.read(int.from_bytes(opened.read(8), "little")))
+    shapes = [entry["shape"] for name, entry in header.items() if name != "__metadata__"]
+    total = 0
+    for shape in shapes:
+        size = 1
+        for dim in shape:
+            size *= dim
+        total += size
+    return total
+
+
+def num_graphs(run: Path) -> int:
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    column = pq.read_table(run / "predictions-test.parquet", columns=["fingerprint"])["fingerprint"]
+    return int(pc.count_distinct(column).as_py())
+
+
+def render(release: str, runs: Path, root: Path) -> None:
+    rows = rows_of(release, runs)
+    place(root / "docs" / "baselines.md", "\n".join(tables(rows, release)))
+    place(root / "README.md", "\n".join(summary(rows, release)))
+
+
+def place(file: Path, text: str) -> None:
+    """Put text between the marks of a document."""
+    before, begin, rest = file.read_text().partition("<!-- baselines: made by benchmarks/baselines.py -->\n")
+    _, end, after = rest.partition("<!-- end of baselines -->\n")
+    if not (begin and end):
+        raise SystemExit(f"{file} has no marks for the tables")
+    file.write_text(f"{before}{begin}\n{text}\n\n{end}{after}")
+
+
+def sizes(release: str) -> str:
+    from younger_hf import load
+
+    counts = {split: len(rows) for split, rows in load("graphs", source=release).items()}
+    return f"{sum(counts.values()):,} architectures"
+
+
+TITLES = {
+    "slots": "Slot filling",
+    "operator both": "Operator design, boundary in both directions",
+    "operator successors": "Operator design, `--protocol paper`: successors alone",
+    "dataflow heldout": "Pairs with and without a data flow, `--protocol heldout`",
+    "dataflow paper": "Pairs with and without a data flow, `--protocol paper`",
+    "graph-class task": "Graphs, `--target task`, families in both splits",
+    "graph-class family": "Graphs, `--target family`, families in both splits",
+    "graph-value macs": "Graphs, `--target macs`, families apart",
+    "graph-value depth": "Graphs, `--target depth`, families apart",
+}
+
+
+def tables(rows: list[Row], release: str) -> Iterator[str]:
+    """A table for each task and setting: rules first, then models by their first metric."""
+    yield f"On `younger/` with {sizes(release)}, test splits, without attributes; intervals (95 %) are over families."
+    groups: dict[tuple[str, ...], list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[row.setting].append(row)
+    for setting, of_setting in groups.items():
+        task, choice = setting
+        metrics = SHOWN[task]
+        there = {row.scheme for row in of_setting}
+        schemes = [scheme for scheme in WORDS if scheme in there]
+        title = TITLES.get(f"{task} {choice}".strip(), TITLES.get(task, f"{task} {choice}"))
+        yield f"\n### {title}\n"
+        for scheme in schemes:
+            yield f"{WORDS[scheme].capitalize()}: {counts_of(next(row for row in of_setting if row.scheme == scheme))}."
+        heads = [f"{metric}, {WORDS[scheme]}" for scheme in schemes for metric in metrics]
+        reported = ["the paper reports"] if any((task, row.config["model"]) in PAPER for row in of_setting) else []
+        yield ""
+        yield f"| model | {' | '.join([*heads, *reported])} | parameters | steps | minutes |"
+        yield f"|---|{'---|' * (len(heads) + len(reported) + 3)}"
+        for name, by_scheme in in_order(of_setting, metrics[0]):
+            pairs = [(by_scheme.get(scheme), metric) for scheme in schemes for metric in metrics]
+            cells = [row.value(metric) if row else "" for row, metric in pairs]
+            any_row = next(iter(by_scheme.values()))
+            if reported:
+                cells.append(PAPER.get((task, any_row.config["model"]), ""))
+            yield f"| {name} | {' | '.join([*cells, *costs(any_row)])} |"
+
+
+WORDS = {"family": "families apart", "stratified": "families in both", "paper": "paper's splits"}
+
+
+def counts_of(row: Row) -> str:
+    of, what = row.score["of"], "subgraphs" if row.score["of"]["config"].startswith("subgraphs") else "graphs"
+    classes = f", {len(of['classes']):,} classes" if of.get("classes") else ""
+    return f"{row.score['labels']:,} labels of {row.graphs:,} {what} of {row.score['families']:,} families{classes}"
+
+
+def in_order(rows: list[Row], metric: str) -> list[tuple[str, dict[str, Row]]]:
+    """By model, the row of each split scheme: rules first, the best last."""
+    by_model: dict[str, dict[str, Row]] = defaultdict(dict)
+    for row in rows:
+        by_model[row.score["model"]][row.scheme] = row
+    return sorted(
+        by_model.items(),
+        key=lambda each: (
+            any(row.planned.steps for row in each[1].values()),
+            mean(row.score["metrics"][metric] for row in each[1].values()),
+        ),
     )
-    rng.shuffle(types)
-    return sorted(timm[:NUM_TIMM]), sorted(f"{name}/{rng.choice(sorted(tasks[name]))}" for name in types)
 
 
-def run_rules(release: str, runs: Path) -> None:
-    from younger_hf import Vocabulary
-    from younger_hf.cli.runs import evaluate
-    from younger_hf.recipes.recipe import config_of
-    from younger_hf.recipes.rules import complete
-    from younger_hf.recipes.run import Run
-
-    for name, (recipe, settings) in rule_settings().items():
-        for scheme in ("family", "paper"):
-            config = config_of(recipe, {**settings, "release": release, "split_scheme": scheme})
-            run = Run.create(runs / f"{name}-{scheme}", config, Vocabulary.load(release))
-            complete(run)
-            evaluate(run.directory, draws=DRAWS)
+def costs(row: Row) -> list[str]:
+    if not row.parameters:
+        return ["0", "", ""]
+    steps, seconds = row.score["checkpoint"]["step"], row.score["checkpoint"]["seconds"]
+    return [f"{row.parameters:,}", f"{steps:,} of {row.config['steps']:,}", f"{seconds / 60:.0f}"]
 
 
-def rule_settings() -> dict[str, tuple[str, dict[str, Any]]]:
-    found: dict[str, tuple[str, dict[str, Any]]] = {}
-    for protocol in ("both", "paper"):
-        found[f"operator-{protocol}-majority"] = "operator", {"model": "majority", "protocol": protocol}
-        for hops in (1, 2, 4):
-            settings = {"model": "ngram", "protocol": protocol, "hops": hops}
-            found[f"operator-{protocol}-ngram-{hops}"] = "operator", settings
-    for rule in ("nearest", "nearest-unused", "ngram"):
-        found[f"slots-{rule}"] = "slots", {"model": rule}
-    for protocol in ("heldout", "paper"):
-        for rule in ("rule", "open-slots", "ngram"):
-            found[f"dataflow-{protocol}-{rule}"] = "dataflow", {"model": rule, "protocol": protocol}
-    return found
+README_TASKS = (
+    ("slots", "", "mrr", "Slot filling, MRR"),
+    ("operator", "both", "accuracy", "Operator design, accuracy"),
+    ("dataflow", "heldout", "auc", "Data flow, pairs, AUC"),
+)
 
 
-def print_table(runs: list[Path]) -> None:
-    groups: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
-    for run in runs:
-        score = json.loads((run / "evaluation-test.json").read_text())
-        of = score["of"]
-        setting = of.get("protocol", "") or of.get("boundary", "")
-        groups[of["task"], of["config"], of["split_scheme"], setting, score["model"]].append(score)
-    before: tuple[str, ...] = ()
-    for key, scores in sorted(groups.items(), key=lambda group: (group[0][:4], best(group[1]))):
-        if key[:4] != before:
-            before = key[:4]
-            num_labels, num_families = scores[0]["labels"], scores[0]["families"]
-            print(f"\n{' '.join(filter(None, before))}: {num_labels:,} labels of {num_families} families\n")
-            print(f"| model | {' | '.join(scores[0]['metrics'])} | seeds | best step | minutes to it |")
-            print(f"|---|{'---|' * (len(scores[0]['metrics']) + 3)}")
-        metrics = [shown(scores, name) for name in scores[0]["metrics"]]
-        steps = spread([score["checkpoint"]["step"] for score in scores], ",.0f")
-        minutes = spread([score["checkpoint"]["seconds"] / 60 for score in scores], ".1f")
-        print(f"| {key[-1]} | {' | '.join(metrics)} | {len(scores)} | {steps} | {minutes} |")
-
-
-def best(scores: list[dict[str, Any]]) -> float:
-    return mean(next(iter(score["metrics"].values())) for score in scores)
-
-
-def shown(scores: list[dict[str, Any]], name: str) -> str:
-    """A metric of one run with its interval, if it has one; of several runs their mean and spread."""
-    interval = scores[0].get("intervals", {}).get(name)
-    text = spread([score["metrics"][name] for score in scores])
-    return f"{text} ({interval[0]:.3f} to {interval[1]:.3f})" if interval and len(scores) == 1 else text
-
-
-def spread(values: list[float], form: str = ".3f") -> str:
-    """The mean, and half of the distance between the smallest and the largest."""
-    text = f"{mean(values):{form}}"
-    return text if len(values) == 1 else f"{text} ± {(max(values) - min(values)) / 2:{form}}"
+def summary(rows: list[Row], release: str) -> Iterator[str]:
+    """One small table a task: the two best rules, and the models that were trained in both split schemes or alone."""
+    yield f"On the {sizes(release)} of `younger/`, test splits, with intervals (95 %) over families; rules, which learn"
+    yield "nothing, come first. Steps, other metrics and graph-level tasks are in [baselines](docs/baselines.md)."
+    for task, choice, metric, title in README_TASKS:
+        of_task = [row for row in rows if row.setting == (task, choice) or (task == "slots" == row.setting[0])]
+        of_task = [row for row in of_task if row.planned.group != "ablations"]
+        if not of_task:
+            continue
+        ordered = in_order(of_task, metric)
+        rules = [each for each in ordered if not any(row.parameters for row in each[1].values())][-2:]
+        models = [each for each in ordered if any(row.parameters for row in each[1].values())][-3:]
+        family = next((row for row in of_task if row.scheme == "family"), of_task[0])
+        yield f"\n{title} ({counts_of(family)}):\n"
+        yield "| model | families apart | paper's splits | the paper reports | parameters |\n|---|---|---|---|---|"
+        for name, by_scheme in (*rules, *models):
+            any_row = next(iter(by_scheme.values()))
+            cells = [by_scheme[scheme].value(metric) if scheme in by_scheme else "" for scheme in SCHEMES]
+            reported = PAPER.get((task, any_row.config["model"]), "").partition(" /")[0]
+            yield f"| {name} | {' | '.join(cells)} | {reported} | {any_row.parameters:,} |"
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ class DAGTransformer(nn.Module):
         *,
         hidden: int = 128,
         layers: int = 4,
-        reach: int = 3,
+        reach: int = 2,
         direction: str = "both",
         slots: bool = True,
     ) -> None:
