@@ -172,7 +172,7 @@ def compare(
     for of_group, files_of_group in zip(predictions, files, strict=True):
         for each, file in zip(of_group, files_of_group, strict=True):
             check_labels(each, opened, file)
-    found, num_families = differences(*predictions, opened, draws)
+    found, num_families = differences(predictions[0], predictions[1], opened, draws)
     if as_json:
         facts = {name: asdict(each) for name, each in found.items()}
         typer.echo(json.dumps({"families": num_families, "metrics": facts}, indent=2))
