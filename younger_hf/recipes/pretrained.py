@@ -12,11 +12,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-import torch
 from huggingface_hub import snapshot_download
-from torch import Tensor, nn
 
-from younger_hf.errors import ReleaseError, UsageError
+from younger_hf.errors import MissingExtraError, ReleaseError, UsageError
+
+try:
+    import torch
+    from torch import Tensor, nn
+except ImportError as error:
+    raise MissingExtraError(error.name or "torch", "train") from error
+
 from younger_hf.graph import IntArray, OperatorGraph
 from younger_hf.recipes.checkpoints import fresh_model, load_best
 from younger_hf.recipes.embed import embed_graph
