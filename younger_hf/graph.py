@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from enum import IntEnum
 from hashlib import blake2b
 from typing import Any, ClassVar, Final
 from weakref import WeakValueDictionary
@@ -22,6 +23,15 @@ MAX_NODES: Final = 5_000_000
 MAX_SLOT: Final = 32_767
 
 IntArray = NDArray[np.int64]
+
+
+class Unfed(IntEnum):
+    """What is in an input slot that no node of a graph feeds, as the column `unfed_kind` has it."""
+
+    INPUT = 0  # a graph input
+    PARAMETER = 1  # a parameter, or a constant that the skeleton keeps
+    ABSENT = 2  # nothing: an optional input that is left out
+    OUTSIDE = 3  # of a subgraph: a node that the subgraph leaves out
 
 
 class InvalidGraphError(YoungerError):

@@ -166,6 +166,14 @@ _WIRING: Final = {
     "edge_index": Column(_PAIRS, "per edge: producer and consumer"),
     "edge_slot": Column(_PAIRS, "per edge: output slot of the producer and input slot of the consumer"),
 }
+_UNFED: Final = {
+    "unfed_slot": Column(_PAIRS, "per input slot that no node of the row feeds: node and input slot"),
+    "unfed_kind": Column(
+        _INTEGERS,
+        "what is in it: 0 a graph input, 1 a parameter or constant, 2 nothing, 3 what a subgraph leaves out",
+    ),
+}
+"""The columns that say what feeds slots besides nodes; `younger_hf.graph.Unfed` names the numbers."""
 _STRUCTURE: Final = {"node_operator": _NODE_OPERATOR, "node_variant": _NODE_VARIANT, **_WIRING}
 """The columns that are the graph itself: N nodes, E edges."""
 _TYPE_STRUCTURE: Final = {"node_operator": _NODE_OPERATOR, **_WIRING}
@@ -179,6 +187,7 @@ _GRAPHS: Final = {
     **_SCALARS,
     "preview": Column(Image(), "a thumbnail, see below"),
     **_STRUCTURE,
+    **_UNFED,
     "sketch": Column(
         _INTEGERS, "counts of hashed features of the normal form, to find near rows by: `younger_hf.nearest`"
     ),
@@ -204,6 +213,7 @@ def _subgraphs(structure: Mapping[str, Column]) -> dict[str, Column]:
         "num_edges": _NUM_EDGES,
         "num_boundary": Column(_INTEGER, "nodes on the boundary of a subgraph"),
         **structure,
+        **_UNFED,
         "boundary": Column(
             _INTEGERS,
             "the positions of a subgraph's nodes outside of its community, those whose operator is to be predicted",
@@ -223,6 +233,7 @@ SCHEMA: Final[Mapping[str, Config]] = {
             "wl_hash": _WL_HASH,
             **_SCALARS,
             **_TYPE_STRUCTURE,
+            **_UNFED,
             "fingerprints": Column(_STRINGS, "the rows of `graphs` that a row of `graphs-no-attributes` stands for"),
             "paper_split": _PAPER_SPLIT,
             "stratified_split": _STRATIFIED_SPLIT,

@@ -13,6 +13,7 @@ from functools import cached_property
 from hashlib import blake2b
 from typing import Final
 
+import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
 from onnx import ModelProto
@@ -22,11 +23,11 @@ from younger_hf.costs import Costs, costs_of
 from younger_hf.extract.errors import InvalidModelError
 from younger_hf.extract.flat_model import FlatModel
 from younger_hf.extract.flatten import flatten
-from younger_hf.extract.operator_graph import annotated_graph, operator_graph
+from younger_hf.extract.operator_graph import annotated_graph, operator_graph, unfed_kinds
 from younger_hf.extract.skeleton import skeleton as make_skeleton
-from younger_hf.graph import OperatorGraph
+from younger_hf.graph import IntArray, OperatorGraph
 from younger_hf.identity import canonicalize, wl_hash
-from younger_hf.identity.canonical import BUDGET
+from younger_hf.identity.canonical import BUDGET, CanonicalForm
 from younger_hf.interop.inputs import at_example_sizes
 from younger_hf.plots.preview import preview
 from younger_hf.recognise.normal import normal_graph, raised_network
@@ -129,7 +130,9 @@ class Measurement:
         facts: small, kept.
         graph: the graph in canonical order.
         shapes: per edge of it, the element type and the shape of what flows there at example sizes, or None.
+        unfed: of the graph, int64 [3, U]: node, input slot and `Unfed` of each slot that no node feeds.
         type_graph: the graph without attributes in canonical order, which may be another.
+        type_unfed: of it, as `unfed`.
         preview: the picture of the graph, a PNG.
         skeleton: the skeleton, stripped again; node for node the one that was given.
     """
@@ -137,7 +140,9 @@ class Measurement:
     facts: Facts
     graph: OperatorGraph
     shapes: Shapes
+    unfed: IntArray
     type_graph: OperatorGraph
+    type_unfed: IntArray
     preview: bytes
     skeleton: bytes
 
@@ -192,7 +197,15 @@ def measure(skeleton: bytes) -> Measurement:
         normal=Identity(normal_form.fingerprint, "" if normal_form.exact else _hash_arrays(normal_form.graph)),
         sketch=tuple(sketch(normal).tolist()),
     )
-    return Measurement(facts, form.graph, shapes, type_graph, preview(form.graph), skeleton)
+    unfed, type_unfed = (_in_order(unfed_kinds(flat), each) for each in (form, type_form))
+    return Measurement(facts, form.graph, shapes, unfed, type_graph, type_unfed, preview(form.graph), skeleton)
+
+
+def _in_order(unfed: IntArray, form: CanonicalForm) -> IntArray:
+    """Slots that no node feeds, where their nodes stand in canonical order."""
+    node, slot, kind = unfed
+    position = np.argsort(form.order)[node]
+    return np.stack((position, slot, kind))[:, np.lexsort((slot, position))]
 
 
 def _strip_again(skeleton: bytes) -> tuple[FlatModel, bytes]:

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from builders.measure.facts import Facts, measure
 from builders.measure.shapes import Shapes
-from younger_hf.graph import Operator, OperatorGraph
+from younger_hf.graph import IntArray, Operator, OperatorGraph
 
 _INTEGERS: Final = pa.list_(pa.int32())
 _SCHEMA: Final = pa.schema(
@@ -33,6 +33,7 @@ _SCHEMA: Final = pa.schema(
         "attachment": pa.large_binary(),
         "modules": pa.large_binary(),
         "shapes": pa.list_(pa.string()),
+        "unfed": _INTEGERS,
     }
 )
 
@@ -61,8 +62,9 @@ def measure_packed(skeleton: bytes, modules: bytes = b"") -> Packed:
         InvalidModelError: it is no skeleton.
     """
     found = measure(skeleton)
-    with_attributes = _pack(found.graph, found.preview, shapes=found.shapes)
-    return Packed(found.facts, (with_attributes, _pack(found.type_graph, found.skeleton, modules)))
+    with_attributes = _pack(found.graph, found.unfed, found.preview, shapes=found.shapes)
+    without = _pack(found.type_graph, found.type_unfed, found.skeleton, modules)
+    return Packed(found.facts, (with_attributes, without))
 
 
 @contextmanager
@@ -100,6 +102,11 @@ class Spool:
             column["scope"],
         )
 
+    def unfed(self, number: int, *, attributes: bool = True) -> IntArray:
+        """The input slots of a graph that no node feeds, int64 [3, U]: node, slot and `Unfed`."""
+        flat: IntArray = self._record(number, attributes)["unfed"].values.to_numpy().astype(np.int64)
+        return flat.reshape(3, -1)
+
     def preview(self, number: int) -> bytes:
         """The picture of a graph, a PNG."""
         return bytes(self._record(number, attributes=True)["attachment"][0].as_py())
@@ -121,7 +128,9 @@ class Spool:
         return self._reader.get_batch(2 * number if attributes else 2 * number + 1)
 
 
-def _pack(graph: OperatorGraph, attachment: bytes, modules: bytes = b"", shapes: Shapes = ()) -> pa.RecordBatch:
+def _pack(
+    graph: OperatorGraph, unfed: IntArray, attachment: bytes, modules: bytes = b"", shapes: Shapes = ()
+) -> pa.RecordBatch:
     labels = sorted({operator.label for operator in graph.operator})
     position = {Operator.from_label(label): number for number, label in enumerate(labels)}
     columns = {
@@ -139,6 +148,7 @@ def _pack(graph: OperatorGraph, attachment: bytes, modules: bytes = b"", shapes:
             pa.array([attachment], pa.large_binary()),
             pa.array([modules], pa.large_binary()),
             pa.array([shapes], _SCHEMA.field("shapes").type),
+            pa.array([unfed.astype(np.int32).ravel()], _INTEGERS),
         ],
         schema=_SCHEMA,
     )

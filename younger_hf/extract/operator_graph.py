@@ -16,7 +16,7 @@ from younger_hf.extract.attribute_values import Json, canonical_json, element_na
 from younger_hf.extract.constants import TensorRoles, constant_value, tensor_roles
 from younger_hf.extract.errors import InvalidModelError
 from younger_hf.extract.flat_model import EMPTY, FlatModel, FlatNode
-from younger_hf.graph import GraphMetadata, Operator, OperatorGraph
+from younger_hf.graph import GraphMetadata, IntArray, Operator, OperatorGraph, Unfed
 
 _MAX_PARAMETERS = 2**63 - 1
 
@@ -57,6 +57,23 @@ def unfed_slots(flat: FlatModel) -> Iterator[tuple[FlatNode, int, int]]:
                 yield node, slot, EMPTY
         for slot, value in _unfed(flat, node):
             yield node, slot, value
+
+
+def unfed_kinds(flat: FlatModel) -> IntArray:
+    """What is in the input slots that no node feeds.
+
+    Returns:
+        int64 [3, U]: node, input slot and `Unfed`, by node, then by slot.
+    """
+    table = [(node.index, slot, _kind(flat, value)) for node, slot, value in unfed_slots(flat)]
+    slots: IntArray = np.array(sorted(table), dtype=np.int64).reshape(-1, 3).T
+    return slots
+
+
+def _kind(flat: FlatModel, value: int) -> Unfed:
+    if value == EMPTY:
+        return Unfed.ABSENT
+    return Unfed.PARAMETER if value in flat.tensor else Unfed.INPUT
 
 
 def _unfed(flat: FlatModel, node: FlatNode) -> Iterator[tuple[int, int]]:

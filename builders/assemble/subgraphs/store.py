@@ -25,6 +25,7 @@ class Subgraph:
         scope: int32 [N].
         edge_index: int32 [2, E].
         edge_slot: int32 [2, E].
+        unfed: int32 [3, U], of each slot that no node feeds: node, slot and `Unfed`, as first found.
         boundary: int32 [B], the positions of the nodes outside of the community, ascending.
     """
 
@@ -32,6 +33,7 @@ class Subgraph:
     scope: Int32s
     edge_index: Int32s
     edge_slot: Int32s
+    unfed: Int32s
     boundary: Int32s
 
 
@@ -55,6 +57,7 @@ class SubgraphStore:
         self.keys: list[str] = []
         self.exact = bytearray()
         self.num_nodes, self.num_edges, self.num_boundary = array("i"), array("i"), array("i")
+        self._num_unfed = array("i")
         self.operators: list[array[int]] = []
         self.num_found = 0
         self._numbers: dict[str, int] = {}
@@ -78,16 +81,19 @@ class SubgraphStore:
             if number == len(self.keys):
                 nodes = slice(found.node_starts[part], found.node_starts[part + 1])
                 edges = slice(found.edge_starts[part], found.edge_starts[part + 1])
+                unfed = found.unfed[:, found.unfed_starts[part] : found.unfed_starts[part + 1]]
                 boundary = np.flatnonzero(found.boundary[nodes]).astype(np.int32)
                 self.keys.append(key)
                 self.exact.append(found.exact[part])
                 self.num_nodes.append(nodes.stop - nodes.start)
                 self.num_edges.append(edges.stop - edges.start)
                 self.num_boundary.append(len(boundary))
+                self._num_unfed.append(unfed.shape[1])
                 self.operators.append(array("i", sorted(set(node[nodes].tolist()))))
                 self._starts.append(self._file.tell())
                 for piece in (node[nodes], found.scope[nodes], found.edge_index[:, edges], found.edge_slot[:, edges]):
                     self._file.write(piece.tobytes())
+                self._file.write(unfed.tobytes())
                 self._file.write(boundary.tobytes())
             numbers.append(number)
         for number in sorted(set(numbers)):
@@ -99,10 +105,13 @@ class SubgraphStore:
 
     def __getitem__(self, number: int) -> Subgraph:
         nodes, edges, boundary = self.num_nodes[number], self.num_edges[number], self.num_boundary[number]
+        unfed = self._num_unfed[number]
         self._file.seek(self._starts[number])
-        content = np.frombuffer(self._file.read(4 * (2 * nodes + 4 * edges + boundary)), dtype=np.int32)
-        node, scope, index, slot, positions = np.split(content, np.cumsum((nodes, nodes, 2 * edges, 2 * edges)))
-        return Subgraph(node, scope, index.reshape(2, edges), slot.reshape(2, edges), positions)
+        content = np.frombuffer(self._file.read(4 * (2 * nodes + 4 * edges + 3 * unfed + boundary)), dtype=np.int32)
+        parts = np.cumsum((nodes, nodes, 2 * edges, 2 * edges, 3 * unfed))
+        node, scope, index, slot, open_slots, positions = np.split(content, parts)
+        pairs = index.reshape(2, edges), slot.reshape(2, edges)
+        return Subgraph(node, scope, *pairs, open_slots.reshape(3, unfed), positions)
 
     def occurrences(self) -> list[IntArray]:
         """For each subgraph the numbers of the graphs that it occurs in, ascending."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from numpy.typing import NDArray
+
 from builders.assemble.merge import Merged, prominence
 from builders.assemble.split.families import model_backbones, model_family
 from builders.assemble.split.placement import PlacedRow
@@ -46,6 +48,7 @@ def graph_row(placed: PlacedRow, spool: Spool, vocabulary: Vocabulary) -> Row:
         **_scalars(merged, num_skeletons=len(merged.parts)),
         "preview": {"bytes": spool.preview(number), "path": None},
         **to_columns(spool.graph(number), vocabulary),
+        **_unfed_columns(spool.unfed(number)),
         "sketch": facts.sketch,
         "models": _models(merged),
         "evaluations": [
@@ -71,6 +74,7 @@ def type_graph_row(placed: PlacedRow, spool: Spool, vocabulary: Vocabulary) -> R
     facts, number = merged.representative.facts, merged.representative.number
     columns = to_columns(spool.graph(number, attributes=False), vocabulary)
     del columns["node_variant"]
+    columns |= _unfed_columns(spool.unfed(number, attributes=False))
     return {
         "type_fingerprint": merged.key,
         "exact": facts.type_graph.exact,
@@ -150,9 +154,15 @@ def subgraph_row(placed: PlacedSubgraph, found: FoundSubgraphs, vocabulary: Voca
         "node_scope": subgraph.scope,
         "edge_index": list(subgraph.edge_index),
         "edge_slot": list(subgraph.edge_slot),
+        **_unfed_columns(subgraph.unfed),
         "boundary": subgraph.boundary,
         "paper_split": placed.paper_split,
     }
+
+
+def _unfed_columns(unfed: NDArray[Any]) -> Row:
+    node, slot, kind = unfed
+    return {"unfed_slot": [node, slot], "unfed_kind": kind}
 
 
 def _scalars(merged: Merged, num_skeletons: int) -> Row:

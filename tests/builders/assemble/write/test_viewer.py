@@ -202,7 +202,7 @@ def test_every_column_that_can_be_is_counted(directory: Path, config: str) -> No
         if drawn == "labels":
             assert sum(entry["counts"] for entry in pc.value_counts(values).to_pylist()) == len(values)
         elif drawn == "nothing":
-            assert name in {"edge_index", "edge_slot", "open_input", "open_output", "onnx"}, name
+            assert name in {"edge_index", "edge_slot", "unfed_slot", "open_input", "open_output", "onnx"}, name
         elif numbers := measured(feature, values):
             counts, edges = np.histogram(numbers, bins=BINS)
             assert counts.sum() == len(numbers), (split, name)
