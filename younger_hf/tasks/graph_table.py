@@ -106,6 +106,10 @@ class GraphTable:
             boundary += np.repeat(ptr[:-1], np.diff(ends))
         return GraphUnion(x, edge_index, edge_slot, ptr, boundary)
 
+    def has(self, name: str) -> bool:
+        """Whether the rows have another column."""
+        return name in self._dataset.column_names
+
     def column(self, name: str) -> pa.Array:
         """Another column of the rows [R].
 

@@ -111,6 +111,8 @@ def _score(file: Path, release: Release, draws: int) -> Entry:
     if not table.is_file() or table.is_symlink():
         raise EntryError(f"{file} has no {table.name} beside it")
     predictions = Predictions.load(table)
+    if TASKS.find(predictions.of.task).is_claimed:
+        raise EntryError(f"{table} claims likelihoods, which nobody can compute from a file")
     metrics = Evaluator.score(table)  # before its labels are believed, whether its predictions can be any
     check_labels(predictions, release, table)
     found = intervals(predictions, families_of(predictions, release), draws) if draws else {}

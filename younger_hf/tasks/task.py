@@ -58,9 +58,11 @@ class Task:
         gives: what `score` gives, for people.
         choices: what else says which labels are meant, a dataclass whose values are strings, numbers or None.
         losses: the metrics of which less is better.
+        is_claimed: whether predictions are scores of the model's own, such as likelihoods, that labels cannot confirm.
         by_class: whether `y_true` is a class, so that metrics may be means over classes.
         inputs: what `score` takes, by name.
         arrays: the inputs of a table of predictions; a `UsageError` names what is not as expected.
+        samples: further metrics, where `Evaluator.evaluate` is given samples of a generator: of its whole input.
         details: further metrics by name, of a table of predictions that has the optional columns.
         prepare: the rows of a split with what the labels need of other configs, as further columns: of the rows, a
             `datasets.Dataset`, the release, and the task's `Choices`.
@@ -79,9 +81,11 @@ class Task:
     choices: type[Choices] = Choices
     optional: pa.Schema = field(default_factory=lambda: pa.schema([]))
     losses: tuple[str, ...] = ()
+    is_claimed: bool = False
     by_class: bool = False
     inputs: tuple[str, ...] = ("y_true", "y_pred")
     arrays: Callable[[pa.Table], dict[str, NDArray[Any]]] = columns
+    samples: Callable[[Mapping[str, Any]], dict[str, float]] | None = None
     details: Callable[[pa.Table, int], dict[str, float]] | None = None
     prepare: Callable[[Any, Release, Any], Any] = lambda rows, *_: rows
 
@@ -115,6 +119,7 @@ TASKS: Final[Extensions[Task]] = Extensions(
         "operator": "younger_hf.tasks.operator:TASK",
         "graph-class": "younger_hf.tasks.graph_level:CLASS_TASK",
         "graph-value": "younger_hf.tasks.graph_level:NUMBER_TASK",
+        "generation": "younger_hf.tasks.generation.task:TASK",
     },
 )
 """All tasks by name; `TASKS.find(name)` gives one."""

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from younger_hf import Evaluator
 from younger_hf.cli import app
-from younger_hf.errors import UsageError
+from younger_hf.errors import UsageError, YoungerError
 from younger_hf.release import open_release
 from younger_hf.tasks.evaluation_set import EvaluationSet
 from younger_hf.tasks.leaderboard import score_entries
@@ -130,3 +130,14 @@ def test_half_an_entry_and_none_are_named(release, enter, tmp_path):
     assert "half.yaml has no half.parquet beside it" in refused(release)
     file.with_suffix(".yaml").write_text("model: [")
     assert "half.yaml cannot be read as YAML" in refused(release)
+
+
+def test_likelihoods_that_a_file_claims_are_no_entry(release: Path) -> None:
+    opened = open_release(release)
+    of = EvaluationSet.of(opened, "generation", "train", attributes=False)
+    table = of.labels(opened)
+    file = release / "leaderboard" / "oracle.parquet"
+    Predictions(of, "oracle", table.append_column("y_pred", pa.array(np.zeros(len(table))))).save(file)
+    file.with_suffix(".yaml").write_text(yaml.safe_dump(CLAIM))
+    with pytest.raises(YoungerError, match="claims likelihoods"):
+        score_entries(opened, draws=0)

@@ -10,7 +10,7 @@ import io
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,6 +22,8 @@ from younger_hf.recipes.run import Position, Run, RunError
 from younger_hf.recipes.splits import evaluate_columns, evaluator_of, load_splits
 from younger_hf.tasks.graph_table import GraphTable
 
+_T = TypeVar("_T")
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -30,10 +32,12 @@ class Rule:
     Attributes:
         fit: what it counts, a table: of the training split and the run.
         predict: of that table, a split and the run: as `Recipe.predict` gives it.
+        sample: of that table, the run and a `younger_hf.recipes.wish.Wish`: graphs. None where it generates none.
     """
 
     fit: Callable[[GraphTable, Any], pa.Table]
     predict: Callable[[pa.Table, GraphTable, Any], dict[str, Any]]
+    sample: Callable[[pa.Table, Any, Any], list[Any]] | None = None
 
 
 def complete(run: Run) -> None:
@@ -76,11 +80,24 @@ def predict_rule(run: Run, table: GraphTable) -> dict[str, Any]:
     Raises:
         RunError: nothing has been counted yet, or the file is damaged.
     """
+    return _with_counts(run, lambda rule, counted: rule.predict(counted, table, run))
+
+
+def sample_rule(run: Run, wish: Any) -> list[Any]:
+    """What the rule of a run generates, as `Rule.sample` gives it.
+
+    Raises:
+        RunError: nothing has been counted yet, or the file is damaged.
+    """
+    return _with_counts(run, lambda rule, counted: rule.sample(counted, run, wish) if rule.sample else [])
+
+
+def _with_counts(run: Run, use: Callable[[Rule, pa.Table], _T]) -> _T:
     run.best()
     try:
         with run.checkpoint.open("rb") as file:
             counted = read_foreign(file)
-        return rule_of(run).predict(counted, table, run)
+        return use(rule_of(run), counted)
     except (ForeignParquetError, OSError, KeyError, pa.ArrowException) as error:
         raise RunError(f"{run.checkpoint} is damaged ({error})") from error
 

@@ -1,0 +1,1 @@
+"""What generated architectures are worth: whether they are sound, new, and like real ones."""
