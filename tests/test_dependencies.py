@@ -56,8 +56,19 @@ PARTS = {
     "younger_hf.tasks.evaluator": "evaluate",
     "younger_hf.tasks.intervals": "evaluate",
     "younger_hf.tasks.leaderboard": "evaluate",
+    "younger_hf.tasks.generation": "generate",
+    **dict.fromkeys((f"younger_hf.tasks.generation.{name}" for name in ("slotted", "task")), ""),
     "younger_hf.recipes": "train",
-    **dict.fromkeys((f"younger_hf.recipes.{name}" for name in ("config", "recipe", "dataflow", "operator", "run")), ""),
+    **dict.fromkeys(
+        (
+            f"younger_hf.recipes.{name}"
+            for name in ("beginnings", "generate", "generated_files", "generators", "rules.generation", "wish")
+        ),
+        "generate",
+    ),
+    **dict.fromkeys(
+        (f"younger_hf.recipes.{name}" for name in ("config", "recipe", "dataflow", "operator", "generation", "run")), ""
+    ),
     "builders": "build",
     "builders.convert.torch": "torchvision",
     "builders.convert.pytorch_hub": "torchvision",

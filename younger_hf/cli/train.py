@@ -138,13 +138,20 @@ def _train(recipe: str, flags: dict[str, Any], run: Path | None, config: Path | 
     given = (read_toml(config) if config else {}) | flags
     if run is None and resume and "model" not in given:
         raise UsageError("--resume continues a run: name it with --run DIRECTORY")
-    # Of a class of one's own, its name.
-    directory = run or Path("runs") / f"{recipe}-{str(given.get('model')).rpartition(':')[2]}"
-    if not resume:
+    if resume:
+        filled = _resumed(recipe, given, _directory(recipe, given.get("model"), run))
+    else:
+        chosen = config_of(recipe, given)
+        directory = _directory(recipe, chosen.model, run)
         check_unused(directory)
-    filled = _resumed(recipe, given, directory) if resume else _begun(config_of(recipe, given), directory)
+        filled = _begun(chosen, directory)
     _fill(filled)
     return filled
+
+
+def _directory(recipe: str, model: str | None, run: Path | None) -> Path:
+    """Where a run lies: of a class of one's own, by its name."""
+    return run or Path("runs") / f"{recipe}-{str(model).rpartition(':')[2]}"
 
 
 def _fill(run: Run) -> None:

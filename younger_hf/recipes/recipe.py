@@ -8,7 +8,7 @@ imports PyTorch inside its functions.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, Final
 
 from younger_hf.choices import check_choice
@@ -63,6 +63,7 @@ RECIPES: Final[Extensions[Recipe]] = Extensions(
         "operator": "younger_hf.recipes.operator:RECIPE",
         "graph": "younger_hf.recipes.graph:RECIPE",
         "pretrain": "younger_hf.recipes.pretrain:RECIPE",
+        "generation": "younger_hf.recipes.generation:RECIPE",
     },
 )
 """All recipes by name; `find_recipe` gives one."""
@@ -99,9 +100,10 @@ def config_of(recipe: str, settings: Mapping[str, Any]) -> Any:
     settings = {name: value for name, value in settings.items() if name != "recipe"}
     for name in settings:
         check_choice("setting", name, [field.name for field in fields(kind)])
-    if "model" not in settings:
+    default: Any = next(field.default for field in fields(kind) if field.name == "model")
+    if "model" not in settings and default is MISSING:
         raise UsageError(f"no model is named: choose one of {', '.join([*kind.models, *kind.rules])}")
-    typed = typed_settings(kind, settings)
+    typed = {"model": default} | typed_settings(kind, settings)
     instead = {"epochs": "steps", "steps": "epochs"}  # a length in one of them is none in the other
     other = {instead[name]: None for name in instead if typed.get(name) is not None}
     return kind(**{**kind.defaults(typed["model"]), **other, **typed})
