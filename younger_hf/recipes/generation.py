@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from younger_hf.recipes.run import Run
 
 _EVALUATION_BATCH: Final = 32
+_OF_ENCODERS: Final = ("direction", "slots", "norm", "residual", "init")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +65,9 @@ class GenerationConfig(RecipeConfig):
         super().__post_init__()
         if ":" in self.model:
             raise UsageError(f"generation trains {', '.join(self.models)}, not a class of your own: {self.model}")
+        unused = [name for name in _OF_ENCODERS if getattr(self, name) is not None]
+        if unused:
+            raise UsageError(f"{unused[0]} is a setting of encoders, and generation trains none: leave it out")
         if self.channels % 16:
             raise UsageError(f"channels must be a multiple of 16, not {self.channels}")
 
