@@ -42,5 +42,5 @@ def keep_beside(source: str | Path, directory: Path) -> None:
             place = Path(snapshot_download(source, repo_type="dataset", allow_patterns=list(KEPT)))
     for file in sorted(found for pattern in KEPT for found in place.glob(pattern) if found.is_file()):
         copy = directory / file.relative_to(place)
-        copy.parent.mkdir(exist_ok=True)
+        copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, copy)

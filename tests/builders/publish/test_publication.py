@@ -21,6 +21,7 @@ from support.light import built
 from support.releases import every_row, files
 from typer.testing import CliRunner
 
+from builders.assemble.write.kept import keep_beside
 from builders.publish import Published, publish
 from younger_hf import load
 from younger_hf.cli import app
@@ -82,6 +83,7 @@ def test_only_what_changed_is_sent_and_what_is_gone_is_deleted(served, first, se
     shutil.copytree(second, release)
     repository = served.repositories[NAME]
     staying = {"contributions/a.parquet": b"PAR1", "removals.txt": b"# none\n", "notes.md": b"notes"}
+    staying |= {"leaderboard/theirs.yaml": b"model: theirs\n", "leaderboard/theirs.parquet": b"PAR1"}
     repository.commit({**staying, "graphs/old.parquet": b"PAR1", "figures/old.png": b"png"})
     same = {path for path, content in files(first).items() if files(release).get(path) == content}
     gone = set(files(first)) - set(files(release)) | {"graphs/old.parquet", "figures/old.png"}
@@ -93,6 +95,19 @@ def test_only_what_changed_is_sent_and_what_is_gone_is_deleted(served, first, se
     assert uploaded(served) == sum(sent.values()) - sum(map(sent.get, TEXTS))
     title = repository.commits[repository.sha].title
     assert title.startswith("Younger: graphs +1; graphs-no-attributes +1; subgraphs +")
+
+
+def test_an_encoder_and_entries_are_published_and_kept_by_the_next_build(served, first, tmp_path):
+    release = tmp_path / "younger"
+    shutil.copytree(first, release)
+    made = {"encoder/config.json": b"{}", "encoder/best.safetensors": b"PAR", "leaderboard/mine.yaml": b"model: mine\n"}
+    for path, content in made.items():
+        (release / path).parent.mkdir(exist_ok=True)
+        (release / path).write_bytes(content)
+    publish(release, NAME)
+    assert made.items() <= there(served).items()
+    keep_beside(NAME, tmp_path / "kept")
+    assert files(tmp_path / "kept") == made
 
 
 def test_a_release_that_is_there_is_not_committed_again(served, first, published):
