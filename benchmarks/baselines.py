@@ -5,29 +5,32 @@
     python benchmarks/baselines.py run younger runs --only slots --only rules
     python benchmarks/baselines.py render younger runs         # writes the tables between their marks
 
-Each run is `younger-hf train` and `younger-hf evaluate` as a user would type them, with one thread, so that its numbers
-do not depend on what runs beside it. `PLAN` says what is run, and for how many steps. A table has runs of one release
-alone: others are named and nothing is written.
+Each run is what `younger-hf train` and `younger-hf evaluate` do, with one thread, so that its numbers do not depend on
+what runs beside it. `PLAN` says what is run, and for how many steps. A table has runs of one release alone: another one
+ends the command, and nothing is written.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import json
-import os
-import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass, replace
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-DRAWS = 300  # of families, for intervals
+DRAWS = 200  # of families, for intervals
 SCHEMES = ("family", "paper")
+SEEDS = (12345, 1, 2)
 
 
 @dataclass(frozen=True)
@@ -40,26 +43,26 @@ class Planned:
     settings: dict[str, Any]
     steps: int = 0
     after: str = ""  # a run whose encoder it begins from
+    seed: int = SEEDS[0]
 
-    def command(self, release: str, runs: Path, scale: float) -> list[str]:
-        """What follows `younger-hf` to train it."""
-        told = {**self.settings, "release": release, "run": runs / self.name, "device": "cpu"}
+    def config(self, release: str, runs: Path, scale: float) -> Any:
+        """The configuration of the run."""
+        from younger_hf.recipes.recipe import config_of
+
+        told = {**self.settings, "release": release, "device": "cpu", "seed": self.seed}
         if self.steps:
-            told |= {"steps": max(1, round(scale * self.steps)), "patience": 0}
-            told["validate-every"] = max(1, told["steps"] // 10)
+            steps = max(1, round(scale * self.steps))
+            told |= {"steps": steps, "patience": 0, "validate_every": max(1, steps // 10)}
         if self.after:
-            told["init"] = runs / self.after
-        flags: list[str] = []
-        for name, value in told.items():
-            flags += [f"--{'' if value else 'no-'}{name}"] if isinstance(value, bool) else [f"--{name}", str(value)]
-        return ["train", self.recipe, *flags]
+            told["init"] = str(runs / self.after)
+        return config_of(self.recipe, told)
 
 
 def plan() -> Iterator[Planned]:
     """All runs, those first that others begin from."""
     yield Planned("pretrain", "pretrain", "pretrain", {"model": "gine"}, 400)
     for scheme in SCHEMES:
-        of = {"split-scheme": scheme}
+        of = {"split_scheme": scheme}
         for rule in ("ngram", "nearest", "nearest-unused"):
             yield Planned(f"slots-{rule}-{scheme}", "rules", "slots", {"model": rule, **of})
         for rule in ("rule", "open-slots", "ngram"):
@@ -71,12 +74,12 @@ def plan() -> Iterator[Planned]:
                 name = f"operator-{protocol}-ngram{hops}-{scheme}"
                 yield Planned(name, "rules", "operator", {"model": "ngram", "hops": hops, **told})
     for target, scheme in (("task", "stratified"), ("family", "stratified"), ("macs", "family"), ("depth", "family")):
-        of = {"target": target, "split-scheme": scheme}
+        of = {"target": target, "split_scheme": scheme}
         for rule in ("majority", "bag"):
             yield Planned(f"graph-{target}-{rule}", "rules", "graph", {"model": rule, **of})
         yield Planned(f"graph-{target}-gine", "graph", "graph", {"model": "gine", **of}, 120)
     for scheme in SCHEMES:
-        of = {"split-scheme": scheme}
+        of = {"split_scheme": scheme}
         for model in ("sage", "dir-sage", "gine", "dag-transformer"):
             yield Planned(f"slots-{model}-{scheme}", "slots", "slots", {"model": model, **of}, 1000)
             yield Planned(f"operator-{model}-{scheme}", "operator", "operator", {"model": model, **of}, 120)
@@ -85,7 +88,7 @@ def plan() -> Iterator[Planned]:
         yield Planned(f"dataflow-gine-{scheme}", "dataflow", "dataflow", told, 600)
     for recipe, steps in (("slots", 1000), ("operator", 120)):
         yield Planned(f"{recipe}-pretrained", recipe, recipe, {"model": "gine"}, steps, after="pretrain")
-    paper = {"protocol": "paper", "split-scheme": "paper"}
+    paper = {"protocol": "paper", "split_scheme": "paper"}
     for model in ("gcn", "sage"):
         yield Planned(f"operator-paper-{model}", "paper", "operator", {"model": model, **paper}, 120)
     for model in ("gcn", "gat", "sage"):
@@ -99,6 +102,13 @@ def plan() -> Iterator[Planned]:
         "no-residual": {"residual": False},
     }.items():
         yield Planned(f"operator-gine-{name}", "ablations", "operator", {"model": "gine", **options}, 120)
+
+
+def with_seeds(planned: Planned, seeds: int) -> Iterator[Planned]:
+    """A run with the first seed, and where it has any use with others."""
+    yield planned
+    for seed in SEEDS[1:seeds] if planned.group in ("slots", "operator") else ():
+        yield replace(planned, name=f"{planned.name}-seed{seed}", seed=seed)
 
 
 PLAN = tuple(plan())
@@ -134,7 +144,8 @@ def main() -> None:
     names = [*GROUPS, *(each.name for each in PLAN)]
     command.add_argument("--only", action="append", choices=names, default=[], metavar="GROUP|NAME", help="repeatable")
     command.add_argument("--jobs", type=int, default=1)
-    command.set_defaults(run=lambda told: run(told.release, told.runs, told.scale, told.only, told.jobs))
+    command.add_argument("--seeds", type=int, default=1, choices=range(1, len(SEEDS) + 1), help="of slots and operator")
+    command.set_defaults(run=lambda told: run(told.release, told.runs, told.scale, told.only, told.jobs, told.seeds))
     command = commands.add_parser("render", help="write the tables into README.md and docs/baselines.md")
     command.add_argument("release")
     command.add_argument("runs", type=Path)
@@ -144,12 +155,17 @@ def main() -> None:
     told.run(told)
 
 
-def run(release: str, runs: Path, scale: float, only: list[str], jobs: int) -> None:
-    wanted = [each for each in PLAN if not only or each.group in only or each.name in only]
+def run(release: str, runs: Path, scale: float, only: list[str], jobs: int, seeds: int) -> None:
+    chosen = [each for each in PLAN if not only or each.group in only or each.name in only]
+    wanted = [seeded for each in chosen for seeded in with_seeds(each, seeds)]
     first = [each for each in wanted if not each.steps or each.group == "pretrain"]
-    with ThreadPoolExecutor(jobs) as pool:
-        for part in (first, [each for each in wanted if each not in first]):
-            list(pool.map(lambda each: finish(each, release, runs, scale), part))
+    finish_one = partial(finish, release=release, runs=runs, scale=scale)
+    for part in (first, [each for each in wanted if each not in first]):
+        if jobs == 1:
+            list(map(finish_one, part))
+            continue
+        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+            list(pool.map(finish_one, part))
 
 
 def finish(planned: Planned, release: str, runs: Path, scale: float) -> None:
@@ -160,18 +176,23 @@ def finish(planned: Planned, release: str, runs: Path, scale: float) -> None:
     if planned.after and not (runs / planned.after / "best.json").is_file():
         print(f"{planned.name} begins from {planned.after}, which is not there: left out", file=sys.stderr)
         return
-    told = planned.command(release, runs, scale)
-    if (directory / "state.safetensors").is_file():
-        told = ["train", planned.recipe, "--run", str(directory), "--resume"]
+    from younger_hf import Vocabulary
+    from younger_hf.cli.runs import evaluate
+    from younger_hf.recipes.rules import complete
+    from younger_hf.recipes.run import Run
+
+    if planned.steps:
+        import torch
+
+        torch.set_num_threads(1)
+    is_begun = (directory / "config.json").is_file()
+    begun = Run.open(directory) if is_begun else None
+    run = begun or Run.create(directory, planned.config(release, runs, scale), Vocabulary.load(release))
     if not (directory / "rule.parquet").is_file():
-        call(*told)
-    call("evaluate", str(directory), "--split", "test", "--bootstrap", str(DRAWS), "--device", "cpu")
+        complete(run)
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        evaluate(directory, draws=DRAWS, device="cpu")
     print(f"{planned.name}: done", file=sys.stderr, flush=True)
-
-
-def call(*told: str) -> None:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    subprocess.run([sys.executable, "-m", "younger_hf", *told], env=environment, check=True, stdout=subprocess.DEVNULL)
 
 
 @dataclass(frozen=True)
@@ -195,11 +216,19 @@ class Row:
         of = self.score["of"]
         return (of["task"], str(of.get("boundary", of.get("protocol", of.get("target", "")))))
 
-    def value(self, metric: str) -> str:
-        """A metric with its interval."""
-        text = f"{self.score['metrics'][metric]:.3f}"
-        interval = self.score.get("intervals", {}).get(metric)
-        return f"{text} ({interval[0]:.3f}–{interval[1]:.3f})" if interval else text
+
+Seeds = list[Row]
+"""The runs of one model and setting, by seed."""
+
+
+def value(rows: Seeds, metric: str) -> str:
+    """A metric with its interval over families; of several seeds the means, and half of the range."""
+    values = [row.score["metrics"][metric] for row in rows]
+    text = f"{mean(values):.3f}"
+    if len(rows) > 1:
+        text += f" ± {(max(values) - min(values)) / 2:.3f}"
+    bounds = [found for row in rows if (found := row.score.get("intervals", {}).get(metric))]
+    return f"{text} ({mean(low for low, _ in bounds):.3f}–{mean(high for _, high in bounds):.3f})" if bounds else text
 
 
 def rows_of(release: str, runs: Path) -> list[Row]:
@@ -208,7 +237,7 @@ def rows_of(release: str, runs: Path) -> list[Row]:
 
     contents = open_release(release).contents
     rows = []
-    for planned in PLAN:
+    for planned in (seeded for each in PLAN for seeded in with_seeds(each, len(SEEDS))):
         file = runs / planned.name / "evaluation-test.json"
         if not file.is_file():
             continue
@@ -282,18 +311,21 @@ TITLES = {
 }
 
 
+def order(setting: tuple[str, ...]) -> int:
+    return list(TITLES).index(" ".join(setting).strip())
+
+
 def tables(rows: list[Row], release: str) -> Iterator[str]:
     """A table for each task and setting: rules first, then models by their first metric."""
     yield f"On `younger/` with {sizes(release)}, test splits, without attributes; intervals (95 %) are over families."
     groups: dict[tuple[str, ...], list[Row]] = defaultdict(list)
     for row in rows:
         groups[row.setting].append(row)
-    for setting, of_setting in groups.items():
-        task, choice = setting
+    for (task, choice), of_setting in sorted(groups.items(), key=lambda each: order(each[0])):
         metrics = SHOWN[task]
         there = {row.scheme for row in of_setting}
         schemes = [scheme for scheme in WORDS if scheme in there]
-        title = TITLES.get(f"{task} {choice}".strip(), TITLES.get(task, f"{task} {choice}"))
+        title = TITLES[f"{task} {choice}".strip()]
         yield f"\n### {title}\n"
         for scheme in schemes:
             yield f"{WORDS[scheme].capitalize()}: {counts_of(next(row for row in of_setting if row.scheme == scheme))}."
@@ -304,8 +336,8 @@ def tables(rows: list[Row], release: str) -> Iterator[str]:
         yield f"|---|{'---|' * (len(heads) + len(reported) + 3)}"
         for name, by_scheme in in_order(of_setting, metrics[0]):
             pairs = [(by_scheme.get(scheme), metric) for scheme in schemes for metric in metrics]
-            cells = [row.value(metric) if row else "" for row, metric in pairs]
-            any_row = next(iter(by_scheme.values()))
+            cells = [value(of_seeds, metric) if of_seeds else "" for of_seeds, metric in pairs]
+            any_row = next(iter(by_scheme.values()))[0]
             if reported:
                 cells.append(PAPER.get((task, any_row.config["model"]), ""))
             yield f"| {name} | {' | '.join([*cells, *costs(any_row)])} |"
@@ -320,18 +352,17 @@ def counts_of(row: Row) -> str:
     return f"{row.score['labels']:,} labels of {row.graphs:,} {what} of {row.score['families']:,} families{classes}"
 
 
-def in_order(rows: list[Row], metric: str) -> list[tuple[str, dict[str, Row]]]:
-    """By model, the row of each split scheme: rules first, the best last."""
-    by_model: dict[str, dict[str, Row]] = defaultdict(dict)
+def in_order(rows: list[Row], metric: str) -> list[tuple[str, dict[str, Seeds]]]:
+    """By model, the runs of each split scheme: rules first, the best last."""
+    by_model: dict[str, dict[str, Seeds]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
-        by_model[row.score["model"]][row.scheme] = row
-    return sorted(
-        by_model.items(),
-        key=lambda each: (
-            any(row.planned.steps for row in each[1].values()),
-            mean(row.score["metrics"][metric] for row in each[1].values()),
-        ),
-    )
+        by_model[row.score["model"]][row.scheme].append(row)
+
+    def place(each: tuple[str, dict[str, Seeds]]) -> tuple[bool, float]:
+        of_model = [row for of_seeds in each[1].values() for row in of_seeds]
+        return any(row.planned.steps for row in of_model), mean(row.score["metrics"][metric] for row in of_model)
+
+    return sorted(by_model.items(), key=place)
 
 
 def costs(row: Row) -> list[str]:
@@ -358,14 +389,15 @@ def summary(rows: list[Row], release: str) -> Iterator[str]:
         if not of_task:
             continue
         ordered = in_order(of_task, metric)
-        rules = [each for each in ordered if not any(row.parameters for row in each[1].values())][-2:]
-        models = [each for each in ordered if any(row.parameters for row in each[1].values())][-3:]
+        is_rule = [not any(row.parameters for of_seeds in each[1].values() for row in of_seeds) for each in ordered]
+        rules = [each for each, rule in zip(ordered, is_rule, strict=True) if rule][-2:]
+        models = [each for each, rule in zip(ordered, is_rule, strict=True) if not rule][-3:]
         family = next((row for row in of_task if row.scheme == "family"), of_task[0])
         yield f"\n{title} ({counts_of(family)}):\n"
         yield "| model | families apart | paper's splits | the paper reports | parameters |\n|---|---|---|---|---|"
         for name, by_scheme in (*rules, *models):
-            any_row = next(iter(by_scheme.values()))
-            cells = [by_scheme[scheme].value(metric) if scheme in by_scheme else "" for scheme in SCHEMES]
+            any_row = next(iter(by_scheme.values()))[0]
+            cells = [value(by_scheme[scheme], metric) if scheme in by_scheme else "" for scheme in SCHEMES]
             reported = PAPER.get((task, any_row.config["model"]), "").partition(" /")[0]
             yield f"| {name} | {' | '.join(cells)} | {reported} | {any_row.parameters:,} |"
 

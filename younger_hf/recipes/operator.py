@@ -87,7 +87,7 @@ class OperatorConfig(RecipeConfig):
     @property
     def title(self) -> str:
         """The model, and how far a look-up sees."""
-        return f"{self.model}, {self.hops} hops" if self.model == "ngram" else super().title
+        return f"{self.model}, {self.hops} hop{'s' * (self.hops > 1)}" if self.model == "ngram" else super().title
 
 
 def build(config: OperatorConfig, num_operators: int) -> torch.nn.Module:
