@@ -6,6 +6,7 @@ In go a run and a release; out come `LEVEL-embeddings.parquet` and `.png` for a 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -17,6 +18,7 @@ from tqdm import tqdm
 
 from younger_hf.choices import check_choice
 from younger_hf.dataset import load, to_graph
+from younger_hf.graph import IntArray
 from younger_hf.operator_groups import GROUPS
 from younger_hf.plots.embedding import FEWEST_POINTS, scatter_graphs, scatter_operators, scatter_subgraphs
 from younger_hf.plots.figures import group_of
@@ -28,7 +30,7 @@ from younger_hf.recipes.run import Run
 from younger_hf.recipes.training import find_device
 from younger_hf.release import Release
 from younger_hf.tasks.graph_table import GraphTable
-from younger_hf.vocabulary import Vocabulary
+from younger_hf.vocabulary import UNKNOWN_ID, Vocabulary
 from younger_hf.whole_files import write_whole
 
 Level: TypeAlias = tuple[pa.Table, Callable[[], bytes]]
@@ -53,7 +55,7 @@ def write_embeddings(run: Run, level: str, output: Path, release: Release, devic
         run: of either task.
         level: "node" (the operators of the vocabulary), "subgraph" or "graph".
         output: a directory; it is made if it is not there.
-        release: what is embedded; of the run's vocabulary.
+        release: what is embedded; of the run's vocabulary, or a later one, whose new operators are `__UNK__`.
         device: as in the run's configuration.
 
     Returns:
@@ -65,7 +67,7 @@ def write_embeddings(run: Run, level: str, output: Path, release: Release, devic
         YoungerError: a file cannot be written.
     """
     check_choice("level", level, LEVELS)
-    run.check_vocabulary(Vocabulary.load(release.source, release.revision))
+    run.check_vocabulary(Vocabulary.load(release.source, release.revision), may_have_more=True)
     if level == "node":
         table, draw = _operators(run, release)
     else:
@@ -105,7 +107,8 @@ def _subgraphs(run: Run, model: nn.Module, release: Release) -> Level:
         table = GraphTable(of_split, run.config.vocabulary)
         rows += [(fingerprint, split) for fingerprint in table.fingerprints.to_pylist()]
         for part in tqdm(list(table.parts(_BATCH)), f"embed {split}", unit="batch", disable=None):
-            batch = GraphBatch.of(table.union(part))
+            graphs = table.union(part)
+            batch = GraphBatch.of(replace(graphs, x=known_ids(graphs.x, run)))
             vectors.append(embed_subgraphs(run.recipe, model, batch.to(device)))
             counts = np.zeros((batch.num_graphs, len(GROUPS)), np.int64)
             np.add.at(counts, (batch.batch.numpy(), group_of_id[batch.x.numpy()]), 1)
@@ -127,13 +130,18 @@ def _graphs(run: Run, model: nn.Module, release: Release) -> Level:
         columns = [key, "name", "family", nodes, "edge_index", "edge_slot", "node_scope"]
         for row in tqdm(of_split.select_columns(columns), f"embed {split}", unit="graph", disable=None):
             graph = to_graph(row, vocabulary)
-            vector, num_subgraphs = embed_graph(run.recipe, model, graph, np.array(row[nodes]))
+            vector, num_subgraphs = embed_graph(run.recipe, model, graph, known_ids(np.array(row[nodes]), run))
             vectors.append(vector)
             rows.append((row[key], split, row["name"], row["family"], num_subgraphs))
     everything = np.stack(vectors)
     columns = [pa.array(column) for column in zip(*rows, strict=True)]
     table = pa.table([*columns, vector_column(everything)], names=GRAPH_COLUMNS)
     return table, lambda: scatter_graphs(everything, table.column("family").to_pylist())
+
+
+def known_ids(ids: IntArray, run: Run) -> IntArray:
+    """The ids that a run knows; the others become `__UNK__`."""
+    return np.where(ids < len(run.labels), ids, UNKNOWN_ID)
 
 
 def configs_embedded(run: Run, level: str) -> tuple[str, ...]:

@@ -112,14 +112,18 @@ class Run:
             raise RunError(f"{directory} is damaged, or of another younger-hf ({error!r})") from error
         return run
 
-    def check_vocabulary(self, vocabulary: Vocabulary) -> None:
+    def check_vocabulary(self, vocabulary: Vocabulary, may_have_more: bool = False) -> None:
         """Refuse a release whose ids mean something else.
+
+        Args:
+            vocabulary: of the release.
+            may_have_more: whether it may have ids that the run does not know, as a later release has.
 
         Raises:
             RunError: the message says where they differ.
         """
         theirs = labels_of(vocabulary, self.config)
-        if theirs == self.labels:
+        if theirs == self.labels or (may_have_more and theirs[: len(self.labels)] == self.labels):
             return
         both = enumerate(zip(self.labels, theirs, strict=False))
         number = next((i for i, (mine, other) in both if mine != other), min(len(self.labels), len(theirs)))

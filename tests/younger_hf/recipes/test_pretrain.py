@@ -19,6 +19,7 @@ from younger_hf.cli import app
 from younger_hf.errors import ReleaseError, UsageError
 from younger_hf.recipes.batches import GraphBatch
 from younger_hf.recipes.checkpoints import fresh_model, load_best
+from younger_hf.recipes.embed_release import known_ids
 from younger_hf.recipes.encoders import MOST_BYTES
 from younger_hf.recipes.pretrain import mask_at_random
 from younger_hf.recipes.pretrained import encoder_of, initial_model, save_encoder
@@ -143,6 +144,18 @@ def test_suggest_and_embed_use_it_where_no_run_is_named(with_encoder, tmp_path, 
     assert embedded.exit_code == 0, embedded.output
     found = command("inspect", model, "--embeddings", tmp_path / "vectors" / "graph-embeddings.parquet", "--json")
     assert len(json.loads(found.output)["nearest"]) == 5
+
+
+def test_a_later_release_is_embedded_though_it_has_operators_that_are_new(with_encoder, pretrained, tmp_path):
+    fewer = replace(pretrained, labels=pretrained.labels[:-3])
+    vocabulary = Vocabulary.load(with_encoder)
+    fewer.check_vocabulary(vocabulary, may_have_more=True)
+    with pytest.raises(RunError, match="was trained with another vocabulary"):
+        fewer.check_vocabulary(vocabulary)
+    turned = replace(pretrained, labels=(*fewer.labels[:2], *reversed(fewer.labels[2:])))
+    with pytest.raises(RunError, match="was trained with another vocabulary"):
+        turned.check_vocabulary(vocabulary, may_have_more=True)
+    assert known_ids(np.arange(len(pretrained.labels)), fewer).tolist() == [*range(len(fewer.labels)), 0, 0, 0]
 
 
 def test_a_release_without_an_encoder_says_so(release):
