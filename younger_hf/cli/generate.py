@@ -74,7 +74,8 @@ def _write(run: Run, graphs: Sequence[SlottedGraph], output: Path, name: str) ->
     for graph, verdict in zip(graphs[:5], written.verdicts, strict=False):
         typer.echo(f"{graph.num_nodes} operators: {_in_short(run, graph)}{'' if verdict is None else f' ({verdict})'}")
     sound = sum(verdict is None for verdict in written.verdicts)
-    typer.echo(f"{len(graphs):,} graphs, {sound:,} sound, {written.num_onnx:,} of them run as ONNX")
+    run_as_onnx = "" if written.num_onnx is None else f", {written.num_onnx:,} of them run as ONNX"
+    typer.echo(f"{len(graphs):,} graphs, {sound:,} sound{run_as_onnx}")
     for file in written.files:
         typer.echo(f"wrote {file}", err=True)
 

@@ -32,12 +32,12 @@ class Written:
     Attributes:
         files: all of them.
         verdicts: for each graph None where it is sound (V2), or what is wrong, in words.
-        num_onnx: how many run as ONNX models.
+        num_onnx: how many run as ONNX models; None where these are no whole networks with attributes.
     """
 
     files: list[Path]
     verdicts: list[str | None]
-    num_onnx: int
+    num_onnx: int | None
 
 
 def write_generated(run: Run, graphs: Sequence[SlottedGraph], output: Path, name: str) -> Written:
@@ -62,9 +62,11 @@ def write_generated(run: Run, graphs: Sequence[SlottedGraph], output: Path, name
     files = [output / "graphs.parquet", output / "samples.png"]
     write_whole(files[0], _parquet(rows, run))
     write_whole(files[1], picture_sheet([graph.to_graph(_operators(run)) for graph in graphs[:_MOST_PICTURES]]))
-    num_onnx = 0
+    num_onnx: int | None = None
     if run.config.level == "graph" and attributes:
         from younger_hf.tasks.generation.runnable import runnable_model
+
+        num_onnx = 0
 
         for graph, verdict, each in tqdm(
             zip(graphs, verdicts, names, strict=True), desc="run", total=len(graphs), unit="graph", disable=None

@@ -25,18 +25,16 @@ class Rulebook:
 
     Args:
         rules: of each operator id, V of them.
-        seen: bool [V], the operators that a draft may have; None allows all.
     """
 
-    def __init__(self, rules: Sequence[OperatorRules], seen: NDArray[np.bool_] | None = None) -> None:
+    def __init__(self, rules: Sequence[OperatorRules]) -> None:
         self.rules = list(rules)
         names = sorted({name for rule in rules for allowed in rule.types.values() for name in allowed})
         bit = {name: 1 << number for number, name in enumerate(names)}
         self.types = [{name: sum(bit[each] for each in allowed) for name, allowed in r.types.items()} for r in rules]
         self.most_inputs = np.array([min(rule.most_inputs, _MOST_SLOTS) for rule in rules])
-        self.allowed = np.ones(len(self.rules), dtype=bool) if seen is None else seen.copy()
+        self.allowed = np.array([not rule.has_bodies for rule in rules])
         self.allowed[[UNKNOWN_ID, MASK_ID]] = False
-        self.allowed &= np.array([not rule.has_bodies for rule in rules])
 
 
 class Draft:
