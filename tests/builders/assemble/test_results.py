@@ -6,16 +6,19 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support.ledgers import conversion, fill
 from support.releases import every_row, files
 from support.runtime import weightless
+from typer.testing import CliRunner
 
 from builders.assemble import assemble
 from builders.ledger import Ledger
 from builders.model_ref import ModelRef
 from builders.publish.release_check import check_release
 from builders.results.files import write_results
+from younger_hf.cli import app
 from younger_hf.dataset import load
 from younger_hf.errors import UsageError
 from younger_hf.extract import extract
@@ -63,7 +66,7 @@ def release(ledger: Ledger, tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("results")
     graphs = {name: fingerprint(extract(model)) for name, model in MODELS.items()}
     latencies = [measurement(graph, 0.01 * i) for i, graph in enumerate(graphs.values(), 1)]
-    latencies[-1]["median"] = None
+    latencies[3]["median"] = None
     other = measurement(graphs["model-1"], 7.0, threads=2)
     write_results(directory, "measurements", [*latencies, other, measurement("gone", 1.0)])
     figures = [figure(graphs["model-2"], "model.a", 70.0), figure(graphs["model-2"], "model.b", 75.0)]
@@ -88,9 +91,24 @@ def test_latency_is_a_target_in_the_setting_of_most(release, config):
     rows = load(config, "all", release)
     prepared = task.prepare(rows, opened, TargetChoices("latency"))
     found = dict(zip(prepared["name"], prepared["latency"], strict=True))
-    assert found == {f"model-{i}": pytest.approx(0.01 * i) if i < 6 else None for i in range(1, 7)}
+    assert found == {f"model-{i}": pytest.approx(0.01 * i) if i != 4 else None for i in range(1, 7)}
     best = task.prepare(rows, opened, TargetChoices("top1"))
     assert {name: value for name, value in zip(best["name"], best["top1"], strict=True) if value} == {"model-2": 75.0}
+
+
+def test_a_run_is_trained_and_scored_by_latency(release, tmp_path):
+    run = tmp_path / "run"
+    told = ["--model", "majority", "--target", "latency", "--release", str(release), "--run", str(run)]
+    done = CliRunner().invoke(app, ["train", "graph", *told])
+    assert done.exit_code == 0, done.output
+    scored = CliRunner().invoke(app, ["evaluate", str(run), "--bootstrap", "0", "--json"])
+    facts = json.loads(scored.stdout)
+    train, test = (load("graphs-no-attributes", split, release) for split in ("train", "test"))
+    latency = {f"model-{i}": 0.01 * i for i in range(1, 7) if i != 4}
+    guess = np.median([latency[name] for name in train["name"] if name in latency])
+    wanted = [abs(np.log10((1 + guess) / (1 + latency[name]))) for name in test["name"] if name in latency]
+    assert (facts["of"]["target"], facts["labels"]) == ("latency", len(wanted))
+    assert facts["metrics"]["mae"] == pytest.approx(np.mean(wanted))
 
 
 def test_a_release_without_results_says_what_makes_them(release):
