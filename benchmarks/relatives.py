@@ -1,23 +1,26 @@
-"""Do a release's sketches find networks of the same family, and of the same task? And how fast is the search?
+"""Do a release's sketches find networks of the same family, and of the same task?
 
-    python benchmarks/relatives.py [RELEASE] [--rows N]
+    python benchmarks/relatives.py [RELEASE] [--embeddings FILE ...]
 
 Every row is a query among the others, without those of its own normal form, which are the same network. Where another
 row has its family (its task), recall@k is the share of queries that have one of these among the k nearest, and mAP the
-mean average precision. Beside the sketch stands a bag of operators, by the cosine. The time of one search is measured
-among the release's rows and among N made ones (the release's sketches over and over, each count changed a little).
+mean average precision. Beside the sketch stand the MinHash of the same neighbourhoods, made of the skeletons where the
+release has none, a bag of operators, by the cosine, and graph embeddings, if files that `younger-hf embed` wrote are
+named. How fast the search is, search.py tells.
 """
 
 from __future__ import annotations
 
 import argparse
-import time
 
 import numpy as np
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from younger_hf.recognise.nearest import SketchIndex
-from younger_hf.release import open_release
+from younger_hf.recognise import normal_graph
+from younger_hf.recognise.nearest import SketchIndex, equal_numbers
+from younger_hf.recognise.sketch import minhash
+from younger_hf.release import Release, open_release
 
 Floats = NDArray[np.float64]
 
@@ -38,37 +41,55 @@ def score(similarity: Floats, normal: NDArray[np.str_], labels: NDArray[np.str_]
     return f"{len(first):6,} queries{(first < 1).mean():8.3f}{(first < 10).mean():8.3f}{np.mean(precisions):8.3f}"
 
 
+def shared(release: Release, fingerprints: list[str]) -> Floats:
+    """How many numbers of their MinHashes each two rows share, [N, N]."""
+    if "minhash" in release.columns("graphs"):
+        hashes = SketchIndex.of(release).hashes
+    else:
+        found: dict[str, NDArray[np.uint8]] = {}
+        for _, table in release.row_groups("skeletons", ["fingerprint", "onnx"]):
+            for row in table.to_pylist():
+                if row["fingerprint"] not in found:
+                    found[row["fingerprint"]] = minhash(normal_graph(row))
+        hashes = np.stack([found[fingerprint] for fingerprint in fingerprints], axis=1)
+    assert hashes is not None
+    return np.stack([equal_numbers(hashes, hashes[:, at]) for at in range(hashes.shape[1])]).astype(np.float64)
+
+
+def embedded(file: str, fingerprints: list[str]) -> Floats:
+    """The cosines between the embeddings of each two rows, [N, N]."""
+    table = pq.read_table(file, columns=["fingerprint", "vector"]).to_pylist()
+    known = {row["fingerprint"]: row["vector"] for row in table}
+    return cosines(np.array([known[fingerprint] for fingerprint in fingerprints], np.float64))
+
+
+def cosines(vectors: Floats) -> Floats:
+    vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return vectors @ vectors.T
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("release", nargs="?", default="younger")
-    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--embeddings", nargs="*", default=[], help="graph-embeddings.parquet of some runs")
     arguments = parser.parse_args()
     release = open_release(arguments.release)
-    columns = ["normal_fingerprint", "family", "task", "node_operator", "sketch"]
+    columns = ["fingerprint", "normal_fingerprint", "family", "task", "node_operator"]
     rows = [row for _, table in release.row_groups("graphs", columns) for row in table.to_pylist()]
     normal = np.array([row["normal_fingerprint"] for row in rows])
-    index = SketchIndex.of(release)
+    fingerprints = [row["fingerprint"] for row in rows]
     bags = np.stack([np.bincount(row["node_operator"], minlength=1_000) for row in rows]).astype(np.float64)
-    bags /= np.linalg.norm(bags, axis=1, keepdims=True)
+    ways = {
+        "sketch": cosines(SketchIndex.of(release).directions.astype(np.float64)),
+        "MinHash": shared(release, fingerprints),
+        "bag of operators": cosines(bags),
+        **{file: embedded(file, fingerprints) for file in arguments.embeddings},
+    }
     print(f"{'':34}recall@1    @10     mAP")
     for column in ("family", "task"):
         labels = np.array([row[column] or "" for row in rows])
-        for way, vectors in (("sketch", index.directions.astype(np.float64)), ("bag of operators", bags)):
-            print(f"{column:8}{way:18}{score(vectors @ vectors.T, normal, labels)}")
-    counts = np.stack([row["sketch"] for row in rows]).astype(np.int32)
-    generator = np.random.default_rng(0)
-    for number in (len(rows), arguments.rows):
-        drawn = counts[generator.integers(0, len(counts), number)]
-        drawn += generator.integers(0, 2, drawn.shape, dtype=np.int32)
-        start = time.perf_counter()
-        made = SketchIndex.from_counts([("", "", "", None)] * number, drawn)
-        built = time.perf_counter() - start
-        taken = []
-        for query in counts[:20]:
-            start = time.perf_counter()
-            made.nearest(query, 10)
-            taken.append(time.perf_counter() - start)
-        print(f"{number:10,} rows: {np.median(taken) * 1e3:8.1f} ms a search, {built:.1f} s to index")
+        for way, similarity in ways.items():
+            print(f"{column:8}{way:18}{score(similarity, normal, labels)}")
 
 
 if __name__ == "__main__":

@@ -191,6 +191,9 @@ _GRAPHS: Final = {
     "sketch": Column(
         _INTEGERS, "counts of hashed features of the normal form, to find near rows by: `younger_hf.nearest`"
     ),
+    "minhash": Column(
+        _INTEGERS, "a MinHash of the same features: rows have as much in common as they share equal numbers"
+    ),
     "models": Column(_MODELS, f"every model with this graph: {_OF_A_MODEL}"),
     "evaluations": Column(_EVALUATIONS, "the results that the publishers of the models report, unverified"),
     "paper_split": _PAPER_SPLIT,

@@ -32,7 +32,7 @@ from younger_hf.interop.inputs import at_example_sizes
 from younger_hf.plots.preview import preview
 from younger_hf.recognise.normal import normal_graph, raised_network
 from younger_hf.recognise.shapes import output_shapes
-from younger_hf.recognise.sketch import sketch
+from younger_hf.recognise.sketch import minhash, sketch
 from younger_hf.work import Work
 
 _SUMMARY_TYPES: Final = 8
@@ -87,6 +87,7 @@ class Facts:
         num_searched: colourings that the search for the canonical form of the graph refined.
         normal: identity of the normal form; its fingerprint is the one of `younger_hf.normal_fingerprint`.
         sketch: of the normal form, `younger_hf.recognise.sketch.SKETCH_LENGTH` counts.
+        minhash: of the same features, `younger_hf.recognise.sketch.MINHASH_LENGTH` numbers.
     """
 
     graph: Identity
@@ -104,6 +105,7 @@ class Facts:
     num_searched: int
     normal: Identity
     sketch: tuple[int, ...]
+    minhash: tuple[int, ...]
 
     @property
     def num_nodes(self) -> int:
@@ -196,6 +198,7 @@ def measure(skeleton: bytes) -> Measurement:
         num_searched=form.num_searched,
         normal=Identity(normal_form.fingerprint, "" if normal_form.exact else _hash_arrays(normal_form.graph)),
         sketch=tuple(sketch(normal).tolist()),
+        minhash=tuple(minhash(normal).tolist()),
     )
     unfed, type_unfed = (_in_order(unfed_kinds(flat), each) for each in (form, type_form))
     return Measurement(facts, form.graph, shapes, unfed, type_graph, type_unfed, preview(form.graph), skeleton)

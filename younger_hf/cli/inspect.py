@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _LONGEST_LINE = 20_000
 _TEXT = b"graph opset="
 _RELATIVES = 3
-_COLUMNS = ("exporter", "family", "fingerprint", "name", "normal_fingerprint", "num_nodes", "sketch")
+_COLUMNS = ("exporter", "family", "fingerprint", "name", "normal_fingerprint", "minhash", "num_nodes", "sketch")
 
 
 def inspect(
@@ -164,7 +164,7 @@ def _relatives(model: Path, release: Release) -> dict[str, Any]:
     from younger_hf.identity import fingerprint
     from younger_hf.recognise.nearest import SketchIndex, differences_from, same_network
     from younger_hf.recognise.normal import normal_graph
-    from younger_hf.recognise.sketch import sketch
+    from younger_hf.recognise.sketch import minhash, sketch
 
     graph = normal_graph(model)
     normal = fingerprint(graph)
@@ -174,7 +174,7 @@ def _relatives(model: Path, release: Release) -> dict[str, Any]:
     ]
     if same:
         return {"normal_fingerprint": normal, "same_network": same, "relatives": []}
-    nearest = SketchIndex.of(release).nearest(sketch(graph), _RELATIVES)
+    nearest = SketchIndex.of(release).nearest(sketch(graph), _RELATIVES, minhash(graph))
     check_foreign_release(release, {"skeletons": ("fingerprint", "onnx")})
     differences = differences_from(release, [row.fingerprint for row in nearest], graph)
     relatives = [
@@ -183,6 +183,7 @@ def _relatives(model: Path, release: Release) -> dict[str, Any]:
             "family": row.family,
             "fingerprint": row.fingerprint,
             "similarity": round(row.similarity, 4),
+            "overlap": None if row.overlap is None else round(row.overlap, 4),
             "difference": difference,
         }
         for row, difference in zip(nearest, differences, strict=True)
@@ -202,6 +203,12 @@ def _found_otherwise(facts: dict[str, Any]) -> str:
     )
 
 
+def _likeness(relative: dict[str, Any]) -> float:
+    """What relatives are ordered by: the share of neighbourhoods in common or, where it is not known, the cosine."""
+    likeness: float = relative["similarity"] if relative["overlap"] is None else relative["overlap"]
+    return likeness
+
+
 def _table(facts: dict[str, Any]) -> str:
     found = {None: "", True: f"yes, as {facts['name']}", False: _found_otherwise(facts)}[facts["in_release"]]
     operators = "  ".join(f"{name}×{count}" for name, count in facts["operators"].items())
@@ -217,7 +224,7 @@ def _table(facts: dict[str, Any]) -> str:
         "operators": operators,
         **({"in release": found} if found else {}),
         **{
-            f"near {rank}": f"{each['name']} ({each['similarity']:.3f}): {each['difference']}"
+            f"near {rank}": f"{each['name']} ({_likeness(each):.3f}): {each['difference']}"
             for rank, each in enumerate(facts.get("relatives", ()), 1)
         },
         **{

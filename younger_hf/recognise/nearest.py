@@ -1,7 +1,8 @@
 """The rows of a release that are nearest to a model, without training: `nearest`.
 
-In goes a model and a release; out come rows by the cosine between sketches, buckets weighted by how rare they are in
-the release (TF-IDF). One matrix product over all rows serves: a release of 10,000 rows is one of 10,000 by 256.
+In goes a model and a release; out come rows by the neighbourhoods that they share with the model, as MinHashes tell,
+and then by the cosine between sketches, buckets weighted by how rare they are in the release (TF-IDF); by the cosine
+alone where a release has no MinHashes. All rows are compared: 128 bytes each, or a product of 256 numbers.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ from younger_hf.graph import OperatorGraph
 from younger_hf.list_columns import as_numpy, flatten_rows
 from younger_hf.recognise.difference import describe_difference
 from younger_hf.recognise.normal import Model, normal_graph
-from younger_hf.recognise.sketch import SKETCH_LENGTH, Counts, sketch
+from younger_hf.recognise.sketch import MINHASH_LENGTH, SKETCH_LENGTH, Counts, Hashes, minhash, sketch
 from younger_hf.release import Release, open_release
 
-_COLUMNS: Final = ("fingerprint", "normal_fingerprint", "name", "family", "sketch")
+_OF_A_ROW: Final = ("fingerprint", "normal_fingerprint", "name", "family")
+_COLUMNS: Final = (*_OF_A_ROW, "sketch", "minhash")
+_IN_CACHE: Final = 1 << 17  # rows that are compared at once
 
 Floats = NDArray[np.float32]
 
@@ -38,6 +41,8 @@ class Neighbour:
         name: of the row's representative model.
         family: its family, or None.
         similarity: the cosine of the angle between the sketches, 0 to 1.
+        overlap: the share of neighbourhoods that both have of all that either has, 0 to 1, estimated by MinHash; None
+            if it is not known.
     """
 
     fingerprint: str
@@ -45,6 +50,7 @@ class Neighbour:
     name: str
     family: str | None
     similarity: float
+    overlap: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,11 +61,13 @@ class SketchIndex:
         rows: of config `graphs`: fingerprint, normal_fingerprint, name, family; N of them.
         weight: float32 [SKETCH_LENGTH], the inverse document frequency of each bucket.
         directions: float32 [N, SKETCH_LENGTH], weighted and of length 1.
+        hashes: uint8 [MINHASH_LENGTH, N], or None where the release has none.
     """
 
     rows: list[tuple[str, str, str, str | None]]
     weight: Floats
     directions: Floats
+    hashes: Hashes | None = None
 
     @classmethod
     def of(cls, release: Release) -> SketchIndex:
@@ -70,33 +78,88 @@ class SketchIndex:
         """
         if "sketch" not in release.columns("graphs"):
             raise ReleaseError(f"{release.source} has no sketches: it was built by an older younger-hf")
+        wanted = [name for name in _COLUMNS if name in release.columns("graphs")]
         rows: list[tuple[str, str, str, str | None]] = []
         parts = [np.zeros((0, SKETCH_LENGTH), np.int32)]
-        for _, table in release.row_groups("graphs", list(_COLUMNS)):
-            columns = [table.column(name).to_pylist() for name in _COLUMNS[:-1]]
+        hashes = [np.zeros((0, MINHASH_LENGTH), np.uint8)]
+        for _, table in release.row_groups("graphs", wanted):
+            columns = [table.column(name).to_pylist() for name in _OF_A_ROW]
             rows.extend(zip(*columns, strict=True))
-            parts.extend(_counts(cells, release) for cells in table.column("sketch").chunks)
-        return cls.from_counts(rows, np.concatenate(parts))
+            parts.extend(
+                _numbers(cells, "sketch", SKETCH_LENGTH, release).astype(np.int32)
+                for cells in table.column("sketch").chunks
+            )
+            if "minhash" in wanted:
+                hashes.extend(
+                    _numbers(cells, "minhash", MINHASH_LENGTH, release).astype(np.uint8)
+                    for cells in table.column("minhash").chunks
+                )
+        return cls.from_counts(rows, np.concatenate(parts), np.concatenate(hashes) if "minhash" in wanted else None)
 
     @classmethod
-    def from_counts(cls, rows: list[tuple[str, str, str, str | None]], counts: NDArray[np.int32]) -> SketchIndex:
-        """Index sketches, int32 [N, SKETCH_LENGTH]."""
+    def from_counts(
+        cls, rows: list[tuple[str, str, str, str | None]], counts: NDArray[np.int32], hashes: Hashes | None = None
+    ) -> SketchIndex:
+        """Index sketches, int32 [N, SKETCH_LENGTH], and perhaps MinHashes, uint8 [N, MINHASH_LENGTH]."""
         found_in = (counts > 0).sum(axis=0)
         weight = (np.log((1 + len(counts)) / (1 + found_in)) + 1).astype(np.float32)
-        return cls(rows, weight, _directions(counts, weight))
+        turned = None if hashes is None else np.ascontiguousarray(hashes.T)
+        return cls(rows, weight, _directions(counts, weight), turned)
 
-    def nearest(self, counts: Counts, k: int) -> list[Neighbour]:
-        """The k rows nearest to a sketch, the nearest first; ties in the order of the release."""
-        similarity = self.directions @ _directions(counts[None], self.weight)[0]
-        among = np.arange(len(similarity))
-        if 0 < k < len(among):  # sorting a million takes longer than all the rest
-            among = np.flatnonzero(similarity >= -np.partition(-similarity, k - 1)[k - 1])
-        best = among[np.argsort(-similarity[among], kind="stable")][:k]
+    def nearest(self, counts: Counts, k: int, hashes: Hashes | None = None) -> list[Neighbour]:
+        """The k rows nearest to a sketch, and to a MinHash if it is given, the nearest first.
+
+        Ties are in the order of the release.
+        """
+        query = _directions(counts[None], self.weight)[0]
+        if self.hashes is None or hashes is None:
+            overlap = None
+            among = largest(np.round(self.directions @ query, 6), k)
+        else:
+            overlap = equal_numbers(self.hashes, hashes)
+            among = largest(overlap, k)
+        # In what order a product is summed up depends on how many rows it is of: that may decide no tie.
+        similarity = np.round(self.directions[among] @ query, 6)
+        order = np.argsort(-similarity, kind="stable")
+        if overlap is not None:
+            order = order[np.argsort(-overlap[among][order].astype(np.int16), kind="stable")]
         found = []
-        for at in best.tolist():
+        for at, cosine in zip(among[order[:k]].tolist(), similarity[order[:k]].tolist(), strict=True):
+            shared = None if overlap is None else _jaccard(int(overlap[at]))
             fingerprint, normal, name, family = self.rows[at]
-            found.append(Neighbour(fingerprint, normal, name, family, float(min(similarity[at], 1.0))))
+            found.append(Neighbour(fingerprint, normal, name, family, min(cosine, 1.0), shared))
         return found
+
+
+def equal_numbers(hashes: Hashes, query: Hashes) -> Hashes:
+    """In how many places each MinHash equals another.
+
+    Args:
+        hashes: uint8 [MINHASH_LENGTH, N].
+        query: uint8 [MINHASH_LENGTH].
+
+    Returns:
+        uint8 [N].
+    """
+    found = np.zeros(hashes.shape[1], np.uint8)
+    for at in range(0, len(found), _IN_CACHE):
+        part = found[at : at + _IN_CACHE]
+        for numbers, number in zip(hashes, query, strict=True):
+            part += numbers[at : at + _IN_CACHE] == number
+    return found
+
+
+def largest(values: Floats | Hashes, k: int) -> NDArray[np.int64]:
+    """The positions of the k largest values and of all that equal the least of them, ascending."""
+    if not 0 < k < len(values):
+        return np.arange(len(values))
+    # Sorting a million takes longer than all the rest.
+    return np.flatnonzero(values >= np.partition(values, len(values) - k)[len(values) - k])
+
+
+def _jaccard(equal: int) -> float:
+    """The Jaccard index that so many equal numbers speak for: of others one in 256 is equal by chance."""
+    return max(0.0, (equal / MINHASH_LENGTH - 1 / 256) / (1 - 1 / 256))
 
 
 def nearest(model: Model, release: str | Path = "younger", k: int = 10) -> list[Neighbour]:
@@ -104,7 +167,7 @@ def nearest(model: Model, release: str | Path = "younger", k: int = 10) -> list[
 
     Args:
         model: a ModelProto, the path or URL of an ONNX file, or a row of config `skeletons`; or a row of config
-            `graphs`, whose sketch is taken as it is.
+            `graphs`, whose sketch and MinHash are taken as they are.
         release: a release directory, or the id of a Hub dataset repository.
         k: how many; fewer if the release has fewer.
 
@@ -115,11 +178,14 @@ def nearest(model: Model, release: str | Path = "younger", k: int = 10) -> list[
     """
     if k < 1:
         raise UsageError(f"k={k}: ask for one row at least")
+    hashes: Hashes | None
     if isinstance(model, Mapping) and model.get("sketch") is not None:
         counts = np.asarray(model["sketch"], np.int32)
+        hashes = None if model.get("minhash") is None else np.asarray(model["minhash"], np.uint8)
     else:
-        counts = sketch(normal_graph(model))
-    return SketchIndex.of(open_release(release)).nearest(counts, k)
+        graph = normal_graph(model)
+        counts, hashes = sketch(graph), minhash(graph)
+    return SketchIndex.of(open_release(release)).nearest(counts, k, hashes)
 
 
 def same_network(release: Release, normal_fingerprint: str) -> Iterator[Mapping[str, Any]]:
@@ -136,13 +202,12 @@ def differences_from(release: Release, fingerprints: Sequence[str], graph: Opera
     return [found.get(row, "its skeleton is not in the release") for row in fingerprints]
 
 
-def _counts(cells: pa.Array, release: Release) -> NDArray[np.int32]:
-    """A column of sketches, int32 [rows, SKETCH_LENGTH]."""
-    values, boundaries = flatten_rows(cells, "sketch")
-    if (np.diff(boundaries) != SKETCH_LENGTH).any():
-        raise ReleaseError(f"{release.source} has sketches that are not of {SKETCH_LENGTH} numbers: build it again")
-    counts = as_numpy(values)[boundaries[0] : boundaries[-1]]
-    return counts.astype(np.int32).reshape(-1, SKETCH_LENGTH)
+def _numbers(cells: pa.Array, column: str, length: int, release: Release) -> NDArray[np.int64]:
+    """A column of lists of one length, int64 [rows, length]."""
+    values, boundaries = flatten_rows(cells, column)
+    if (np.diff(boundaries) != length).any():
+        raise ReleaseError(f"column {column} of {release.source} is not of {length} numbers a row: build it again")
+    return as_numpy(values)[boundaries[0] : boundaries[-1]].astype(np.int64).reshape(-1, length)
 
 
 def _directions(counts: NDArray[np.int32], weight: Floats) -> Floats:

@@ -50,6 +50,7 @@ def graph_row(placed: PlacedRow, spool: Spool, vocabulary: Vocabulary) -> Row:
         **to_columns(spool.graph(number), vocabulary),
         **_unfed_columns(spool.unfed(number)),
         "sketch": facts.sketch,
+        "minhash": facts.minhash,
         "models": _models(merged),
         "evaluations": [
             {

@@ -34,6 +34,7 @@ def measured(
         num_searched=0,
         normal=Identity(normal or graph),
         sketch=(),
+        minhash=(),
     )
     return Measured(number, "", dict.fromkeys(models or (ModelRef("zoo", f"m{number}"),), Tool("onnx", {})), facts)
 

@@ -5,9 +5,9 @@ import pytest
 from execution import parse
 
 from younger_hf.recognise.difference import describe_difference
-from younger_hf.recognise.nearest import SketchIndex
+from younger_hf.recognise.nearest import SketchIndex, equal_numbers, largest
 from younger_hf.recognise.normal import normal_graph
-from younger_hf.recognise.sketch import SKETCH_DEPTH, SKETCH_LENGTH, sketch
+from younger_hf.recognise.sketch import MINHASH_LENGTH, SKETCH_DEPTH, SKETCH_LENGTH, minhash, refined_colours, sketch
 
 from .proofs import MORE, PROOFS
 
@@ -25,6 +25,51 @@ def test_a_sketch_is_the_same_whatever_the_order_of_nodes():
     graph = GRAPHS["opset 9"]
     order = np.argsort(graph.levels(), kind="stable")
     assert np.array_equal(sketch(graph), sketch(graph.reordered(order)))
+
+
+def test_a_minhash_is_the_same_whatever_the_order_of_nodes_and_stays_as_it_is():
+    graph = GRAPHS["opset 9"]
+    order = np.argsort(graph.levels(), kind="stable")
+    assert np.array_equal(minhash(graph), minhash(graph.reordered(order)))
+    # In releases: another number here makes another column of each.
+    assert minhash(graph)[:8].tolist() == [239, 96, 175, 235, 201, 245, 209, 18]
+
+
+def test_minhashes_share_as_many_numbers_as_graphs_share_neighbourhoods():
+    hashes = np.stack([minhash(graph) for graph in GRAPHS.values()], axis=1)
+    assert hashes.shape == (MINHASH_LENGTH, len(GRAPHS))
+    sets = [
+        {(depth, int(colour)) for depth, found in enumerate(refined_colours(graph, SKETCH_DEPTH)) for colour in found}
+        | {operator.label for operator in graph.operator}
+        for graph in GRAPHS.values()
+    ]
+    errors = []
+    for at, features in enumerate(sets):
+        shared = equal_numbers(hashes, hashes[:, at]) / MINHASH_LENGTH
+        exact = np.array([len(features & other) / len(features | other) for other in sets])
+        errors += (shared - exact - (1 - exact) / 256).tolist()
+    assert abs(np.mean(errors)) < 0.01  # it is no larger, and no smaller, on the whole
+    assert np.sqrt(np.mean(np.square(errors))) < 1 / np.sqrt(MINHASH_LENGTH)
+
+
+def test_rows_that_share_most_neighbourhoods_are_nearest_and_ties_go_by_the_sketch():
+    graphs = [*GRAPHS.values()]
+    rows = [(str(at), "", str(at), None) for at in range(len(graphs))]
+    counts, hashes = np.stack([*map(sketch, graphs)]), np.stack([*map(minhash, graphs)])
+    index = SketchIndex.from_counts(rows, counts, hashes)
+    for graph in graphs[::7]:
+        found = index.nearest(sketch(graph), len(graphs), minhash(graph))
+        places = [(row.overlap, row.similarity) for row in found]
+        assert places == sorted(places, reverse=True)
+        assert found[0].overlap == 1
+        assert index.nearest(sketch(graph), 3, minhash(graph)) == found[:3]
+        assert index.nearest(sketch(graph), 1)[0].overlap is None
+
+
+def test_the_largest_are_found_with_all_that_equal_the_least_of_them():
+    values = np.array([3, 9, 7, 7, 1, 7], np.uint8)
+    assert largest(values, 2).tolist() == [1, 2, 3, 5]
+    assert largest(values, 9).tolist() == [*range(6)]
 
 
 def test_a_row_is_nearest_to_itself():
