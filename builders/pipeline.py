@@ -19,17 +19,18 @@ from tqdm import tqdm
 from builders.convert import Conversion, Outcome, Request, exporters_for
 from builders.convert.converters import refusal
 from builders.convert.isolation import Limits, convert
-from builders.convert.isolation.leftovers import discard, discard_leftovers
-from builders.convert.isolation.templates import Templates
+from builders.convert.isolation.workplace import Workplace
 from builders.convert.memory import expected_memory
 from builders.crawl import list_pages
 from builders.executor import Cancelled, Executor, Resources
 from builders.executor.local import LocalExecutor
 from builders.ledger import Ledger, Progress
 from builders.restore import restore
+from builders.result_store import ResultStore, name_of
 from younger_hf.errors import YoungerError
 from younger_hf.foreign_release import check_foreign_release
 from younger_hf.release import open_release
+from younger_hf.text import plain
 
 if TYPE_CHECKING:
     from builders.assemble import ReleaseReport
@@ -88,6 +89,8 @@ def collect(
     opsets: Sequence[int] = (0,),
     retry: Collection[Outcome] = (),
     allow_unisolated_code: bool = False,
+    address: str | None = None,
+    store: str | None = None,
 ) -> Counter[Outcome]:
     """Crawl the sources, and convert what the ledger has no result for: once for each export key.
 
@@ -104,6 +107,9 @@ def collect(
         opsets: every model is exported for each of them; 0 leaves the choice to the exporter.
         retry: outcomes that are tried again; all others are final.
         allow_unisolated_code: run a publisher's code (`pytorch-hub`) even where the system cannot shut it in.
+        address: of a Ray cluster on which conversions run, as `builders.executor.ray.RayExecutor` takes it: "local"
+            starts one of `jobs` processors. None converts on this machine, without Ray.
+        store: where workers keep what they have finished until it is in the ledger, as `ResultStore` takes it.
 
     Returns:
         How many of the conversions made now ended in each outcome; empty if there was nothing left to do.
@@ -116,30 +122,28 @@ def collect(
     for spec in specs:
         crawl(ledger, spec, limit=limit)
     missing = ledger.unconverted(specs or None, opsets, retry)
-    scratch = ledger.work / "scratch"
-    discard_leftovers(ledger.work)  # a killed build leaves its own behind
-    discard(scratch)
+    results = None if store is None else ResultStore(store)
     outcomes: Counter[Outcome] = Counter()
     isolated = True
     try:
-        scratch.mkdir()
         requests = (ledger.request(*planned) for planned in missing)
         with (
-            Templates(scratch) as templates,
+            Workplace(ledger.work / "scratch") as workplace,
+            _executor(address, jobs) as executor,
             tqdm(total=len(missing), desc="convert", unit="model", disable=None) as progress,
         ):
             limits = Limits(seconds=timeout, memory=memory_limit)
-            task = partial(_try_exporters, limits, scratch, templates, allow_unisolated_code)
-            for request, attempts in _run(task, requests, jobs, memory_limit):
+            task = partial(_try_exporters, limits, workplace, allow_unisolated_code, results)
+            for request, attempts in _with_finished(results, requests, partial(_run, task, executor, memory_limit)):
                 ledger.finish(request.model, *attempts, opset=request.opset)
+                if results is not None:
+                    results.forget(name_of(request))
                 outcomes[attempts[-1].outcome] += 1
                 isolated &= attempts[-1].isolated or attempts[-1].outcome is not Outcome.OK
                 progress.set_postfix({str(outcome): count for outcome, count in sorted(outcomes.items())})
                 progress.update()
     except OSError as error:
         raise YoungerError(f"cannot work in the directory {ledger.work}: {error.strerror}") from error
-    finally:
-        discard(scratch)
     if not isolated:
         _log.warning("this system allows no namespaces: the conversions saw the network and your files")
     return outcomes
@@ -148,30 +152,68 @@ def collect(
 Attempts = tuple[Conversion, ...]
 
 
-def _run(
-    task: Callable[[Request, Cancelled], Attempts], requests: Iterator[Request], jobs: int, memory_limit: int
+def _executor(address: str | None, jobs: int) -> Executor[Request, Attempts]:
+    if address is None:
+        return LocalExecutor(jobs)
+    from builders.executor.ray import RayExecutor
+
+    return RayExecutor(_lost, address, jobs)
+
+
+def _lost(_: Request, reason: str) -> Attempts:
+    """What is entered of a model that took its worker with it, again and again."""
+    return (Conversion(Outcome.CRASHED, f"its worker died each time: {plain(reason, 200)}"),)
+
+
+def _with_finished(
+    results: ResultStore | None,
+    requests: Iterator[Request],
+    run: Callable[[Iterator[Request]], Iterator[tuple[Request, Attempts]]],
 ) -> Iterator[tuple[Request, Attempts]]:
-    """Every request and its attempts, as they end; no more requests are held at a time than keep the jobs busy."""
+    """Every request and its attempts: first those that an earlier driver did not live to enter, then those of `run`."""
+    if results is None:
+        yield from run(requests)
+        return
+    finished = results.names()
+    left = []
+    for request in requests:
+        attempts = results.take(name_of(request)) if name_of(request) in finished else ()
+        if attempts:
+            yield request, attempts
+        else:
+            left.append(request)
+    yield from run(iter(left))
+
+
+def _run(
+    task: Callable[[Request, Cancelled], Attempts],
+    executor: Executor[Request, Attempts],
+    memory_limit: int,
+    requests: Iterator[Request],
+) -> Iterator[tuple[Request, Attempts]]:
+    """Every request and its attempts, as they end; no more requests are held at a time than keep the executor busy."""
 
     def submit(request: Request) -> None:
         memory = expected_memory(request.model, memory_limit)
-        executor.submit(request, partial(task, request), Resources(memory=memory))
+        here = bool(request.model.location)
+        executor.submit(request, partial(task, request), Resources(memory=memory, here=here))
 
-    executor: Executor[Request, Attempts]
-    with LocalExecutor[Request, Attempts](jobs) as executor:
-        for request in islice(requests, 2 * jobs):
+    held = 2 * executor.room
+    for request in islice(requests, held):
+        submit(request)
+    for ended in executor.results():
+        more = max(2 * executor.room - held, 0)  # nodes may have joined
+        held += more
+        for request in islice(requests, 1 + more):
             submit(request)
-        for ended in executor.results():
-            for request in islice(requests, 1):
-                submit(request)
-            yield ended
+        yield ended
 
 
 def _try_exporters(
     limits: Limits,
-    scratch: Path,
-    templates: Templates,
+    workplace: Workplace,
     allow_unisolated_code: bool,
+    results: ResultStore | None,
     request: Request,
     cancelled: Cancelled,
 ) -> Attempts:
@@ -184,14 +226,16 @@ def _try_exporters(
             request,
             exporter,
             limits=limits,
-            scratch=scratch,
+            scratch=workplace.scratch,
             cancelled=cancelled,
-            templates=templates,
+            templates=workplace.templates,
             allow_unisolated_code=allow_unisolated_code,
         )
         attempts += (attempt,)
         if attempt.outcome in _FINAL:
             break
+    if results is not None and not cancelled():
+        results.put(request, attempts)
     return attempts
 
 
@@ -210,6 +254,8 @@ def build(
     previous: str | Path | None = None,
     allow_unisolated_code: bool = False,
     allow_removals: bool = False,
+    address: str | None = None,
+    store: str | None = None,
 ) -> ReleaseReport:
     """Collect into the ledger of the directory `work`, and make a release of all that it holds.
 
@@ -227,6 +273,8 @@ def build(
         previous: the release before, as for `assemble`; contributions that wait there are taken in.
         allow_unisolated_code: as for `collect`.
         allow_removals: as for `assemble`.
+        address: as for `collect`.
+        store: as for `collect`.
 
     Raises:
         UsageError: a source or a model that does not exist, or something at `output` that is no release.
@@ -253,6 +301,8 @@ def build(
             memory_limit=memory_limit,
             retry=retry,
             allow_unisolated_code=allow_unisolated_code,
+            address=address,
+            store=store,
         )
         gather(sources, limit=limit, opsets=opsets)
         if previous is not None:

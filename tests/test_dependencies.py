@@ -73,6 +73,7 @@ PARTS = {
     "builders.convert.torch": "torchvision",
     "builders.convert.pytorch_hub": "torchvision",
     "builders.convert.torchvision": "torchvision",
+    "builders.executor.ray": "ray",
     "builders.convert.timm": "timm",
     "builders.convert.optimum": "transformers",
     "builders.convert.transformers": "transformers",

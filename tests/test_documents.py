@@ -52,7 +52,7 @@ DOCUMENTS = [
     *(page for page in PAGES if "```" in (ROOT / page).read_text()),
 ]
 # What takes minutes on a loaded machine.
-SLOW = {"docs/baselines.md", "docs/contributing-a-model.md"}
+SLOW = {"docs/baselines.md", "docs/cluster.md", "docs/contributing-a-model.md"}
 
 # What begins so is shown and not run here, and why.
 NOT_RUN = {
@@ -66,6 +66,8 @@ NOT_RUN = {
     "make compat": "is a part of continuous integration by itself",
     "make bench": "takes minutes, and a quiet machine",
     "pip install": "needs a network",
+    "ray start": "starts what goes on; tests/builders/executor/test_ray.py has a cluster of its own",
+    "younger-hf build --executor ray --address auto": "needs such a cluster",
 }
 # What a block may be that nobody types.
 NO_CODE = {"bibtex", "ebnf"}

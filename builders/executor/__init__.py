@@ -1,7 +1,8 @@
 """Where work runs: tasks go in with the resources they ask for, results come out as they are ready.
 
-`Executor` is the interface, `local.LocalExecutor` this machine. A task is a function of one argument, a question that
-it asks now and then: whether it has been cancelled. What it runs in a child process is its own affair.
+`Executor` is the interface, `local.LocalExecutor` this machine, `ray.RayExecutor` a cluster. A task is a function of
+one argument, a question that it asks now and then: whether it has been cancelled. What it runs in a child process is
+its own affair.
 """
 
 from __future__ import annotations
@@ -23,14 +24,20 @@ class Resources:
     Attributes:
         processors: how many cores it keeps busy.
         memory: the resident bytes that it may come to use.
+        here: whether it needs files of the machine that it is submitted on.
     """
 
     processors: float = 1.0
     memory: int = 0
+    here: bool = False
 
 
 class Executor(Protocol[Key, Result]):
     """A place where work runs. Used in a `with` statement; leaving it cancels what has not ended."""
+
+    @property
+    def room(self) -> int:
+        """How many tasks of one processor it runs at once, as things stand."""
 
     def submit(self, key: Key, task: Task[Result], resources: Resources) -> None:
         """Take on a task; returns at once."""

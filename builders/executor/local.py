@@ -46,6 +46,11 @@ class LocalExecutor(Generic[Key, Result]):
         self._running: list[Resources] = []
         self._unread = 0
 
+    @property
+    def room(self) -> int:
+        """How many tasks it runs at once."""
+        return self._jobs
+
     def submit(self, key: Key, task: Task[Result], resources: Resources) -> None:
         """Take on a task; returns at once."""
         with self._lock:

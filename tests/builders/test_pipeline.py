@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import onnx
@@ -19,6 +19,7 @@ from builders.convert import CONVERTERS, Conversion, Converter, Exporter, Outcom
 from builders.convert.isolation import convert
 from builders.convert.isolation.templates import Templates
 from builders.crawl import SOURCES, Page, Source
+from builders.executor.local import LocalExecutor
 from builders.ledger import Ledger, LedgerError, Progress
 from builders.model_ref import ModelRef
 from builders.pipeline import MEMORY_LIMIT, _run, build, collect, crawl
@@ -54,10 +55,20 @@ def templates():
         yield pool
 
 
+class Shared:
+    """Templates that no build ends."""
+
+    def __init__(self, templates):
+        self.lend, self.distrust = templates.lend, templates.distrust
+
+    def __exit__(self, *exception):
+        pass
+
+
 @pytest.fixture(autouse=True)
 def _hostile_source(monkeypatch, templates):
     """With templates that all tests share; builds that run as processes of their own start theirs."""
-    monkeypatch.setattr("builders.pipeline.Templates", lambda scratch: nullcontext(templates))
+    monkeypatch.setattr("builders.convert.isolation.workplace.Templates", lambda scratch: Shared(templates))
     monkeypatch.syspath_prepend(HOSTILE)
     monkeypatch.setitem(SOURCES.built_in, "hostile", Source(hostile))
     monkeypatch.setitem(CONVERTERS.built_in, "hostile", Converter((Exporter("hostile", "hostile", ("onnx",)),)))
@@ -233,7 +244,8 @@ def test_no_more_requests_are_held_than_keep_the_jobs_busy(ledger, monkeypatch):
             assert len(taken) - len(ended) <= 5
             yield Request(ModelRef("s", str(number)))
 
-    assert len(list(_run(task, requests(), 2, MEMORY_LIMIT))) == 50
+    with LocalExecutor(2) as executor:
+        assert len(list(_run(task, executor, MEMORY_LIMIT, requests()))) == 50
 
 
 def test_the_limits_reach_the_child(ledger):

@@ -116,8 +116,16 @@ def build(
         bool, typer.Option("--allow-removals", help="Allow rows of --previous to go that no removal asked for.")
     ] = False,
     seed: Annotated[int, typer.Option(help="Seed of the splits.")] = 1234,
+    executor: Annotated[str, typer.Option(help="Where conversions run: local, or ray for a cluster.")] = "local",
+    address: Annotated[
+        str, typer.Option(help="The Ray cluster: auto, HOST:PORT, or local, which starts one of --jobs processors.")
+    ] = "local",
+    store: Annotated[
+        str | None, typer.Option(help="URL where workers keep results until they are in the ledger: file:// or s3://.")
+    ] = None,
 ) -> None:
     """Crawl, convert, and assemble a release from the ledger."""
+    check_choice("executor", executor, ("local", "ray"))
     for spec in source or ():
         _check_source(spec)
     versions, outcomes = _opsets(opset), [_outcome(name) for name in retry or ()]
@@ -138,6 +146,8 @@ def build(
         previous=previous,
         allow_unisolated_code=allow_unisolated_code,
         allow_removals=allow_removals,
+        address=address if executor == "ray" else None,
+        store=store,
     )
     typer.echo(report)
     with Ledger(work, read_only=True) as ledger:
