@@ -119,7 +119,7 @@ def audit(release: Release, *, runs: int = 200, conversions: int = 50, seed: int
     """
     if runs:
         try:
-            import onnxruntime  # type: ignore[import-untyped]  # noqa: F401 - so that it is missed at once
+            import onnxruntime  # noqa: F401 - so that it is missed at once
         except ModuleNotFoundError as error:
             raise MissingExtraError("onnxruntime", "audit") from error
     generator = np.random.default_rng(seed)

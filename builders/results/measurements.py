@@ -126,7 +126,7 @@ def _setting(device: str, threads: int) -> dict[str, Any]:
     if threads < 1:
         raise UsageError(f"threads must be 1 or more, not {threads}")
     try:
-        import onnxruntime  # type: ignore[import-untyped]
+        import onnxruntime
     except ModuleNotFoundError as error:
         raise MissingExtraError(_RUNTIME, "audit") from error
     if PROVIDERS[device] not in onnxruntime.get_available_providers():

@@ -40,7 +40,7 @@ def main() -> None:
 
 def _time(skeleton: bytes, told: dict[str, Any]) -> dict[str, Any]:
     import numpy as np
-    import onnxruntime  # type: ignore[import-untyped]
+    import onnxruntime
 
     from younger_hf.interop.onnx import example_inputs, to_onnx
 
