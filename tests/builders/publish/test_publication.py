@@ -13,6 +13,7 @@ from pathlib import Path
 
 import datasets
 import pytest
+import torch
 from hub.faults import Fault
 from hub.repositories import Repository
 from hub.server import Hub
@@ -23,9 +24,13 @@ from typer.testing import CliRunner
 
 from builders.assemble.write.kept import keep_beside
 from builders.publish import Published, publish
-from younger_hf import load
+from younger_hf import Vocabulary, load, load_encoder
 from younger_hf.cli import app
 from younger_hf.errors import ReleaseError, UsageError, YoungerError
+from younger_hf.recipes.checkpoints import checkpoint_of, fresh_model
+from younger_hf.recipes.pretrained import save_encoder
+from younger_hf.recipes.recipe import config_of
+from younger_hf.recipes.run import Run
 
 NAME = "org/younger"
 # What is so small and plain that it goes with the commit itself.
@@ -100,14 +105,21 @@ def test_only_what_changed_is_sent_and_what_is_gone_is_deleted(served, first, se
 def test_an_encoder_and_entries_are_published_and_kept_by_the_next_build(served, first, tmp_path):
     release = tmp_path / "younger"
     shutil.copytree(first, release)
-    made = {"encoder/config.json": b"{}", "encoder/best.safetensors": b"PAR", "leaderboard/mine.yaml": b"model: mine\n"}
-    for path, content in made.items():
-        (release / path).parent.mkdir(exist_ok=True)
-        (release / path).write_bytes(content)
+    config = config_of("pretrain", {"model": "gine", "layers": 1, "release": str(release)})
+    run = Run.create(tmp_path / "run", config, Vocabulary.load(release))
+    run.start({})
+    run.record({}, {"accuracy": 0.5}, lambda: checkpoint_of(fresh_model(run), 1))
+    folder = save_encoder(run, release)
+    (release / "leaderboard").mkdir()
+    (release / "leaderboard" / "mine.yaml").write_text("model: mine\n")
     publish(release, NAME)
-    assert made.items() <= there(served).items()
+    assert there(served) == files(release)
+    ours, theirs = (load_encoder(source).state_dict() for source in (release, NAME))
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
     keep_beside(NAME, tmp_path / "kept")
-    assert files(tmp_path / "kept") == made
+    encoder = {f"encoder/{file.name}" for file in folder.iterdir()}
+    assert set(files(tmp_path / "kept")) == {"leaderboard/mine.yaml", *encoder}
+    assert files(tmp_path / "kept").items() <= files(release).items()
 
 
 def test_a_release_that_is_there_is_not_committed_again(served, first, published):
