@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -61,6 +61,9 @@ class RecipeConfig:
         if ":" not in self.model:
             check_choice(f"model for {self.recipe}", self.model, [*self.models, *self.rules])
         check_settings(self)
+        for each in fields(self):
+            if self.is_rule and each.name in (*OPTIONS, "init") and getattr(self, each.name) != each.default:
+                raise UsageError(f"{self.model} is a rule, which has no {each.name}: leave --{each.name} out")
         if (self.steps is None) == (self.epochs is None):
             raise UsageError("a run has a number of steps, or of epochs: leave one of both out")
 

@@ -132,9 +132,12 @@ def save_encoder(run: Run, release: Path) -> Path:
         The folder.
 
     Raises:
-        UsageError: it is no run of pretraining, has a model of the user's own, or is too large.
+        UsageError: it is no run of pretraining, has a model of the user's own, or is too large; or there is no such
+            directory.
         RunError: the run has no checkpoint.
     """
+    if not release.is_dir():
+        raise UsageError(f"{release} is no release directory: an encoder is put into one, and published with it")
     opened = open_release(release)
     if run.config.recipe != _RECIPE or run.config.model not in ENCODERS:
         raise UsageError(f"{run.directory} is no run of younger-hf pretrain with a built-in model: no release takes it")

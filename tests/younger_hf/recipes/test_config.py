@@ -8,7 +8,7 @@ import pytest
 
 from younger_hf.errors import UsageError
 from younger_hf.recipes.config import read_toml
-from younger_hf.recipes.recipe import RECIPES, config_of
+from younger_hf.recipes.recipe import RECIPES, config_of, find_recipe
 
 
 @pytest.mark.parametrize("model", ["gcn", "gat", "sage"])
@@ -48,9 +48,18 @@ def test_the_papers_protocol_masks_successors():
         assert config_of("operator", {"model": "gcn", **settings}).choices() == {"boundary": boundary}
 
 
+@pytest.mark.parametrize("settings", [{"layers": 2}, {"slots": False}, {"init": "runs/encoder"}])
+def test_a_rule_has_no_options_of_models(settings):
+    (name,) = settings
+    with pytest.raises(UsageError, match=f"ngram is a rule, which has no {name}: leave --{name} out"):
+        config_of("operator", {"model": "ngram", **settings})
+    assert config_of("generation", {"model": "counts"}).is_rule
+
+
 @pytest.mark.parametrize("recipe", RECIPES.names)
 def test_a_configuration_survives_being_written(recipe):
-    config = config_of(recipe, {"model": "gcn", "attributes": True, "limit": 3})
+    model = next(iter(find_recipe(recipe).config.models))
+    config = config_of(recipe, {"model": model, "attributes": True, "limit": 3})
     assert config_of(recipe, config.to_dict()) == config
 
 

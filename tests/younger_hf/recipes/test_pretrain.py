@@ -196,3 +196,5 @@ def test_an_encoder_that_is_a_link_or_too_large_is_refused(with_encoder, tmp_pat
 def test_a_release_takes_runs_of_pretraining_alone(trained, release):
     with pytest.raises(YoungerError, match="is no run of younger-hf pretrain"):
         save_encoder(trained["operator"], release)
+    with pytest.raises(UsageError, match="organisation/younger is no release directory"):
+        save_encoder(trained["operator"], Path("organisation/younger"))
