@@ -385,8 +385,8 @@ README_TASKS = (
 
 def summary(rows: list[Row], release: str) -> Iterator[str]:
     """One small table a task: the two best rules, the best of the paper's models, and the two best models."""
-    yield f"On the {sizes(release)} of `younger/`, test splits, with intervals (95 %) over families; rules, which learn"
-    yield "nothing, come first. Steps, other metrics and tasks are in [baselines](docs/baselines.md)."
+    yield f"On the {sizes(release)} of `younger/`, test splits, with intervals (95 %) over families; rules, which have"
+    yield "no parameters, come first. Steps, other metrics and tasks are in [baselines](docs/baselines.md)."
     for task, choice, metric, title in README_TASKS:
         of_task = [row for row in rows if row.setting == (task, choice) and row.planned.group != "ablations"]
         if not of_task:

@@ -241,7 +241,7 @@ def test_every_page_is_in_the_site() -> None:
 
 
 def test_readme_is_read_to_its_end() -> None:
-    assert len((ROOT / "README.md").read_text().splitlines()) <= 170  # with a table of results for each task
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 180  # with a table of results for each task
 
 
 def test_the_citation_is_the_same_everywhere() -> None:
