@@ -24,6 +24,7 @@ from younger_hf.recipes.beginnings import beginning_of
 from younger_hf.recipes.checkpoints import load_best
 from younger_hf.recipes.decisions import DecisionBatch
 from younger_hf.recipes.generate import Request, generate
+from younger_hf.recipes.generated_files import write_generated
 from younger_hf.recipes.generators import digress
 from younger_hf.recipes.generators.dense import from_dense, is_exact, to_dense
 from younger_hf.recipes.models.sequence_decoder import Cache, Inputs
@@ -169,6 +170,19 @@ def test_the_command_writes_rows_a_picture_and_a_summary(runs, release, tmp_path
         assert fingerprint(graph, attributes=False) == row["type_fingerprint"]
     with Image.open(output / "samples.png") as picture:
         assert picture.width > 128
+
+
+def test_whole_networks_with_attributes_are_written_as_onnx_where_they_run(release, tmp_path):
+    settings = {"model": "counts", "level": "graph", "attributes": True, "max_nodes": 200, "release": str(release)}
+    run = Run(tmp_path / "run", config_of("generation", settings), Vocabulary.load(release).variants)
+    split = load("graphs", source=release, name="squeezenet")
+    table = next(GraphTable(part, "variant") for part in split.values() if len(part))
+    (graph,) = slotted_graphs(table, [0])
+    written = write_generated(run, [graph], tmp_path / "out", "sample")
+    assert (written.verdicts, written.num_onnx) == ([None], 1)
+    onnx.checker.check_model(str(tmp_path / "out" / "sample-0000.onnx"), full_check=True)
+    (row,) = pq.read_table(tmp_path / "out" / "graphs.parquet").to_pylist()
+    assert row["fingerprint"] == table.fingerprints[0].as_py()
 
 
 @pytest.fixture(scope="module")

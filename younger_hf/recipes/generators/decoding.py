@@ -36,25 +36,30 @@ def decode(model: SequenceDecoder, wish: Wish) -> list[SlottedGraph]:
         h = _begin(model, wish, size, cache, keys, device)
         while True:
             allowed = torch.stack([state.allowed() for state in states]).to(device)
-            node = torch.tensor([[draft.num_nodes - 1] for draft in drafts], device=device)
+            node = torch.tensor([[state.draft.num_nodes - 1] for state in states], device=device)
             uses = torch.stack([state.uses() for state in states]).to(device)
             scores = model.scores(h, keys, node, uses[:, None])[:, 0].float()
             chosen = _draw(scores.masked_fill(~allowed, -torch.inf), wish.temperature, generator)
             pointed = (chosen - model.num_fixed).clamp(min=0)
             operator = torch.tensor([state.operator_of(int(to)) for state, to in zip(states, pointed, strict=True)])
-            key = keys[torch.arange(wish.num, device=device), pointed.to(device)]
+            key = keys[torch.arange(len(states), device=device), pointed.to(device)]
             which = model.output_scores(h[:, 0], key, operator.to(device)).float()
             may = torch.stack([state.outputs(int(choice)) for state, choice in zip(states, chosen, strict=True)])
             output = _draw(which.masked_fill(~may.to(device), -torch.inf), wish.temperature, generator)
             for state, choice, at in zip(states, chosen.tolist(), output.tolist(), strict=True):
                 state.take(choice, at)
-            if all(draft.done for draft in drafts):
+            going_on = [row for row, state in enumerate(states) if not state.draft.done]
+            if not going_on:
                 return [draft.graph() for draft in drafts]
+            if len(going_on) <= len(states) // 2:  # a long graph does not wait for those that have ended
+                kept = torch.tensor(going_on, device=device)
+                states, keys = [states[row] for row in going_on], keys[kept]
+                cache.layers = [(k[kept], v[kept]) for k, v in cache.layers]
             h = model.encode(_stacked([state.inputs for state in states], device), cache)
             # A node is known by what is said after its last slot: until then each encoding replaces the one before.
-            for row, draft in enumerate(drafts):
-                if not draft.done:
-                    keys[row, draft.num_nodes - 1] = h[row, 0]
+            for row, state in enumerate(states):
+                if not state.draft.done:
+                    keys[row, state.draft.num_nodes - 1] = h[row, 0]
 
 
 def _begin(model: SequenceDecoder, wish: Wish, size: int, cache: Cache, keys: Tensor, device: torch.device) -> Tensor:
@@ -84,16 +89,16 @@ class _State:
     """A draft, and what the decoder is told of it next."""
 
     def __init__(self, model: SequenceDecoder, draft: Draft, size: int, task: int) -> None:
-        self._model, self._draft, self._size, self._task = model, draft, size, task
+        self._model, self.draft, self._size, self._task = model, draft, size, task
         self.inputs = self._inputs(model.begin, 0, 0, 0)
 
     def allowed(self) -> Tensor:
         """Which choices, bool [F + N], may be made."""
         may = torch.zeros(self._model.num_fixed + self._model.max_nodes, dtype=torch.bool)
-        if self._draft.done:
+        if self.draft.done:
             may[END] = True
             return may
-        end, kinds, operators, nodes = self._draft.may()
+        end, kinds, operators, nodes = self.draft.may()
         may[END] = end
         may[1:FIRST_OPERATOR] = torch.from_numpy(kinds)
         may[FIRST_OPERATOR : self._model.num_fixed] = torch.from_numpy(operators)
@@ -103,12 +108,12 @@ class _State:
     def uses(self) -> Tensor:
         """How many slots each node feeds, int64 [N]."""
         found = torch.zeros(self._model.max_nodes, dtype=torch.int64)
-        found[: self._draft.num_nodes] = torch.tensor(self._draft.uses, dtype=torch.int64)
+        found[: self.draft.num_nodes] = torch.tensor(self.draft.uses, dtype=torch.int64)
         return found
 
     def operator_of(self, node: int) -> int:
         """The operator of a node; 0 where there is none."""
-        return self._draft.operator[node] if node < self._draft.num_nodes else 0
+        return self.draft.operator[node] if node < self.draft.num_nodes else 0
 
     def outputs(self, choice: int) -> Tensor:
         """Which outputs, bool [MOST_OUTPUTS], may be taken of what was chosen."""
@@ -116,11 +121,11 @@ class _State:
             may = torch.zeros(self._model.which_output.out_features, dtype=torch.bool)
             may[0] = True
             return may
-        return torch.from_numpy(self._draft.outputs_of(choice - self._model.num_fixed))
+        return torch.from_numpy(self.draft.outputs_of(choice - self._model.num_fixed))
 
     def take(self, choice: int, output: int) -> None:
         """Make a decision."""
-        draft = self._draft
+        draft = self.draft
         if draft.done:
             return
         if choice == END:
@@ -139,7 +144,7 @@ class _State:
         self.inputs = self._inputs(choice, 0, 0, 0)
 
     def _inputs(self, token: int, pointed: int, output: int, back: int) -> dict[str, int]:
-        draft = self._draft
+        draft = self.draft
         return {
             "token": token,
             "pointed": pointed,
