@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
+from builders.conversion_store import ConversionStore, name_of
 from builders.convert import Conversion, Outcome, Request, exporters_for
 from builders.convert.converters import refusal
 from builders.convert.isolation import Limits, convert
@@ -26,7 +27,6 @@ from builders.executor import Cancelled, Executor, Resources
 from builders.executor.local import LocalExecutor
 from builders.ledger import Ledger, Progress
 from builders.restore import restore
-from builders.result_store import ResultStore, name_of
 from younger_hf.errors import YoungerError
 from younger_hf.foreign_release import check_foreign_release
 from younger_hf.release import open_release
@@ -109,7 +109,7 @@ def collect(
         allow_unisolated_code: run a publisher's code (`pytorch-hub`) even where the system cannot shut it in.
         address: of a Ray cluster on which conversions run, as `builders.executor.ray.RayExecutor` takes it: "local"
             starts one of `jobs` processors. None converts on this machine, without Ray.
-        store: where workers keep what they have finished until it is in the ledger, as `ResultStore` takes it.
+        store: where workers keep what they have finished until it is in the ledger, as `ConversionStore` takes it.
 
     Returns:
         How many of the conversions made now ended in each outcome; empty if there was nothing left to do.
@@ -122,7 +122,7 @@ def collect(
     for spec in specs:
         crawl(ledger, spec, limit=limit)
     missing = ledger.unconverted(specs or None, opsets, retry)
-    results = None if store is None else ResultStore(store)
+    results = None if store is None else ConversionStore(store)
     outcomes: Counter[Outcome] = Counter()
     isolated = True
     try:
@@ -166,7 +166,7 @@ def _lost(_: Request, reason: str) -> Attempts:
 
 
 def _with_finished(
-    results: ResultStore | None,
+    results: ConversionStore | None,
     requests: Iterator[Request],
     run: Callable[[Iterator[Request]], Iterator[tuple[Request, Attempts]]],
 ) -> Iterator[tuple[Request, Attempts]]:
@@ -213,7 +213,7 @@ def _try_exporters(
     limits: Limits,
     workplace: Workplace,
     allow_unisolated_code: bool,
-    results: ResultStore | None,
+    results: ConversionStore | None,
     request: Request,
     cancelled: Cancelled,
 ) -> Attempts:

@@ -15,12 +15,12 @@ import pytest
 import ray
 from ray.cluster_utils import Cluster
 
+from builders.conversion_store import ConversionStore, name_of
 from builders.convert import Outcome
 from builders.executor import Resources
 from builders.executor.ray import RayExecutor
 from builders.ledger import Ledger
 from builders.pipeline import collect
-from builders.result_store import ResultStore, name_of
 from younger_hf.errors import YoungerError
 
 pytestmark = pytest.mark.slow
@@ -116,7 +116,7 @@ with Ledger(sys.argv[1]) as ledger:
 
 
 def test_what_a_dead_driver_had_finished_is_not_converted_again(cluster, tmp_path):
-    store = ResultStore(f"file://{tmp_path}/store")
+    store = ConversionStore(f"file://{tmp_path}/store")
     driver = subprocess.Popen(
         [sys.executable, "-c", DRIVER, str(tmp_path / "work"), MODELS, cluster.address, store.url],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},

@@ -1,4 +1,4 @@
-"""Finished conversions on a file system that a driver and its workers share: `ResultStore`.
+"""Finished conversions on a file system that a driver and its workers share: `ConversionStore`.
 
 A worker writes what it has finished before it answers, so that a driver that dies loses nothing: the next one takes it
 from here. In go and out come attempts at requests, as JSON under gzip: nothing is unpickled, and what was cut off
@@ -25,7 +25,7 @@ _SUFFIX: Final = ".json.gz"
 _CONTENTS: Final = ("skeleton", "modules")  # of a Conversion, bytes or None
 
 
-class ResultStore:
+class ConversionStore:
     """A directory of finished conversions.
 
     Args:
@@ -43,8 +43,8 @@ class ResultStore:
         except (ImportError, ValueError, OSError) as error:
             raise YoungerError(f"cannot keep results at {url}: {error}") from error
 
-    def __reduce__(self) -> tuple[type[ResultStore], tuple[str]]:
-        return ResultStore, (self.url,)
+    def __reduce__(self) -> tuple[type[ConversionStore], tuple[str]]:
+        return ConversionStore, (self.url,)
 
     def names(self) -> set[str]:
         """The names of all that is finished, as `name_of` gives them.

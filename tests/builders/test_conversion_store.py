@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from builders.conversion_store import ConversionStore, name_of
 from builders.convert import Conversion, Outcome, Request
 from builders.ledger import Ledger
 from builders.model_ref import ModelRef
 from builders.pipeline import collect
-from builders.result_store import ResultStore, name_of
 from younger_hf.errors import YoungerError
 
 REQUEST = Request(ModelRef("torchvision", "resnet18", library="torchvision"))
@@ -23,11 +23,11 @@ ATTEMPTS = (
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> ResultStore:
-    return ResultStore(f"file://{tmp_path}/results")
+def store(tmp_path: Path) -> ConversionStore:
+    return ConversionStore(f"file://{tmp_path}/results")
 
 
-def test_what_is_kept_comes_back_until_it_is_forgotten(store: ResultStore) -> None:
+def test_what_is_kept_comes_back_until_it_is_forgotten(store: ConversionStore) -> None:
     assert store.names() == set()
     store.put(REQUEST, ATTEMPTS)
     assert store.names() == {name_of(REQUEST)}
@@ -43,7 +43,7 @@ def test_the_opset_and_the_model_decide_the_name() -> None:
     assert len({name_of(REQUEST), name_of(replace(REQUEST, opset=17)), name_of(other)}) == 3
 
 
-def test_what_was_cut_off_is_not_taken(store: ResultStore, tmp_path: Path) -> None:
+def test_what_was_cut_off_is_not_taken(store: ConversionStore, tmp_path: Path) -> None:
     store.put(REQUEST, ATTEMPTS)
     (file,) = (tmp_path / "results").iterdir()
     whole = file.read_bytes()
@@ -52,17 +52,17 @@ def test_what_was_cut_off_is_not_taken(store: ResultStore, tmp_path: Path) -> No
         assert store.take(name_of(REQUEST)) == ()
 
 
-def test_it_travels_as_its_address(store: ResultStore) -> None:
+def test_it_travels_as_its_address(store: ConversionStore) -> None:
     store.put(REQUEST, ATTEMPTS)
     assert pickle.loads(pickle.dumps(store)).names() == store.names()
 
 
 def test_an_address_that_nothing_serves_is_told() -> None:
     with pytest.raises(YoungerError, match="cannot keep results at nowhere://x"):
-        ResultStore("nowhere://x")
+        ConversionStore("nowhere://x")
 
 
-def test_a_build_takes_what_is_finished_and_forgets_what_it_has_entered(store: ResultStore, tmp_path: Path) -> None:
+def test_a_build_takes_what_is_finished_and_forgets_what_it_has_entered(store: ConversionStore, tmp_path: Path) -> None:
     with Ledger(tmp_path / "first") as ledger:
         collect(ledger, ["onnx-package:squeezenet"], store=store.url)
         assert store.names() == set()
