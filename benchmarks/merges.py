@@ -44,7 +44,8 @@ LAYOUT = frozenset(
     "Constant ConstantOfShape Range Where Equal ScatterND GatherND Pad".split()
 )
 TOLERANCE = 2e-3
-SUPPOSING = [rule for rule in RULES if rule.name in ("gather-all", "gelu", "hard-swish")]
+NAMES = ("gather-all", "gelu", "hard-swish", "hard-sigmoid", "hard-sigmoid-clipped-last")
+SUPPOSING = [rule for rule in RULES if rule.name in NAMES]
 OTHERS = [rule for rule in RULES if rule not in SUPPOSING]
 
 
