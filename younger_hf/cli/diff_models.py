@@ -35,9 +35,10 @@ def diff_models(
     release: Annotated[str, typer.Option(help="The release of the rows: a directory or Hub repository.")] = "younger",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Compare two models, operator by operator, and by blocks where modules are known.
+    """Compare two models, by operators and by blocks.
 
-    Exporters' habits do not show: two exports of one network have all in common.
+    Blocks are compared where modules are known. Exporters' habits do not show: two exports of one network have all in
+    common.
     """
     models = given_model(a, release), given_model(b, release)
     from younger_hf.recognise import diff_models as compare

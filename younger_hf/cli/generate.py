@@ -54,7 +54,10 @@ def complete(
     mask: Mask = True,
     device: Device = "auto",
 ) -> None:
-    """Go on with half a network: keep what stands before a node, and let a trained model draw the rest."""
+    """Go on with half a network.
+
+    What stands before a node is kept, and a trained model draws the rest.
+    """
     check_file(model)
     check_unused(output)
     from younger_hf.recipes.beginnings import beginning_of

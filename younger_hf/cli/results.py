@@ -51,7 +51,7 @@ def import_results(
     split: Annotated[str, typer.Option(help="That of the dataset, e.g. validation.")] = "",
     device: Annotated[str, typer.Option(help="What speeds are on, e.g. rtx3090-amp.")] = "",
 ) -> None:
-    """Take figures that others publish of the models of a release.
+    """Take published figures of the models of a release.
 
     The next build in the same directory makes them config evaluations of the release.
     """

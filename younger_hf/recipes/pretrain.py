@@ -147,7 +147,7 @@ def encode(model: MaskedOperators, batch: GraphBatch) -> torch.Tensor:
 
 
 RECIPE: Final = Recipe(
-    summary="Pretraining: predict operators that are masked at random, for an encoder that other recipes begin from.",
+    summary="Pretraining: an encoder from operators masked at random.",
     config=PretrainConfig,
     build=build,
     train=train,
