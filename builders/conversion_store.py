@@ -52,10 +52,13 @@ class ConversionStore:
         Raises:
             YoungerError: the directory cannot be listed.
         """
+        self._files.invalidate_cache()
         try:
-            paths = self._files.ls(self._root, detail=False, refresh=True)
-        except (TypeError, OSError):
             paths = self._files.ls(self._root, detail=False)
+        except FileNotFoundError:  # a store of objects has no directory without one
+            return set()
+        except OSError as error:
+            raise YoungerError(f"cannot list what is kept at {self.url}: {error}") from error
         return {path.rpartition("/")[2].removesuffix(_SUFFIX) for path in paths if path.endswith(_SUFFIX)}
 
     def put(self, request: Request, attempts: Sequence[Conversion]) -> None:
