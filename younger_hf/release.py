@@ -203,24 +203,27 @@ class Release:
                 for table in read_row_groups(file, columns):
                     yield split, table
 
-    def find(self, config: str, fingerprints: str | Sequence[str], columns: Sequence[str]) -> list[dict[str, Any]]:
+    def find(
+        self, config: str, fingerprints: str | Sequence[str], columns: Sequence[str], by: str = "fingerprint"
+    ) -> list[dict[str, Any]]:
         """The rows of a fingerprint or of several, in any split; only the row groups that may have them are read.
 
         Args:
-            config: one with a column `fingerprint`.
-            fingerprints: of architectures.
-            columns: what is wanted of the rows; `fingerprint` comes with it.
+            config: one that has the column `by`.
+            fingerprints: what is sought in that column.
+            columns: what is wanted of the rows; `by` comes with it.
+            by: the column to look in; "normal_fingerprint" for config `architectures`.
 
         Raises:
             ReleaseError: a file is missing or damaged.
         """
-        columns = list(dict.fromkeys(("fingerprint", *columns)))
+        columns = list(dict.fromkeys((by, *columns)))
         wanted = [fingerprints] if isinstance(fingerprints, str) else list(fingerprints)
         files = self.files(config)
         if files:
-            tables = (table for file in files for table in find_rows(file, "fingerprint", wanted, columns))
+            tables = (table for file in files for table in find_rows(file, by, wanted, columns))
             return list(chain.from_iterable(table.to_pylist() for table in tables))
-        filters = [("fingerprint", "in", wanted)]
+        filters = [(by, "in", wanted)]
         splits = self._load_dataset(config, streaming=True, columns=columns, filters=filters)
         return list(chain.from_iterable(splits.values()))
 

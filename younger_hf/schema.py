@@ -315,6 +315,8 @@ SCHEMA: Final[Mapping[str, Config]] = {
             "num_graphs": Column(_INTEGER, "the number of `graphs`"),
             "exporters": Column(_STRINGS, "what made their ONNX models"),
             "num_models": Column(_INTEGER, "models that have one of the graphs"),
+            "operators": Column(_STRINGS, "the operator types of the normal form, most frequent first"),
+            "operator_counts": Column(_INTEGERS, "how many nodes of the normal form have each of `operators`"),
         },
     ),
     "blocks": Config(

@@ -86,6 +86,7 @@ class Facts:
         variants: number of nodes of each operator label.
         num_searched: colourings that the search for the canonical form of the graph refined.
         normal: identity of the normal form; its fingerprint is the one of `younger_hf.normal_fingerprint`.
+        normal_types: the number of nodes of each operator type of the normal form, most frequent first.
         sketch: of the normal form, `younger_hf.recognise.sketch.SKETCH_LENGTH` counts.
         minhash: of the same features, `younger_hf.recognise.sketch.MINHASH_LENGTH` numbers.
     """
@@ -104,6 +105,7 @@ class Facts:
     variants: dict[str, int]
     num_searched: int
     normal: Identity
+    normal_types: dict[str, int]
     sketch: tuple[int, ...]
     minhash: tuple[int, ...]
 
@@ -197,6 +199,7 @@ def measure(skeleton: bytes) -> Measurement:
         variants=dict(sorted(Counter(operator.label for operator in graph.operator).items())),
         num_searched=form.num_searched,
         normal=Identity(normal_form.fingerprint, "" if normal_form.exact else _hash_arrays(normal_form.graph)),
+        normal_types=normal.operator_counts(),
         sketch=tuple(sketch(normal).tolist()),
         minhash=tuple(minhash(normal).tolist()),
     )

@@ -162,7 +162,7 @@ def _relatives(model: Path, release: Release) -> dict[str, Any]:
     """The rows that are the same network by another exporter and, if there are none, those that are nearest."""
     from younger_hf.foreign_release import check_foreign_release
     from younger_hf.identity import fingerprint
-    from younger_hf.recognise.nearest import SketchIndex, differences_from, same_network
+    from younger_hf.recognise.nearest import DIFFERENCE_COLUMNS, SketchIndex, differences_from, same_network
     from younger_hf.recognise.normal import normal_graph
     from younger_hf.recognise.sketch import minhash, sketch
 
@@ -175,8 +175,8 @@ def _relatives(model: Path, release: Release) -> dict[str, Any]:
     if same:
         return {"normal_fingerprint": normal, "same_network": same, "relatives": []}
     nearest = SketchIndex.of(release).nearest(sketch(graph), _RELATIVES, minhash(graph))
-    check_foreign_release(release, {"skeletons": ("fingerprint", "onnx")})
-    differences = differences_from(release, [row.fingerprint for row in nearest], graph)
+    check_foreign_release(release, {"architectures": DIFFERENCE_COLUMNS})
+    differences = differences_from(release, nearest, graph)
     relatives = [
         {
             "name": row.name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -125,12 +126,15 @@ def diff_graphs(
     )
 
 
-def describe_difference(one: OperatorGraph, other: OperatorGraph) -> str:
-    """What one graph has that another has not, by counts of operators: "Swish for Relu (17), 2 more Conv".
+def describe_difference(ours: Mapping[str, int], theirs: Mapping[str, int]) -> str:
+    """What one graph has that another has not: "Swish for Relu (17), 2 more Conv".
 
     An operator that only one has is said to stand for one that only the other has, if both occur equally often.
+
+    Args:
+        ours: the number of nodes of each operator type, as `OperatorGraph.operator_counts` gives it.
+        theirs: as `ours`, of the other graph.
     """
-    ours, theirs = one.operator_counts(), other.operator_counts()
     more = {name: count - theirs.get(name, 0) for name, count in ours.items() if count > theirs.get(name, 0)}
     fewer = {name: count - ours.get(name, 0) for name, count in theirs.items() if count > ours.get(name, 0)}
     said = []

@@ -24,6 +24,9 @@ from younger_hf.recognise.normal import Model, normal_graph
 from younger_hf.recognise.sketch import MINHASH_LENGTH, SKETCH_LENGTH, Counts, Hashes, minhash, sketch
 from younger_hf.release import Release, open_release
 
+DIFFERENCE_COLUMNS: Final = ("normal_fingerprint", "operators", "operator_counts")
+"""What `differences_from` reads of config `architectures`."""
+
 _OF_A_ROW: Final = ("fingerprint", "normal_fingerprint", "name", "family")
 _COLUMNS: Final = (*_OF_A_ROW, "sketch", "minhash")
 _IN_CACHE: Final = 1 << 17  # rows that are compared at once
@@ -195,11 +198,18 @@ def same_network(release: Release, normal_fingerprint: str) -> Iterator[Mapping[
         yield from (row for row in table.to_pylist() if row["normal_fingerprint"] == normal_fingerprint)
 
 
-def differences_from(release: Release, fingerprints: Sequence[str], graph: OperatorGraph) -> list[str]:
+def differences_from(release: Release, rows: Sequence[Neighbour], graph: OperatorGraph) -> list[str]:
     """For each row, a line on what a model has that the row has not, and the other way round, by their normal forms."""
-    skeletons = {row["fingerprint"]: row for row in reversed(release.find("skeletons", fingerprints, ["onnx"]))}
-    found = {row: describe_difference(graph, normal_graph(skeleton)) for row, skeleton in skeletons.items()}
-    return [found.get(row, "its skeleton is not in the release") for row in fingerprints]
+    wanted = [row.normal_fingerprint for row in rows]
+    known = release.find("architectures", wanted, DIFFERENCE_COLUMNS, by="normal_fingerprint")
+    ours = graph.operator_counts()
+    found = {
+        row["normal_fingerprint"]: describe_difference(
+            ours, dict(zip(row["operators"], row["operator_counts"], strict=False))
+        )
+        for row in known
+    }
+    return [found.get(normal, "its normal form is not in the release") for normal in wanted]
 
 
 def _numbers(cells: pa.Array, column: str, length: int, release: Release) -> NDArray[np.int64]:

@@ -120,13 +120,16 @@ def architecture_row(graphs: Sequence[Merged]) -> Row:
         graphs: the rows of config `graphs` that share a normal form.
     """
     prominent = min(graphs, key=lambda row: prominence(row.representative.prominent_model))
+    facts = graphs[0].representative.facts
     return {
-        "normal_fingerprint": graphs[0].representative.facts.normal.key,
+        "normal_fingerprint": facts.normal.key,
         "name": prominent.representative.prominent_model.id,
         "graphs": [row.key for row in graphs],
         "num_graphs": len(graphs),
         "exporters": sorted({row.representative.exporter for row in graphs}),
         "num_models": sum(len(row.models) for row in graphs),
+        "operators": list(facts.normal_types),
+        "operator_counts": list(facts.normal_types.values()),
     }
 
 
