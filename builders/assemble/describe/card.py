@@ -21,6 +21,7 @@ import yaml
 
 from builders.assemble.describe.croissant import CITATION
 from builders.assemble.describe.report import ReleaseReport
+from builders.assemble.describe.shared_blocks import LEAST_SHOWN, shared_blocks
 from builders.assemble.merge import Merged
 from builders.assemble.split.assignment import PAPER_SEED
 from builders.assemble.split.families import model_backbones, model_family
@@ -91,6 +92,10 @@ def render_card(report: ReleaseReport, files: Files, graphs: Sequence[Merged], v
         share=lambda share: _Trusted(f"{share.count} of {share.of}" if share.of else "–"),
         most_neighbours=MOST_NEIGHBOURS,
         block_nodes=(LEAST_NODES, MOST_NODES),
+        shared_blocks=shared_blocks(
+            (path for one in files.get("blocks", {}).values() for path in one.paths), vocabulary
+        ),
+        least_shown=LEAST_SHOWN,
         tools=_tools(),
         exporters=_exporters(graphs),
         schema_version=SCHEMA_VERSION,

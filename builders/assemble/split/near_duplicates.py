@@ -24,7 +24,10 @@ larger than the largest family. At 0.8 a ResNet is a RegNet, and two large famil
 """
 
 LARGEST_SHARE: Final = 0.1
-"""The share of all rows beyond which no group grows for the sake of near-duplicates."""
+"""The share of all rows beyond which no group grows for the sake of near-duplicates.
+
+Families that are built upon each other make larger groups by themselves; the largest of these may grow by this share.
+"""
 _ALWAYS: Final = 32  # rows that a group may have in a small release
 
 Counts = NDArray[np.int32]
@@ -70,13 +73,14 @@ def join_pairs(groups: Sequence[str], sizes: Sequence[int], pairs: Sequence[tupl
 
     Returns:
         For each pair whether it is joined: False where its two groups together would have more rows than
-        LARGEST_SHARE of all.
+        LARGEST_SHARE of all and than the largest group with LARGEST_SHARE more.
     """
     parent = {group: group for group in groups}
     held: Counter[str] = Counter()
     for group, size in zip(groups, sizes, strict=True):
         held[group] += size
-    most = max(_ALWAYS, int(LARGEST_SHARE * sum(sizes)))
+    largest = max(held.values(), default=0)
+    most = max(_ALWAYS, int(LARGEST_SHARE * sum(sizes)), int((1 + LARGEST_SHARE) * largest))
     joined = []
     for one, other in pairs:
         left, right = find_root(parent, groups[one]), find_root(parent, groups[other])

@@ -50,6 +50,12 @@ def test_a_chain_of_pairs_does_not_join_a_large_part_of_a_release() -> None:
     assert join_pairs(["one"] * rows, [1] * rows, chain) == [True] * (rows - 1)
 
 
+def test_the_largest_group_of_families_may_grow_by_a_tenth() -> None:
+    groups = ["families"] * 300 + [str(number) for number in range(700)]
+    joined = join_pairs(groups, [1] * 1000, [(0, 300 + number) for number in range(700)])
+    assert joined == [True] * 30 + [False] * 670
+
+
 def test_similar_rows_are_on_one_side_of_a_release(release: tuple[Path, ReleaseReport]) -> None:
     rows = [(split != "train", row) for split, found in table(release[0], "graphs").items() for row in found]
     pairs = [
