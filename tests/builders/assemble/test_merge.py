@@ -33,6 +33,7 @@ def measured(
         variants={"Add{}": 2},
         num_searched=0,
         normal=Identity(normal or graph),
+        normal_types={"Add": 2},
         sketch=(),
         minhash=(),
     )
