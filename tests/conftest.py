@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -31,7 +32,12 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made_once(tmp_path_factory, "zoo", build_zoo)
 
 
-@pytest.fixture(autouse=True)
-def memory_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command that keeps freed memory does so for its whole process, which here goes on with other tests."""
-    monkeypatch.setattr(import_module("younger_hf.cli.train"), "keep_freed_memory", lambda: None)
+@pytest.fixture(scope="session", autouse=True)
+def memory_is_given_back() -> Iterator[None]:
+    """A command that keeps freed memory does so for its whole process, which here goes on with other tests.
+
+    For the session, since fixtures of modules train as well.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(import_module("younger_hf.cli.train"), "keep_freed_memory", lambda: None)
+        yield

@@ -141,6 +141,8 @@ def _train(recipe: str, flags: dict[str, Any], run: Path | None, config: Path | 
     if resume:
         filled = _resumed(recipe, given, _directory(recipe, given.get("model"), run))
     else:
+        if run is not None:
+            check_unused(run)
         chosen = config_of(recipe, given)
         directory = _directory(recipe, chosen.model, run)
         check_unused(directory)

@@ -64,10 +64,10 @@ def test_a_falsified_file_of_a_directory_is_not_opened(
     assert refusal(*arguments) == f"{file.relative_to(copy.parent)} cannot be taken ({why}): fetch or build it again"
 
 
-def test_skeletons_are_looked_through_before_near_rows_are_described(
+def test_normal_forms_are_looked_through_before_near_rows_are_described(
     copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = falsify(copy, "skeletons")
+    file = falsify(copy, "architectures")
     unknown = onnx.parser.parse_model(
         '<ir_version: 8, opset_import: ["" : 17]> g (float[2] x) => (float[2] y) { a = Abs (x) y = Relu (a) }'
     )

@@ -197,7 +197,7 @@ def test_pickles_and_deep_copies_hold_one_graph(dataset):
     twin = copy.deepcopy(smallest)
     assert twin.x.untyped_storage().nbytes() == smallest.num_nodes * 8
     assert same(twin, smallest)
-    assert len(pickle.dumps(pyg)) < 20_000
+    assert len(pickle.dumps(pyg)) < len(pickle.dumps(dataset)) + 1_000
 
 
 @pytest.mark.parametrize("column", ["num_parameters", "has_control_flow"])

@@ -70,9 +70,9 @@ def test_the_majority_is_the_operator_most_often_masked_in_train(release, tmp_pa
 def test_a_look_up_knows_what_it_has_seen_and_the_farther_it_sees_the_better(release, tmp_path):
     opened = open_release(release)
     scores = []
-    for hops in (1, 4):
+    for hops, title in ((1, "ngram, 1 hop"), (4, "ngram, 4 hops")):
         run = fitted(release, tmp_path / str(hops), "operator", "ngram", hops=hops)
-        assert run.config.title == f"ngram, {hops} hops"
+        assert run.config.title == title
         predictions = predict_split(run, opened, "train")
         scores.append(np.mean(np.equal(*predictions.arrays().values())))
     majority = predict_split(fitted(release, tmp_path / "m", "operator", "majority"), opened, "train")
