@@ -11,10 +11,13 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from hub.client import client
+from hub.server import hub
 from typer.testing import CliRunner, Result
 
 import younger_hf
-from younger_hf import Vocabulary, YoungerError, load, to_graph, to_onnx, to_pyg
+from builders.publish import publish
+from younger_hf import Vocabulary, YoungerError, load, load_encoder, to_graph, to_onnx, to_pyg
 from younger_hf.cli import app
 from younger_hf.errors import ReleaseError, UsageError
 from younger_hf.recipes.batches import GraphBatch
@@ -55,6 +58,16 @@ def pretrained(with_encoder) -> Run:
 def fresh_run(release: Path, directory: Path, recipe: str, **settings: object) -> Run:
     config = config_of(recipe, {"release": str(release), "split_scheme": "paper", **settings})
     return Run.create(directory, config, Vocabulary.load(release))
+
+
+def test_the_encoder_of_a_published_release_is_read_from_the_hub(with_encoder, tmp_path):
+    with hub() as server:
+        server.users = {"hf_ada": "ada"}
+        with client(server, tmp_path / "home", token="hf_ada"):
+            publish(with_encoder, "ada/younger")
+            ours, theirs = (load_encoder(source).state_dict() for source in (with_encoder, "ada/younger"))
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
 def test_what_is_asked_for_is_masked_save_a_tenth(release):
