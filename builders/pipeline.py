@@ -126,7 +126,6 @@ def collect(
     outcomes: Counter[Outcome] = Counter()
     isolated = True
     try:
-        requests = (ledger.request(*planned) for planned in missing)
         with (
             Workplace(ledger.work / "scratch") as workplace,
             _executor(address, jobs) as executor,
@@ -134,7 +133,8 @@ def collect(
         ):
             limits = Limits(seconds=timeout, memory=memory_limit)
             task = partial(_try_exporters, limits, workplace, allow_unisolated_code, results)
-            for request, attempts in _with_finished(results, requests, partial(_run, task, executor, memory_limit)):
+            run = partial(_run, task, executor, memory_limit)
+            for request, attempts in _with_finished(ledger, missing, results, run):
                 ledger.finish(request.model, *attempts, opset=request.opset)
                 if results is not None:
                     results.forget(name_of(request))
@@ -166,23 +166,26 @@ def _lost(_: Request, reason: str) -> Attempts:
 
 
 def _with_finished(
+    ledger: Ledger,
+    missing: Sequence[tuple[int, int]],
     results: ConversionStore | None,
-    requests: Iterator[Request],
     run: Callable[[Iterator[Request]], Iterator[tuple[Request, Attempts]]],
 ) -> Iterator[tuple[Request, Attempts]]:
-    """Every request and its attempts: first those that an earlier driver did not live to enter, then those of `run`."""
-    if results is None:
-        yield from run(requests)
-        return
-    finished = results.names()
-    left = []
-    for request in requests:
-        attempts = results.take(name_of(request)) if name_of(request) in finished else ()
-        if attempts:
-            yield request, attempts
-        else:
-            left.append(request)
-    yield from run(iter(left))
+    """Every request and its attempts: first those that an earlier driver did not live to enter, then those of `run`.
+
+    Requests are made when they are needed: a hub has more models than memory has room for.
+    """
+    left = missing
+    if results is not None and (finished := results.names()):
+        left = []
+        for planned in missing:
+            request = ledger.request(*planned)
+            name = name_of(request)
+            if attempts := results.take(name) if name in finished else ():
+                yield request, attempts
+            else:
+                left.append(planned)
+    yield from run(ledger.request(*planned) for planned in left)
 
 
 def _run(
