@@ -122,8 +122,7 @@ class Facts:
     @property
     def summary(self) -> str:
         """The most frequent operator types with their counts."""
-        shown = [f"{name}{_TIMES}{count}" for name, count in list(self.types.items())[:_SUMMARY_TYPES]]
-        return " ".join(shown + ["…"] * (len(self.types) > len(shown)))
+        return summarize(self.types, _SUMMARY_TYPES)
 
 
 @dataclass(frozen=True)
@@ -239,3 +238,9 @@ def _hash_arrays(graph: OperatorGraph) -> str:
         digest.update(len(part).to_bytes(8, "little"))
         digest.update(part)
     return digest.hexdigest()
+
+
+def summarize(counts: Mapping[str, int], most: int) -> str:
+    """The first operators with their counts, `Conv×20 Relu×17 …`, at most so many."""
+    shown = [f"{name}{_TIMES}{count}" for name, count in list(counts.items())[:most]]
+    return " ".join(shown + ["…"] * (len(counts) > len(shown)))

@@ -13,6 +13,7 @@ from typing import Final
 
 import pyarrow.parquet as pq
 
+from builders.measure.facts import count_types, summarize
 from younger_hf.vocabulary import Vocabulary
 
 LEAST_SHOWN: Final = 5
@@ -54,16 +55,12 @@ def shared_blocks(paths: Iterable[Path], vocabulary: Vocabulary) -> list[SharedB
         SharedBlock(
             (row["class_name"] or "").rpartition(".")[2] or None,
             (row["class_name"] or "").partition(".")[0],
-            _counts(vocabulary.operators[number] for number in row["node_operator"]),
+            summarize(
+                count_types(Counter(map(vocabulary.operators.__getitem__, row["node_operator"]))), _OPERATORS_SHOWN
+            ),
             row["num_nodes"],
             row["num_graphs"],
             row["num_occurrences"],
         )
         for row in found[:_MOST_SHOWN]
     ]
-
-
-def _counts(names: Iterable[str]) -> str:
-    counts = sorted(Counter(names).items(), key=lambda item: (-item[1], item[0]))
-    shown = [f"{name}×{count}" for name, count in counts[:_OPERATORS_SHOWN]]
-    return " ".join(shown + ["…"] * (len(counts) > len(shown)))
