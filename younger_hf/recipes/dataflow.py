@@ -99,12 +99,11 @@ def train(run: Run) -> None:
         KeyboardInterrupt: Ctrl-C; the run can be resumed.
     """
     from torch.nn.functional import binary_cross_entropy_with_logits
-    from torch.optim import Adam
 
     from younger_hf.recipes.batches import GraphBatch, ShuffledRows
     from younger_hf.recipes.pretrained import initial_model
     from younger_hf.recipes.splits import load_splits
-    from younger_hf.recipes.training import begin, find_device, fit
+    from younger_hf.recipes.training import find_device, train_by_adam
     from younger_hf.tasks.evaluator import Evaluator
 
     config, device = run.config, find_device(run.config.device)
@@ -122,10 +121,7 @@ def train(run: Run) -> None:
     def validate() -> dict[str, float]:
         return evaluator.evaluate(predict(model, validation, config, device))
 
-    begin(run, model, loss, device)
-    optimizer = Adam(model.parameters(), config.learning_rate, weight_decay=config.weight_decay)
-    num_steps = config.num_steps(rows.steps_per_epoch)
-    fit(run, model, optimizer, loss, num_steps, rows.steps_per_epoch, validate)
+    train_by_adam(run, model, loss, rows.steps_per_epoch, validate, device)
 
 
 def logits_of(model: LinkPredictor, batch: GraphBatch, links: Links) -> torch.Tensor:

@@ -99,12 +99,11 @@ def train(run: Run) -> None:
     """
     import torch
     from torch.nn.functional import cross_entropy
-    from torch.optim import Adam
 
     from younger_hf.recipes.batches import ShuffledRows
     from younger_hf.recipes.pretrained import initial_model
     from younger_hf.recipes.splits import evaluate_columns, evaluator_of, load_splits
-    from younger_hf.recipes.training import begin, find_device, fit
+    from younger_hf.recipes.training import find_device, train_by_adam
 
     config, device = run.config, find_device(run.config.device)
     table, validation = load_splits(config, "train", "validation")
@@ -129,10 +128,7 @@ def train(run: Run) -> None:
     def validate() -> dict[str, float]:
         return evaluate_columns(evaluator, predict(model, validation, config, device))
 
-    begin(run, model, loss, device)
-    optimizer = Adam(model.parameters(), config.learning_rate, weight_decay=config.weight_decay)
-    num_steps = config.num_steps(rows.steps_per_epoch)
-    fit(run, model, optimizer, loss, num_steps, rows.steps_per_epoch, validate)
+    train_by_adam(run, model, loss, rows.steps_per_epoch, validate, device)
 
 
 def scores_of(model: SlotFiller, graph: GraphUnion, slots: Slots, device: torch.device | str) -> torch.Tensor:

@@ -53,6 +53,27 @@ def begin(run: Run, model: torch.nn.Module, loss_of_step: LossOfStep, device: to
     run.start({"device": f"{device} {name or platform.machine()}", "threads": torch.get_num_threads()})
 
 
+def train_by_adam(
+    run: Run,
+    model: torch.nn.Module,
+    loss_of_step: LossOfStep,
+    steps_per_epoch: int,
+    validate: Callable[[], Mapping[str, float]],
+    device: torch.device,
+) -> None:
+    """Train all of a model to the end of its run, by Adam with the configuration's rate; arguments as for `fit`.
+
+    Raises:
+        UsageError: as `begin`.
+        RunError: as `fit`.
+        KeyboardInterrupt: as `fit`.
+    """
+    config = run.config
+    begin(run, model, loss_of_step, device)
+    optimizer = torch.optim.Adam(model.parameters(), config.learning_rate, weight_decay=config.weight_decay)
+    fit(run, model, optimizer, loss_of_step, config.num_steps(steps_per_epoch), steps_per_epoch, validate)
+
+
 def fit(
     run: Run,
     model: torch.nn.Module,
