@@ -34,7 +34,7 @@ $(VENV)/installed: pyproject.toml
 demo: install
 	$(BIN)/python examples/first_steps.py
 	mkdir -p demo
-	cd demo && $(BIN)/younger-hf build --jobs $(JOBS) --previous ../younger --work work --output younger \
+	cd demo && $(BIN)/younger-hf build --jobs $(JOBS) --previous ../younger --trust-previous --work work \
 	    --source torchvision:alexnet,resnet18,squeezenet1_1 --opset 17
 
 # Sources that need no network, the composed ones last. Interrupt it at any time; run again, it goes on: younger/ is the

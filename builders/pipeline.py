@@ -259,6 +259,7 @@ def build(
     allow_removals: bool = False,
     address: str | None = None,
     store: str | None = None,
+    trust_previous: bool = False,
 ) -> ReleaseReport:
     """Collect into the ledger of the directory `work`, and make a release of all that it holds.
 
@@ -278,6 +279,7 @@ def build(
         allow_removals: as for `assemble`.
         address: as for `collect`.
         store: as for `collect`.
+        trust_previous: as for `assemble`; its skeletons are taken as they are too.
 
     Raises:
         UsageError: a source or a model that does not exist, or something at `output` that is no release.
@@ -295,7 +297,7 @@ def build(
         if previous is not None:
             before = open_release(previous)
             check_foreign_release(before)
-            restore(ledger, before, jobs=jobs)
+            restore(ledger, before, jobs=jobs, trusted=trust_previous)
         gather = partial(
             collect,
             ledger,
@@ -323,4 +325,5 @@ def build(
             previous=previous,
             allow_removals=allow_removals,
             results=Path(work),
+            trust_previous=trust_previous,
         )

@@ -1,8 +1,8 @@
 """A release becomes the ledger that it was made from: `restore` enters its models, attempts and skeletons.
 
 In go configs `conversions` and `skeletons` of a release, on disk or on the Hub, and a ledger, empty or not; what is on
-record there stays as it is. Nothing of the release is believed: every skeleton is looked at in a process without
-rights, and a row that makes no sense is skipped with a warning.
+record there stays as it is. Unless the caller says so, nothing of the release is believed: every skeleton is looked at
+in a process without rights. A row that makes no sense is skipped with a warning.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ from younger_hf.release import Release
 from younger_hf.schema import SCHEMA
 from younger_hf.text import plain
 
+Batch = tuple[tuple[str, ...], list[Parts]]
+
 CONVERSIONS: Final = "conversions"
 SKELETONS: Final = "skeletons"
 
@@ -40,13 +42,14 @@ _LIMITS: Final = Limits(seconds=600.0, memory=4 << 30)
 _log = logging.getLogger(__name__)
 
 
-def restore(ledger: Ledger, release: Release, *, jobs: int = 1) -> int:
+def restore(ledger: Ledger, release: Release, *, jobs: int = 1, trusted: bool = False) -> int:
     """Enter what a release knows of models and conversions.
 
     Args:
         ledger: where it goes. A model that it has, and an export key that it has attempts for, stay as they are.
         release: a release; one without config `conversions` has nothing to restore.
         jobs: processes that look at skeletons at once.
+        trusted: take skeletons as they are.
 
     Returns:
         How many skeletons were restored.
@@ -65,7 +68,8 @@ def restore(ledger: Ledger, release: Release, *, jobs: int = 1) -> int:
     }
     kept: dict[str, tuple[str, str | None]] = {}
     with tqdm(total=len(wanted), desc="restore", unit="skeleton", disable=None) as progress:
-        for keys, found in _look_at_all(release, wanted, ledger.work / "restore", jobs):
+        batches = _batches(release, wanted)
+        for keys, found in batches if trusted else _look_at_all(batches, ledger.work / "restore", jobs):
             for key, (skeleton, modules) in zip(keys, found, strict=True):
                 progress.update()
                 if not skeleton:
@@ -104,13 +108,10 @@ def _with_contents(entry: Entry, kept: tuple[str, str | None] | None) -> Entry:
     return replace(entry, attempt=replace(attempt, skeleton_hash=kept[0], modules_hash=kept[1]))
 
 
-def _look_at_all(
-    release: Release, wanted: set[str], scratch: Path, jobs: int
-) -> Iterator[tuple[tuple[str, ...], list[Parts]]]:
+def _look_at_all(batches: Iterator[Batch], scratch: Path, jobs: int) -> Iterator[Batch]:
     """The keys of skeletons and what is found of them, a batch at a time."""
     discard(scratch)
     scratch.mkdir()
-    batches = _batches(release, wanted)
     executor: Executor[tuple[str, ...], list[Parts]]
     try:
         with Templates(scratch) as templates, LocalExecutor[tuple[str, ...], list[Parts]](jobs) as executor:
@@ -131,7 +132,7 @@ def _look_at_all(
         discard(scratch)
 
 
-def _batches(release: Release, wanted: set[str]) -> Iterator[tuple[tuple[str, ...], list[Parts]]]:
+def _batches(release: Release, wanted: set[str]) -> Iterator[Batch]:
     """The wanted skeletons with their module trees."""
     keys: list[str] = []
     published: list[Parts] = []

@@ -26,6 +26,7 @@ from younger_hf.errors import ReleaseError, UsageError
 from younger_hf.parquet_files import find_rows, first_line, list_on_hub, read_parquet, read_row_groups, read_schema
 
 SCHEMA_VERSION_KEY: Final = "younger_schema_version"
+MEASUREMENT_VERSION_KEY: Final = "younger_measurement_version"
 CARD: Final = "README.md"
 
 SETTING: Final = "YOUNGER_RELEASE"
@@ -55,12 +56,14 @@ class Release:
         configs: for each config and split, the paths or glob patterns of its Parquet files, below `source`.
         contents: for each config, what tells its content from that of other releases, as the card says; "" if it does
             not say.
+        measurement_version: of the rules by which its skeletons were measured; 0 if the card does not say.
     """
 
     source: Path | str
     revision: str | None
     configs: Mapping[str, Mapping[str, tuple[str, ...]]]
     contents: Mapping[str, str] = field(default_factory=dict)
+    measurement_version: int = 0
 
     @property
     def name(self) -> str:
@@ -330,8 +333,8 @@ def read_front_matter(card: Path) -> dict[str, Any]:
     return front_matter
 
 
-def _read_card(card: Path) -> tuple[dict[str, dict[str, tuple[str, ...]]], dict[str, str]]:
-    """The files of each split of each config, and the content of each config."""
+def _read_card(card: Path) -> tuple[dict[str, dict[str, tuple[str, ...]]], dict[str, str], int]:
+    """The files of each split of each config, the content of each config, and by which rules it was measured."""
     front_matter = read_front_matter(card)
     version = front_matter[SCHEMA_VERSION_KEY]
     if version != SCHEMA_VERSION:
@@ -350,7 +353,9 @@ def _read_card(card: Path) -> tuple[dict[str, dict[str, tuple[str, ...]]], dict[
         described = {entry["config_name"]: str(entry.get("description", "")) for entry in front_matter["configs"]}
     except (KeyError, TypeError) as error:
         raise ReleaseError(f"{card} does not list the splits and files of its configs") from error
-    return configs, {config: text.removeprefix(_CONTENT) for config, text in described.items()}
+    contents = {config: text.removeprefix(_CONTENT) for config, text in described.items()}
+    measured = front_matter.get(MEASUREMENT_VERSION_KEY)
+    return configs, contents, measured if isinstance(measured, int) else 0
 
 
 def _download_card(repo_id: str, revision: str | None) -> Path:

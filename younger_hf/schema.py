@@ -99,6 +99,9 @@ _TYPE_FINGERPRINT: Final = Column(
 _EXACT: Final = Column(
     _BOOL, "false where the search for the canonical form ran out of budget, so that the row may have a twin"
 )
+_NUM_SEARCHED: Final = Column(
+    _INTEGER, "colourings that the search for the canonical form tried: 0 where colours alone tell the nodes apart"
+)
 _WL_HASH: Final = Column(
     _STRING, "Weisfeiler-Lehman hash as in the paper, for comparison; equal to networkx's (3.5 and later)"
 )
@@ -181,6 +184,7 @@ _TYPE_STRUCTURE: Final = {"node_operator": _NODE_OPERATOR, **_WIRING}
 _GRAPHS: Final = {
     "fingerprint": _FINGERPRINT,
     "exact": _EXACT,
+    "num_searched": _NUM_SEARCHED,
     "type_fingerprint": _TYPE_FINGERPRINT,
     "normal_fingerprint": _NORMAL_FINGERPRINT,
     "wl_hash": _WL_HASH,

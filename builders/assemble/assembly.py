@@ -32,6 +32,7 @@ from builders.assemble.write.operator_rows import operator_rows
 from builders.assemble.write.swap import staged
 from builders.executor.ordered_map import ordered_map
 from builders.lost_rows import check_lost_rows
+from builders.measure.published import PublishedMeasurements
 from builders.measure.spool import Packed, measure_packed, write_spool
 from builders.removals import REMOVALS, Removals
 from builders.results.files import results_for
@@ -61,6 +62,7 @@ def assemble(
     near_duplicates: Iterable[tuple[str, str]] = (),
     allow_removals: bool = False,
     results: Path | None = None,
+    trust_previous: bool = False,
 ) -> ReleaseReport:
     """Turn a ledger into a release.
 
@@ -79,6 +81,8 @@ def assemble(
         allow_removals: whether rows of the release before may be missing though no removal asked for that.
         results: a directory with files of measurements and evaluations, see `builders.results`; those of the release
             before stay.
+        trust_previous: take what the release before says of skeletons that it has for what they measure, where the
+            same rules measured them. It gives the same bytes, and much sooner, if what it says is true.
 
     Raises:
         UsageError: there is something at `output` that is no release.
@@ -90,7 +94,14 @@ def assemble(
     with staged(output) as scratch:
         spool = scratch / "graphs.arrow"
         directory = scratch / "release"
-        measured = _measure_all(ledger, spool, jobs, removals)
+        published = None
+        if previous is not None and trust_previous:
+            published = PublishedMeasurements(
+                open_release(previous),
+                {one.skeleton_hash: _public(one, removals) for one in ledger.architectures()},
+                scratch,
+            )
+        measured = _measure_all(ledger, spool, jobs, removals, published)
         types = merge(measured)
         unplaced = [graph for row in types for graph in row.parts]
         joined = normal_form_pairs(unplaced)
@@ -147,20 +158,33 @@ def assemble(
     return report
 
 
-def _measure_all(ledger: Ledger, spool: Path, jobs: int, removals: Removals) -> list[Measured]:
+def _measure_all(
+    ledger: Ledger, spool: Path, jobs: int, removals: Removals, published: PublishedMeasurements | None
+) -> list[Measured]:
     """The first pass: what is small is kept, the graphs go to the spool."""
     origins: list[tuple[str, dict[ModelRef, Tool]]] = []
-
-    def skeletons() -> Iterator[tuple[bytes, bytes]]:
-        for architecture in ledger.architectures():
-            models = _public(architecture, removals)
-            if models:
-                origins.append((architecture.skeleton_hash, models))
-                yield architecture.skeleton, architecture.modules or b""
-
     measured: list[Measured] = []
     with write_spool(spool) as write:
-        results = tqdm(ordered_map(_measure, skeletons(), jobs), desc="measure", unit="skeleton", disable=None)
+
+        def enter(digest: str, models: dict[ModelRef, Tool], packed: Packed) -> None:
+            # Labels come from other processes, each time as new strings.
+            variants = {intern(label): count for label, count in packed.facts.variants.items()}
+            measured.append(Measured(len(measured), digest, models, replace(packed.facts, variants=variants)))
+            write(packed)
+
+        def unknown() -> Iterator[tuple[bytes, bytes]]:
+            for architecture in ledger.architectures():
+                digest, models = architecture.skeleton_hash, _public(architecture, removals)
+                if not models:
+                    continue
+                made = architecture.skeleton, architecture.modules or b""
+                if published is not None and digest in published:
+                    enter(digest, models, published.packed(digest, *made))
+                else:
+                    origins.append((digest, models))
+                    yield made
+
+        results = tqdm(ordered_map(_measure, unknown(), jobs), desc="measure", unit="skeleton", disable=None)
         done = 0
         try:
             for done, result in enumerate(results, start=1):
@@ -170,11 +194,7 @@ def _measure_all(ledger: Ledger, spool: Path, jobs: int, removals: Removals) -> 
                     named = f"{first.source} {plain(first.id, 200)}"
                     _log.warning("%s is left out: its skeleton cannot be measured: %s", named, plain(result, 300))
                     continue
-                # Labels come from other processes, each time as new strings.
-                variants = {intern(label): count for label, count in result.facts.variants.items()}
-                facts = replace(result.facts, variants=variants)
-                measured.append(Measured(len(measured), digest, models, facts))
-                write(result)
+                enter(digest, models, result)
         except BrokenProcessPool as error:
             model = next(iter(origins[done][1]))
             raise YoungerError(

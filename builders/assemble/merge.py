@@ -22,8 +22,8 @@ class Measured:
     """An architecture of the ledger, measured.
 
     Attributes:
-        number: its place in the ledger's order, by which its graph and its module tree are found again.
-        skeleton_hash: by which the ledger has its skeleton.
+        number: its place in the spool, by which its graph and its module tree are found again.
+        skeleton_hash: by which the ledger has its skeleton, and which decides where all else is equal.
         models: the models that it stands for, at least one, each with what made its ONNX.
         facts: what was measured on it.
     """
@@ -128,7 +128,7 @@ def _join(parts: Iterable[Merged], identity: Callable[[Facts], Identity]) -> lis
 def _rows(groups: Mapping[Identity, tuple[list[Measured], tuple[Merged, ...]]]) -> list[Merged]:
     rows = []
     for identity, (members, parts) in groups.items():
-        best_first = sorted(members, key=lambda one: (prominence(one.prominent_model), one.number))
+        best_first = sorted(members, key=lambda one: (prominence(one.prominent_model), one.skeleton_hash))
         rows.append(Merged(identity.key, tuple(best_first), parts))
     return sorted(rows, key=lambda row: row.key)
 

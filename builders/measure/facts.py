@@ -35,6 +35,10 @@ from younger_hf.recognise.shapes import output_shapes
 from younger_hf.recognise.sketch import minhash, sketch
 from younger_hf.work import Work
 
+MEASUREMENT_VERSION: Final = 1
+"""Raised by one whenever `measure` gives something else for some skeleton, so that a release of another version is
+measured again; see `builders.measure.published`."""
+
 _SUMMARY_TYPES: Final = 8
 _ROUNDS: Final = 32  # over all nodes and edges, which large graphs have besides the budget of a search
 _TIMES: Final = "\N{MULTIPLICATION SIGN}"

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from builders.measure.facts import Facts, measure
+from builders.measure.facts import Facts, Measurement, measure
 from builders.measure.shapes import Shapes
 from younger_hf.graph import IntArray, Operator, OperatorGraph
 
@@ -61,7 +61,11 @@ def measure_packed(skeleton: bytes, modules: bytes = b"") -> Packed:
     Raises:
         InvalidModelError: it is no skeleton.
     """
-    found = measure(skeleton)
+    return pack(measure(skeleton), modules)
+
+
+def pack(found: Measurement, modules: bytes = b"") -> Packed:
+    """Pack what was measured of a skeleton with its module tree."""
     with_attributes = _pack(found.graph, found.unfed, found.preview, shapes=found.shapes)
     without = _pack(found.type_graph, found.type_unfed, found.skeleton, modules)
     return Packed(found.facts, (with_attributes, without))

@@ -93,6 +93,15 @@ def test_an_empty_ledger_takes_a_release_over_and_gives_the_same_bytes(made, tmp
     assert files(tmp_path / "younger") == files(younger)
 
 
+def test_of_a_trusted_release_the_same_is_taken_over(made, tmp_path):
+    younger, _ = made
+    with Ledger(tmp_path / "work") as ledger:
+        assert restore(ledger, open_release(younger), trusted=True) == 2
+        assemble(ledger, tmp_path / "younger", previous=younger, trust_previous=True)
+    of_the_fresh, of_the_trusted = files(younger), files(tmp_path / "younger")
+    assert of_the_trusted == of_the_fresh
+
+
 def test_a_build_upon_a_release_converts_only_what_is_missing(made, tmp_path):
     younger, _ = made
     report = build(["onnx-package:squeezenet"], tmp_path / "next", tmp_path / "work", previous=younger)

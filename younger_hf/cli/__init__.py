@@ -100,6 +100,12 @@ def build(
         str | None,
         typer.Option(help="The previous release, a directory or Hub repository; keeps its ids, splits and removals."),
     ] = None,
+    trust_previous: Annotated[
+        bool,
+        typer.Option(
+            "--trust-previous", help="Take skeletons and measurements of --previous as they are: for your own release."
+        ),
+    ] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Conversions to run in parallel.")] = 1,
     limit: Annotated[int | None, typer.Option(min=1, help="Maximum number of models from each source.")] = None,
     opset: Annotated[str, typer.Option(help="Opsets to export for, e.g. 17,20. Default: the exporter's own.")] = "",
@@ -126,6 +132,8 @@ def build(
 ) -> None:
     """Crawl, convert, and assemble a release from the ledger."""
     check_choice("executor", executor, ("local", "ray"))
+    if trust_previous and previous is None:
+        raise UsageError("--trust-previous needs --previous: which release is to be trusted?")
     for spec in source or ():
         _check_source(spec)
     versions, outcomes = _opsets(opset), [_outcome(name) for name in retry or ()]
@@ -148,6 +156,7 @@ def build(
         allow_removals=allow_removals,
         address=address if executor == "ray" else None,
         store=store,
+        trust_previous=trust_previous,
     )
     typer.echo(report)
     with Ledger(work, read_only=True) as ledger:

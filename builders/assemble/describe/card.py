@@ -30,13 +30,13 @@ from builders.assemble.write.configs import Files
 from builders.assemble.write.features import card_features
 from builders.assemble.write.parquet import SplitFiles
 from builders.measure.blocks import LEAST_NODES, MOST_NODES
-from builders.measure.facts import Facts
+from builders.measure.facts import MEASUREMENT_VERSION, Facts
 from builders.model_ref import ModelRef
 from younger_hf import __version__
 from younger_hf.communities import MOST_NEIGHBOURS
 from younger_hf.operator_groups import GROUPED_CONVOLUTION, MEMBERS
 from younger_hf.plots.preview import COLOURS, PREVIEW_SIZE
-from younger_hf.release import SCHEMA_VERSION_KEY
+from younger_hf.release import MEASUREMENT_VERSION_KEY, SCHEMA_VERSION_KEY
 from younger_hf.schema import DEFAULT_CONFIG, SCHEMA, SCHEMA_VERSION, SPLITS, features
 from younger_hf.vocabulary import Vocabulary
 
@@ -146,6 +146,7 @@ def _front_matter(files: Files, vocabulary: Vocabulary) -> str:
         "tags": ["graph-ml", "neural-architecture", "onnx", "graphs"],
         "size_categories": [next((name for most, name in _SIZE_CATEGORIES if rows < most), "1M<n<10M")],
         SCHEMA_VERSION_KEY: SCHEMA_VERSION,
+        MEASUREMENT_VERSION_KEY: MEASUREMENT_VERSION,
         "configs": [
             {
                 "config_name": config,

@@ -42,6 +42,7 @@ def graph_row(placed: PlacedRow, spool: Spool, vocabulary: Vocabulary) -> Row:
     return {
         "fingerprint": merged.key,
         "exact": facts.graph.exact,
+        "num_searched": facts.num_searched,
         "type_fingerprint": placed.parent,
         "normal_fingerprint": facts.normal.key,
         "wl_hash": facts.wl_hash,
