@@ -8,6 +8,7 @@
 # make notebooks run the notebooks of docs/tutorials/ on younger/, and keep what they show
 # make release build younger/ on: what of all registries is not in it yet is converted, for many hours, and audited
 # make hostile what a hostile model tries, and how each try ends
+# make explore-shots every page of the explorer in Chromium, and pictures of them in build/explore-shots/
 # make bench  every claim of speed, each against its named peer
 
 PYTHON ?= python3
@@ -18,7 +19,7 @@ BIN    := $(abspath $(VENV))/bin
 # Hundreds of processes import the same modules, which are compiled once even where the environment says otherwise.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo release test ci check compat wheel hostile docs notebooks bench install clean
+.PHONY: demo release test ci check compat wheel hostile docs notebooks explore-shots bench install clean
 
 install: $(VENV)/installed
 
@@ -72,6 +73,9 @@ notebooks: install
 
 hostile: install
 	PYTHONPATH=$(CURDIR) $(BIN)/python tests/hostile/attack.py
+
+explore-shots: install
+	PYTHONPATH=$(CURDIR)/tests $(BIN)/python tests/browser/explore_shots.py younger build/explore-shots
 
 bench: install
 	for file in benchmarks/*.py; do grep -q __main__ $$file && $(BIN)/python $$file || true; done

@@ -48,6 +48,7 @@ PARTS = {
     "younger_hf.interop.pyg": "pyg",
     "younger_hf.interop.architecture": "pyg",
     "younger_hf.interop.younger_dataset": "pyg",
+    "younger_hf.explore": "explore",
     "younger_hf.plots": "plots",
     "younger_hf.plots.preview": "",
     "younger_hf.plots.folding": "inspect",
@@ -102,6 +103,7 @@ INSTALLED = packages_distributions()
 
 # Declared and imported nowhere by name: what needs it is not our code.
 BEHIND = {
+    "explore": {"python-multipart"},  # Starlette reads forms by it
     "diffusers": {"transformers"},  # diffusers' pipelines have its text encoders
     # Some of MONAI's networks import einops; the others are not imported, what they carry is read.
     "zoos": {"einops", "magika", "rapidocr", "silero-vad", "swift-f0"},

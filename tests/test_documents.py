@@ -60,6 +60,7 @@ NOT_RUN = {
     "make docs": "builds a site in the working tree",
     "make demo": "assembles the release of the repository anew, in minutes; what it runs is tested for itself",
     "younger-hf build --previous younger --source": "does so too",
+    "younger-hf explore": "serves until it is interrupted; tests/younger_hf/explore asks it",
     "make test": "runs this",
     "make ci": "runs this",
     "make wheel": "is a part of continuous integration by itself",

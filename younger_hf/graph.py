@@ -7,7 +7,7 @@ from one output slot of its producer to one input slot of its consumer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from hashlib import blake2b
@@ -226,6 +226,23 @@ class OperatorGraph:
             self.edge_index,
             self.edge_slot,
             self.scope,
+            self.metadata,
+        )
+
+    def part(self, nodes: Sequence[int] | IntArray) -> OperatorGraph:
+        """Some nodes of the graph, and the data flows between them.
+
+        Args:
+            nodes: positions, ascending.
+        """
+        place = np.full(self.num_nodes + 1, -1, np.int64)  # the last for what is in no body
+        place[nodes] = np.arange(len(nodes))
+        inside = (place[self.edge_index] >= 0).all(axis=0)
+        return OperatorGraph(
+            tuple(self.operator[node] for node in nodes),
+            place[self.edge_index[:, inside]],
+            self.edge_slot[:, inside],
+            place[self.scope[nodes]],
             self.metadata,
         )
 

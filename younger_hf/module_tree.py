@@ -68,6 +68,15 @@ class ModuleTree:
             raise ValueError("a node of the tree names a module that is not there")
         return cls(modules, node)
 
+    def within(self, position: int) -> npt.NDArray[np.int64]:
+        """The nodes in a module and in those that it has called, ascending."""
+        inside = np.zeros(len(self.modules) + 1, dtype=np.bool_)  # the last for nodes in no module
+        inside[position] = True
+        for number, module in enumerate(self.modules):
+            if module.parent >= 0 and inside[module.parent]:
+                inside[number] = True
+        return np.flatnonzero(inside[self.node])
+
 
 def modules_of(row: Mapping[str, Any]) -> ModuleTree | None:
     """The module tree in a row of config `skeletons`; None where none is known.

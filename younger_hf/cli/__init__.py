@@ -17,6 +17,7 @@ from younger_hf import __version__
 from younger_hf.choices import check_choice
 from younger_hf.cli.diff_models import diff_models
 from younger_hf.cli.draw import draw
+from younger_hf.cli.explore import explore
 from younger_hf.cli.generate import complete, generate
 from younger_hf.cli.inspect import inspect
 from younger_hf.cli.leaderboard import leaderboard
@@ -387,6 +388,7 @@ def _opsets(text: str) -> tuple[int, ...]:
 app.add_typer(train)
 for _command in (inspect, diff_models, show, draw, evaluate, compare, leaderboard, embed, suggest, generate, complete):
     app.command()(_command)
+app.command()(explore)
 app.command()(measure)
 app.command("import-results")(import_results)
 

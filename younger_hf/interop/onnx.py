@@ -216,16 +216,24 @@ def to_skeleton(row: Row) -> ModelProto:
 
 def _look_up(row: Mapping[str, Any], source: str | Path) -> Mapping[str, Any]:
     """The skeleton of a graph's representative, from a release."""
-    fingerprint = str(row["fingerprint"])
-    release = open_release(source)
+    found = representative_skeleton(open_release(source), str(row["fingerprint"]))
+    if found is None:
+        raise ReleaseError(
+            f"{source} has no skeleton of the graph {row['fingerprint']}: give the release of the row as source="
+        )
+    return found
+
+
+def representative_skeleton(release: Release, fingerprint: str) -> Mapping[str, Any] | None:
+    """The row of config `skeletons` that `to_onnx` takes for a row of `graphs`; None where there is none.
+
+    Raises:
+        ReleaseError: a file is missing or damaged.
+    """
     wanted = ("skeleton_fingerprint", "models", "onnx", "modules")  # an older release has no modules
     there = release.columns("skeletons")
     skeletons = release.find("skeletons", fingerprint, [name for name in wanted if name in there])
-    if not skeletons:
-        raise ReleaseError(
-            f"{source} has no skeleton of the graph {fingerprint}: give the release of the row as source="
-        )
-    return min(skeletons, key=_precedence)
+    return min(skeletons, key=_precedence, default=None)
 
 
 def _precedence(skeleton: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -200,7 +200,7 @@ class _Comparison:
         """Of what is in a module, and how it is wired within."""
         if (side, at) not in self.known:
             nodes = (self.one, self.other)[side].nodes[at]
-            part = exchangeable(_part(self.graphs[side], nodes))
+            part = exchangeable(self.graphs[side].part(nodes))
             colours = refined_colours(part, _DEPTH, attributes=True)[-1]
             self.known[side, at] = np.sort(colours).tobytes()
         return self.known[side, at]
@@ -215,7 +215,7 @@ class _Comparison:
         elif self._are_equal(our, their):
             fate = "common"
         else:
-            found = align(_part(self.graphs[0], nodes), _part(self.graphs[1], twins)).tolist()
+            found = align(self.graphs[0].part(nodes), self.graphs[1].part(twins)).tolist()
             there = {node: twins[twin] for node, twin in zip(nodes, found, strict=True) if twin >= 0}
         ones, others = self.graphs[0].operator, self.graphs[1].operator
         num_common = sum(ones[node] == others[twin] for node, twin in there.items())
@@ -236,20 +236,6 @@ class _Comparison:
         )
         if fate == "changed" and our is not None and their is not None:
             yield from self.within(our, their, there, depth + 1)
-
-
-def _part(graph: OperatorGraph, nodes: list[int]) -> OperatorGraph:
-    """Some nodes of a graph, ascending, and the data flows between them."""
-    place = np.full(graph.num_nodes + 1, -1, np.int64)  # the last for what is in no body
-    place[nodes] = np.arange(len(nodes))
-    inside = (place[graph.edge_index] >= 0).all(axis=0)
-    return OperatorGraph(
-        tuple(graph.operator[node] for node in nodes),
-        place[graph.edge_index[:, inside]],
-        graph.edge_slot[:, inside],
-        place[graph.scope[nodes]],
-        graph.metadata,
-    )
 
 
 def _sizes(overlap: Mapping[tuple[int, int], int], side: int, settled: set[int]) -> dict[int, list[int]]:

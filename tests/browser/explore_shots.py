@@ -1,0 +1,87 @@
+"""The explorer in a real browser: `make explore-shots` opens each page, uses it, and keeps what it looks like.
+
+In goes a release; out come PNGs, in the light and the dark, wide and narrow. A page that does not do what it should
+ends the run with an assertion. Chromium is the system's (`/usr/bin/chromium`, or what CHROMIUM names).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+from support.explorer import served
+
+from younger_hf.explore.server import make_app
+from younger_hf.release import open_named
+
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+
+
+def browse(page: Page, address: str) -> None:
+    """Search, sort, and open a row with the keyboard."""
+    page.goto(address)
+    page.get_by_label("Search").fill("resnet")
+    page.get_by_label("All of these operators").fill("Conv, Relu")
+    page.get_by_role("button", name="Show").click()
+    assert "q=resnet" in page.url
+    assert "min_nodes" not in page.url  # an empty field is not part of a shared address
+    page.get_by_role("link", name="Operators", exact=True).click()
+    assert "sort=num_nodes" in page.url
+    page.locator("tbody th a").first.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/architecture/*")
+
+
+def architecture(page: Page) -> None:
+    """Wait for the drawing and the parts, zoom, and draw a module."""
+    page.locator(".canvas svg").wait_for()
+    page.locator("[data-part$='relatives'] .cards").first.wait_for()
+    page.locator("[data-part$='modules'] h3").wait_for()
+    before = float(page.locator(".canvas svg").get_attribute("width") or 0)
+    page.get_by_role("button", name="Zoom in").click()
+    assert float(page.locator(".canvas svg").get_attribute("width") or 0) > before
+    modules = page.locator("[data-draw^='module=']")
+    if modules.count() > 1:
+        title = page.locator(".canvas svg title").first.text_content()
+        modules.nth(1).click()
+        page.wait_for_function("old => document.querySelector('.canvas svg title')?.textContent !== old", arg=title)
+
+
+def main() -> None:
+    """Look at every page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("release")
+    parser.add_argument("output", type=Path)
+    arguments = parser.parse_args()
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    with served(make_app(open_named(arguments.release))) as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        for name, width, scheme in (("wide", 1400, "light"), ("dark", 1400, "dark"), ("narrow", 390, "light")):
+            page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+            page.set_default_timeout(120_000)
+            errors: list[str] = []
+            page.on("pageerror", lambda error, errors=errors: errors.append(str(error)))
+            page.on("console", lambda said, errors=errors: errors.append(said.text) if said.type == "error" else None)
+
+            def shoot(what: str, page: Page = page, name: str = name) -> None:
+                page.screenshot(path=arguments.output / f"{what}-{name}.png", full_page=True)
+
+            page.goto(address)
+            shoot("browse")
+            if name == "wide":
+                browse(page, address)
+            else:
+                page.goto(f"{address}{page.locator('tbody th a').nth(20).get_attribute('href')}")
+            architecture(page)
+            shoot("architecture")
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (
+                f"{page.url} is wider than {width}"
+            )
+            assert not errors, errors
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

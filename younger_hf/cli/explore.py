@@ -1,0 +1,36 @@
+"""`younger-hf explore`: a release in a browser."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from younger_hf.errors import MissingExtraError
+
+
+def explore(
+    release: Annotated[str, typer.Argument(help="A release directory or Hub repository.")] = "younger",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port to serve at; 0 takes a free one.")] = 7860,
+    share: Annotated[
+        bool, typer.Option("--share/--no-share", help="Let other machines open it; without, only this one can.")
+    ] = False,
+    behind_proxy: Annotated[
+        bool,
+        typer.Option("--behind-proxy", help="A proxy stands before it and adds to X-Forwarded-For, as on a Space."),
+    ] = False,
+) -> None:
+    """Explore a release in a browser.
+
+    Browse and search it, draw and compare architectures, and look a model of your own up.
+    """
+    try:
+        from younger_hf.explore.server import listen, make_app, serve
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(str(error.name), "explore") from error
+    from younger_hf.release import open_named
+
+    with listen("0.0.0.0" if share else "127.0.0.1", port) as opened:  # noqa: S104 - what --share asks for
+        app = make_app(open_named(release), behind_proxy=behind_proxy)
+        typer.echo(f"open http://localhost:{opened.getsockname()[1]} (Ctrl-C ends it)")
+        serve(app, opened)

@@ -1,0 +1,15 @@
+"""The explorer: a release in a browser. `younger-hf explore` starts it; a Hugging Face Space runs the same.
+
+In goes a `Release`, on disk or on the Hub; out come pages. What stands in the release and what a visitor hands in is
+untrusted: all of it is shown as text.
+
+    catalogue   the rows in memory, filtered, searched and sorted: what Browse asks
+    query       what Browse is asked, as the query string of a URL has it
+    facts       one row: its facts, models, modules, downloads
+    pictures    drawings of rows and of their modules
+    comparison  two rows, side by side
+    relatives   rows near a row or a model, by sketch and by operators
+    visitors    how much a visitor may ask
+    pages       HTML of all this
+    server      the addresses of the pages
+"""

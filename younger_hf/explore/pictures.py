@@ -1,0 +1,69 @@
+"""Drawings of opened rows as SVG: whole and folded, operator by operator, or one module of it.
+
+In goes an `Architecture`; out comes an SVG, whose texts are escaped. The latest ones are kept.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from threading import Lock
+from typing import Final
+
+from younger_hf.errors import UsageError
+from younger_hf.explore.facts import Architectures
+from younger_hf.graph import OperatorGraph
+from younger_hf.module_tree import ModuleTree
+from younger_hf.plots.layered import draw_graph
+
+MOST_IN_FULL: Final = 2000
+"""Operators that are drawn one by one: with more, a browser no longer scrolls."""
+
+_KEPT: Final = 64
+
+
+class Pictures:
+    """Drawings of the rows that are opened."""
+
+    def __init__(self, architectures: Architectures) -> None:
+        self._architectures = architectures
+        self._lock = Lock()
+        self._latest = lru_cache(maxsize=_KEPT)(self._draw)
+
+    def draw(self, fingerprint: str, module: int | None = None, *, full: bool = False) -> str:
+        """Draw a row, or one of its modules.
+
+        Args:
+            fingerprint: of the row.
+            module: the position of a module; None for all.
+            full: draw every operator; otherwise what repeats is drawn once, and what is too much summed up.
+
+        Raises:
+            UsageError: there is no such row or module, or it has too many operators to be drawn in full.
+            ReleaseError: the release cannot be read.
+        """
+        with self._lock:
+            return self._latest(fingerprint, module, full)
+
+    def _draw(self, fingerprint: str, module: int | None, full: bool) -> str:
+        opened = self._architectures.open(fingerprint)
+        graph, tree, title = opened.graph, opened.modules, str(opened.facts["name"] or "")
+        if module is not None:
+            graph, tree, called = _part(graph, tree, module)
+            title = f"{title}: {called}"
+        if full and graph.num_nodes > MOST_IN_FULL:
+            raise UsageError(
+                f"{graph.num_nodes:,} operators are too many to be drawn one by one (at most {MOST_IN_FULL:,}): "
+                "choose a module"
+            )
+        return draw_graph(graph, title, collapse=not full, modules=tree).to_svg()
+
+
+def _part(graph: OperatorGraph, tree: ModuleTree | None, module: int) -> tuple[OperatorGraph, ModuleTree, str]:
+    """The graph of a module, its modules, and what it is called."""
+    if tree is None or not 0 <= module < len(tree.modules):
+        raise UsageError("there is no such module")
+    nodes = tree.within(module)
+    if not len(nodes):
+        raise UsageError("this module has no operators")
+    found = tree.modules[module]
+    return graph.part(nodes), ModuleTree(tree.modules, tree.node[nodes]), found.path or found.kind.rpartition(".")[2]
