@@ -44,7 +44,7 @@ LAYOUT = frozenset(
     "Constant ConstantOfShape Range Where Equal ScatterND GatherND Pad".split()
 )
 TOLERANCE = 2e-3
-NAMES = ("gather-all", "gelu", "hard-swish", "hard-sigmoid", "hard-sigmoid-clipped-last")
+NAMES = ("gather-all", "gelu", "rotary-embedding", "hard-swish", "hard-sigmoid", "hard-sigmoid-clipped-last")
 SUPPOSING = [rule for rule in RULES if rule.name in NAMES]
 OTHERS = [rule for rule in RULES if rule not in SUPPOSING]
 

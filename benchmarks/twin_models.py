@@ -184,7 +184,12 @@ def _plain_transformer(name: str) -> Any:
 
 def _names(name: str) -> list[str]:
     names = ["input_ids", "attention_mask"]
-    return names + ["token_type_ids"] * (name in ("bert", "electra", "albert"))
+    # These look up a learned embedding of each position, and optimum makes a graph input of the positions.
+    return (
+        names
+        + ["token_type_ids"] * (name in ("bert", "electra", "albert"))
+        + ["position_ids"] * (name in ("gpt2", "opt"))
+    )
 
 
 def _by_torch(model: Any, inputs: tuple[Any, ...], dynamo: bool, opset: int) -> bytes:

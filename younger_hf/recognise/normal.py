@@ -33,6 +33,7 @@ from younger_hf.recognise.matching import is_parameter, maker, used_once, with_p
 from younger_hf.recognise.network import OPSET, Network, Node, Value
 from younger_hf.recognise.opset import raise_opset
 from younger_hf.recognise.order import sort_operands
+from younger_hf.recognise.positions import disconnect, without_positions
 from younger_hf.recognise.rules.constants import FOLDED
 from younger_hf.recognise.rules.table import RULES
 from younger_hf.recognise.shapes import infer_shapes
@@ -160,9 +161,11 @@ def _operators(network: Network) -> OperatorGraph:
 
 def _reduced(network: Network) -> Network:
     """The network itself, without what only computes shapes, and without biases: what the fingerprint is of."""
+    without_positions(network)
     for node in [*network.nodes()]:
+        # What computes a shape is an exporter's habit: where sizes are known it is a constant.
         for slot in shape_inputs(node.operator.op_type, node.opset) if not node.operator.domain else ():
-            _disconnect(node, slot)
+            disconnect(node, slot)
         _without_bias(network, node)
     for node in [*network.nodes()]:
         _fold(network, node)
@@ -173,16 +176,6 @@ def _reduced(network: Network) -> Network:
         body.nodes = [node for node in body.nodes if node.alive]
     sort_operands(network)
     return network
-
-
-def _disconnect(node: Node, slot: int) -> None:
-    """What computes a shape is an exporter's habit: where sizes are known it is a constant."""
-    value = node.input(slot)
-    if value is not None and value.producer is not None:
-        node.inputs[slot] = None
-        value.users[node] -= 1
-        if not value.users[node]:
-            del value.users[node]
 
 
 def _fold(network: Network, node: Node) -> None:

@@ -9,6 +9,7 @@ import onnx
 from onnx import AttributeProto, GraphProto, TensorProto, ValueInfoProto
 
 from younger_hf.recognise.flat import shape_of
+from younger_hf.recognise.matching import integers
 from younger_hf.recognise.network import OPSET, Network, Node, Shape, Value
 from younger_hf.recognise.proto import single_node, write_proto
 
@@ -59,10 +60,13 @@ def _written(value: Value | None) -> str | None:
 def infer_node(node: Node) -> None:
     """Tell the outputs of one node their shapes and element types, where the shapes of all of its inputs are known.
 
-    What a rule found out about a node's inputs reaches its consumers in this way, within one sweep.
+    What a rule found out about a node's inputs reaches its consumers in this way, within one sweep. A Slice leaves the
+    axes that it does not name as they are, whatever they are called: ONNX's inference forgets their names.
     """
     if not node.op_type or node.bodies:
         return
+    if node.op_type == "Slice":
+        _keep_names(node)
     if all(value is None or (value.static_shape is not None and value.dtype) for value in node.outputs):
         return
     types, data = {}, {}
@@ -86,6 +90,16 @@ def infer_node(node: Node) -> None:
             shape, dtype = shape_of(proto)
             value.shape = _known_of(value.shape, shape)
             value.dtype = value.dtype or dtype
+
+
+def _keep_names(cut: Node) -> None:
+    before, axes, output = getattr(cut.inputs[0], "shape", None), integers(cut.input(3)), cut.output
+    if before is None or axes is None or output.shape is None or len(output.shape) != len(before):
+        return
+    named = {axis % len(before) for axis in axes}
+    output.shape = tuple(
+        new if at in named else old for at, (old, new) in enumerate(zip(before, output.shape, strict=True))
+    )
 
 
 def _known_of(old: Shape | None, new: Shape | None) -> Shape | None:

@@ -52,6 +52,7 @@ def test_the_normal_form_is_the_normal_form_of_itself(text):
         ("decomposed LayerNormalization", {"LayerNormalization": 1}),
         ("attention", {"Attention": 1}),
         ("attention of scaled scores", {"Attention": 1, "Transpose": 1}),
+        ("attention of queries scaled before they are heads", {"Attention": 1, "Reshape": 1, "Transpose": 2}),
         ("hard swish by clip", {"HardSwish": 1}),
         ("batch-normalization", {"ConvTranspose": 1}),
         ("merged branches", {"Mul": 1, "Relu": 1}),

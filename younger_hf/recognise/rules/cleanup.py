@@ -56,8 +56,10 @@ def sum_of_two(node: Node) -> Make | None:
 def same_shape(node: Node) -> Value | None:
     """A Reshape, Expand, Tile, Slice, Pad or Resize that leaves every dimension as it is leaves the values too."""
     value, shape = node.inputs[0], node.output.shape
-    if value is None or shape is None or None in shape or value.shape != shape:
+    if value is None or shape is None:
         return None
+    if None in shape or value.shape != shape:
+        return value if node.op_type == "Reshape" and _keeps_dimensions(node) else None
     if node.op_type == "Slice":
         steps = integers(node.input(4))
         if node.input(4) is not None and (steps is None or any(step < 0 for step in steps)):
@@ -69,6 +71,15 @@ def same_shape(node: Node) -> Value | None:
     if node.op_type == "Resize" and not all(isinstance(dim, int) for dim in shape):
         return None
     return value
+
+
+def _keeps_dimensions(node: Node) -> bool:
+    """Whether a Reshape says of every dimension but one that it stays: then that one stays, too."""
+    target, old = integers(node.input(1)), getattr(node.inputs[0], "shape", None)
+    if target is None or old is None or len(target) != len(old) or target.count(-1) > 1:
+        return False
+    zero = None if node.attributes.get("allowzero") else 0
+    return all(dim in (-1, zero) or dim == before for dim, before in zip(target, old, strict=True))
 
 
 def whole_split(node: Node) -> Value | None:

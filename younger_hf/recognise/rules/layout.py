@@ -33,12 +33,30 @@ def one_reshape(node: Node) -> Make | None:
     value, shape = node.inputs[0], node.output.shape
     if value is None or shape is None:
         return None
-    made = reshape_to(value, shape)
+    made = reshape_to(value, shape if node.op_type != "Unsqueeze" else _with_units(node) or shape)
     if made is None or node.op_type != "Reshape":
         return made
     # What a constant of its own says already stays, so that there is an end.
     written, target = integers(made.inputs[1]), integers(node.input(1))  # type: ignore[arg-type]
     return None if written == target and not node.attributes.get("allowzero") else made
+
+
+def _with_units(node: Node) -> Shape | None:
+    """What an Unsqueeze makes of a shape, by the names that its dimensions have before."""
+    shape, axes = getattr(node.inputs[0], "shape", None), integers(node.input(1))
+    if (
+        shape is None
+        or axes is None
+        or not all(-len(shape) - len(axes) <= axis < len(shape) + len(axes) for axis in axes)
+    ):
+        return None
+    units = {axis % (len(shape) + len(axes)) for axis in axes}
+    dims = iter(shape)
+    return (
+        tuple(1 if at in units else next(dims) for at in range(len(shape) + len(axes)))
+        if len(units) == len(axes)
+        else None
+    )
 
 
 def reshape_twice(node: Node) -> Make | Value | None:
@@ -121,15 +139,18 @@ def transpose_of_stacked(node: Node) -> Make | None:
     value = None if stacked is None else stacked.inputs[0]
     if turned is None or stacked is None or value is None or transpose_perm(turned) != [0, 2, 1]:
         return None
-    old, shape = value.shape, node.output.shape
+    old, shape, laid_out = value.shape, node.output.shape, stacked.output.shape
     if old is None or shape is None or len(old) < _IMAGE_RANK or None in old or not used_once(stacked.output):
         return None
     rows, columns = old[-2:]
-    laid_out = stacked.output.shape
-    if shape != (*old[:-2], columns, rows) or laid_out is None or laid_out[1:] != (rows, columns):
+    if len(shape) < _IMAGE_RANK or shape[-2:] != (columns, rows) or laid_out is None or laid_out[1:] != (rows, columns):
         return None
-    rank = len(old)
-    return Make("Transpose", (value,), {"perm": [*range(rank - 2), rank - 1, rank - 2]})
+    matrices = (*shape[:-2], rows, columns)
+    where_they_are = value if old == matrices else reshape_to(value, matrices)
+    if where_they_are is None:
+        return None
+    rank = len(shape)
+    return Make("Transpose", (where_they_are,), {"perm": [*range(rank - 2), rank - 1, rank - 2]})
 
 
 def split(node: Node) -> Replacement | None:

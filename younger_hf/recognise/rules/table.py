@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from younger_hf.recognise.fixpoint import Rule
-from younger_hf.recognise.rules import activations, attention, cleanup, constants, layout, linear, norms
+from younger_hf.recognise.rules import activations, attention, cleanup, constants, layout, linear, norms, rotary
 
 GROUPS: Final[dict[str, tuple[Rule, ...]]] = {
     "cleanup": cleanup.RULES,
@@ -14,6 +14,7 @@ GROUPS: Final[dict[str, tuple[Rule, ...]]] = {
     "norms": norms.RULES,
     "activations": activations.RULES,
     "attention": attention.RULES,
+    "rotary": rotary.RULES,
     "linear": linear.RULES,
 }
 
