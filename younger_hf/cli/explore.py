@@ -28,9 +28,11 @@ def explore(
         from younger_hf.explore.server import listen, make_app, serve
     except ModuleNotFoundError as error:
         raise MissingExtraError(str(error.name), "explore") from error
+    from builders.handed_in import HandedIn
     from younger_hf.release import open_named
 
-    with listen("0.0.0.0" if share else "127.0.0.1", port) as opened:  # noqa: S104 - what --share asks for
-        app = make_app(open_named(release), behind_proxy=behind_proxy)
+    # 0.0.0.0 is what --share asks for.
+    with listen("0.0.0.0" if share else "127.0.0.1", port) as opened, HandedIn() as reader:  # noqa: S104
+        app = make_app(open_named(release), reader, shared=share, behind_proxy=behind_proxy)
         typer.echo(f"open http://localhost:{opened.getsockname()[1]} (Ctrl-C ends it)")
         serve(app, opened)

@@ -9,7 +9,11 @@ untrusted: all of it is shown as text.
     pictures    drawings of rows and of their modules
     comparison  two rows, side by side
     relatives   rows near a row or a model, by sketch and by operators
+    handing_in  files, addresses and texts that visitors hand in
+    known       what is said of those
     visitors    how much a visitor may ask
     pages       HTML of all this
-    server      the addresses of the pages
+    explorer    what the handlers of addresses work with
+    answers     those handlers; known_page those of what is handed in
+    server      the addresses, and a server for them
 """

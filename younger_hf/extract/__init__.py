@@ -4,6 +4,7 @@ The rooms, in the order in which a model passes through them:
 
     reader                     a file, here or on a web server -> ModelProto without weights
     remote, ranges             a file on a web server as bytes, by HTTP range requests
+    public_addresses           the same for an address that a stranger names
     parse, allow_list          bytes -> ModelProto at protobuf's own speed, reduced to what is structure
     walk, rules, wire          the same field by field: over what is large, and to say where bytes make no sense
     columns, plain             the same bytes as arrays, where a model is plain, and all that is read off these

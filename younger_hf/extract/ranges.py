@@ -79,6 +79,11 @@ class Patience:
 class RangedFile:
     """A file on a web server, and what is known of it after the first range: a context manager.
 
+    Args:
+        url: where it is, http:// or https://.
+        patience: how long the server is waited for.
+        pool: makes the connections; if left out, by way of the proxy that the environment names.
+
     Attributes:
         name: the URL without its query, which may hold a signature: what errors call the file.
         size: bytes; None before the first range.
@@ -86,7 +91,7 @@ class RangedFile:
         requests: how many were sent.
     """
 
-    def __init__(self, url: str, patience: Patience | None = None) -> None:
+    def __init__(self, url: str, patience: Patience | None = None, pool: PoolManager | None = None) -> None:
         self.name = url.partition("?")[0]
         self.size: int | None = None
         self.fetched = 0
@@ -98,7 +103,7 @@ class RangedFile:
         self._linked_tag = ""  # the version, as a redirect of the Hub names it
         self._headers = {"Accept-Encoding": "identity", "User-Agent": f"younger-hf/{version('younger-hf')}"}
         try:
-            self._pool = _pool(url, self._patience)
+            self._pool = pool or _pool(url, self._patience)
         except HTTPError as error:
             self._fail(f"its address, or that of the proxy, makes no sense ({error})")
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Final, overload
 
+from younger_hf.extract.public_addresses import public_pool
 from younger_hf.extract.ranges import Patience, RangedFile
 
 _PAGE_BITS: Final = 9
@@ -31,6 +32,7 @@ class RemoteSource:
     Args:
         url: where it is, http:// or https://.
         patience: how long the server is waited for.
+        public_only: refuse addresses of this machine and of its networks, wherever names and redirects lead.
 
     Attributes:
         name: the URL without its query: what errors call the file.
@@ -39,8 +41,8 @@ class RemoteSource:
         RemoteError: it cannot be read. Every access may raise it.
     """
 
-    def __init__(self, url: str, patience: Patience | None = None) -> None:
-        self._file = RangedFile(url, patience)
+    def __init__(self, url: str, patience: Patience | None = None, *, public_only: bool = False) -> None:
+        self._file = RangedFile(url, patience, public_pool(patience) if public_only else None)
         self.name = self._file.name
         self._pages: dict[int, bytes] = {}
         self._behind = 0  # the page behind the last one that was fetched

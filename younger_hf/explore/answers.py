@@ -1,0 +1,217 @@
+"""What is answered at each address but "Is mine known?": functions of an `Explorer` and a request."""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Callable, Mapping
+from typing import Final
+from urllib.parse import quote
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+
+from younger_hf.communities import find_communities
+from younger_hf.errors import UsageError
+from younger_hf.explore.comparison import MOST_COMPARED
+from younger_hf.explore.explorer import Explorer, wants_page
+from younger_hf.explore.facts import MOST_RUNNABLE, Architecture, model_link, module_outline, python_lines
+from younger_hf.explore.pages import number, render, words
+from younger_hf.explore.pictures import MOST_IN_FULL
+from younger_hf.explore.query import Query
+from younger_hf.identity import canonicalize
+
+COLUMNS: Final = (
+    ("name", "Name"),
+    ("num_nodes", "Operators"),
+    ("depth", "Depth"),
+    ("num_parameters", "Parameters"),
+    ("macs", "MACs"),
+    ("num_models", "Models"),
+    ("downloads", "Downloads"),
+)
+"""The columns of the table that can be sorted by, and what they are called."""
+
+COMPARED: Final = (
+    ("Family", "family"),
+    ("Source", "source"),
+    ("Task", "task"),
+    ("Licence", "license"),
+    ("Exporter", "exporter"),
+    ("Operators", "num_nodes"),
+    ("Operator types", "num_operator_types"),
+    ("Data flows", "num_edges"),
+    ("Depth", "depth"),
+    ("Parameters", "num_parameters"),
+    ("MACs", "macs"),
+    ("Most frequent", "summary"),
+)
+"""The facts that are shown side by side."""
+
+_MOST_MODELS: Final = 100
+_RELATIVES: Final = 6
+_KEEP: Final = {"Cache-Control": "public, max-age=3600"}
+_ONNX: Final = "application/octet-stream"
+_DOWNLOADS: Final[Mapping[str, tuple[str, Callable[[Architecture], str | bytes]]]] = {
+    "weightless.onnx": (_ONNX, Architecture.weightless_onnx),
+    "runnable.onnx": (_ONNX, Architecture.runnable_onnx),
+    "graph.json": ("application/json", Architecture.to_json),
+    "graph.txt": ("text/plain; charset=utf-8", Architecture.to_text),
+    "graph.graphml": ("application/xml", Architecture.to_graphml),
+}
+
+
+def browse(explorer: Explorer, request: Request) -> Response:
+    """The table of rows that pass a query."""
+    query = Query.parse(request.query_params.multi_items())
+    catalogue = explorer.catalogue
+    return explorer.page(
+        "browse",
+        "/",
+        query=query,
+        found=catalogue.select(query),
+        size=len(catalogue),
+        choices=catalogue.choices,
+        operators=catalogue.used_operators[:300],
+        columns=COLUMNS,
+        wide=True,
+    )
+
+
+def architecture(explorer: Explorer, request: Request) -> Response:
+    """The page of a row."""
+    opened = explorer.architectures.open(request.path_params["fingerprint"])
+    facts = opened.facts
+    models = facts["models"] or []
+    listed = {
+        "Source": words(facts["source"]),
+        "Origin": words(facts["origin"]),
+        "Licence": words(facts["license"]),
+        "Library": words(facts["library"]),
+        "Exporter": words(facts["exporter"]),
+        "Opset": number(facts["opset"]),
+        "Operators": f"{number(facts['num_nodes'])} of {number(facts['num_operator_types'])} types",
+        "Data flows": number(facts["num_edges"]),
+        "Depth": number(facts["depth"]),
+        "Parameters": number(facts["num_parameters"]),
+        "MACs": number(facts["macs"]),
+        "Models": number(facts["num_models"]),
+        "Skeletons": number(facts["num_skeletons"]),
+        "Split": f"{facts['split']} (paper's: {words(facts['paper_split'])})",
+    }
+    return explorer.page(
+        "architecture",
+        facts=facts,
+        listed=list(listed.items()),
+        operators=list(opened.graph.operator_counts().items()),
+        models=[(model, model_link(model)) for model in models[:_MOST_MODELS]],
+        more_models=max(0, len(models) - _MOST_MODELS),
+        evaluations=(facts["evaluations"] or [])[:20],
+        has_skeleton=opened.skeleton is not None,
+        runnable=(facts["num_parameters"] or 0) <= MOST_RUNNABLE,
+        most_in_full=MOST_IN_FULL,
+        python=python_lines(facts, explorer.source),
+    )
+
+
+def preview(explorer: Explorer, request: Request) -> Response:
+    """The preview of a row."""
+    image = explorer.catalogue.preview(request.path_params["fingerprint"])
+    if image is None:
+        return PlainTextResponse("There is no preview.", 404)
+    return Response(image, media_type="image/png", headers=_KEEP)
+
+
+def drawing(explorer: Explorer, request: Request) -> Response:
+    """The drawing of a row, or of a module of it."""
+    module = request.query_params.get("module", "")
+    if module and not (module.isascii() and module.isdecimal() and len(module) < 9):
+        raise UsageError("a module is named by its number")
+    svg = explorer.pictures.draw(
+        request.path_params["fingerprint"], int(module) if module else None, full="full" in request.query_params
+    )
+    return Response(svg, media_type="image/svg+xml", headers=_KEEP)
+
+
+def modules(explorer: Explorer, request: Request) -> Response:
+    """Modules and communities of a row: a part of its page."""
+    opened = explorer.architectures.open(request.path_params["fingerprint"])
+    graph = canonicalize(opened.graph).graph
+    community = find_communities(graph)
+    found = [Tally[str]() for _ in range(int(community.max(initial=-1)) + 1)]
+    for operator, number_ in zip(graph.operator, community.tolist(), strict=True):
+        found[number_][operator.type_label] += 1
+    found.sort(key=lambda counts: -counts.total())
+    summed = [(counts.total(), " ".join(f"{name}×{n}" for name, n in counts.most_common(6))) for counts in found]
+    return HTMLResponse(render("modules", modules=module_outline(opened), communities=summed))
+
+
+def relatives(explorer: Explorer, request: Request) -> Response:
+    """The rows near a row: a part of its page."""
+    fingerprint = request.path_params["fingerprint"]
+    opened = explorer.architectures.open(fingerprint)
+    normal = opened.facts["normal_fingerprint"]
+    return HTMLResponse(
+        render(
+            "relatives",
+            fingerprint=fingerprint,
+            same=[row for row in explorer.catalogue.same_network(normal) if row["fingerprint"] != fingerprint],
+            near=explorer.relatives.of_row(fingerprint, _RELATIVES),
+            similar=explorer.relatives.by_operators(opened.graph, _RELATIVES, fingerprint),
+        )
+    )
+
+
+def compare(explorer: Explorer, request: Request) -> Response:
+    """Two rows side by side."""
+    asked = [one.strip()[:300] for one in request.query_params.getlist("with")][:2]
+    found = [explorer.catalogue.named(one) for one in asked]
+    return explorer.page(
+        "compare",
+        "/compare",
+        asked=[*asked, "", ""][:2],
+        pair=[row for row in found if row is not None],
+        missing=[one for one, row in zip(asked, found, strict=True) if row is None and one],
+        names=explorer.catalogue.prominent,
+        facts=COMPARED,
+    )
+
+
+def difference(explorer: Explorer, request: Request) -> Response:
+    """What two rows have in common and what not: a part of the page."""
+    asked = request.query_params.getlist("with")
+    if len(asked) != 2:
+        raise UsageError("two architectures are compared")
+    compared = explorer.comparisons.of(*asked)
+    return HTMLResponse(render("difference", compared=compared, most=MOST_COMPARED))
+
+
+def download(explorer: Explorer, request: Request) -> Response:
+    """A row as a file."""
+    name = request.path_params["download"]
+    if name not in _DOWNLOADS:
+        raise HTTPException(404)
+    opened = explorer.architectures.open(request.path_params["fingerprint"])
+    kind, make = _DOWNLOADS[name]
+    file_name = f"{opened.file_name}.{name.partition('.')[2]}"
+    disposition = f"attachment; filename*=UTF-8''{quote(file_name)}"
+    return Response(make(opened), media_type=kind, headers={"Content-Disposition": disposition})
+
+
+def refuse(explorer: Explorer, request: Request, error: Exception) -> Response:
+    """An error of ours as a sentence."""
+    sentence = str(error)
+    status = 404 if isinstance(error, UsageError) else 502
+    if not wants_page(request):
+        return PlainTextResponse(sentence, status)
+    title = "This cannot be shown" if status == 404 else "The release cannot be read"
+    return explorer.page("error", status=status, title=title, sentence=sentence)
+
+
+def missing(explorer: Explorer, request: Request, error: Exception) -> Response:
+    """An address that is not there."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    sentence = "There is no such page." if status == 404 else "This cannot be answered."
+    if not wants_page(request):
+        return PlainTextResponse(sentence, status)
+    return explorer.page("error", status=status, title=sentence.rstrip("."), sentence=f"Status {status}.")

@@ -1,0 +1,89 @@
+"""`Explorer`: what the handlers of the explorer's addresses work with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+from starlette.types import Scope
+
+from younger_hf.explore.catalogue import Catalogue
+from younger_hf.explore.comparison import Comparisons
+from younger_hf.explore.facts import Architectures
+from younger_hf.explore.handing_in import Desk, ModelReader
+from younger_hf.explore.pages import render
+from younger_hf.explore.pictures import Pictures
+from younger_hf.explore.relatives import Relatives
+from younger_hf.explore.visitors import RateLimit
+
+
+@dataclass(frozen=True, eq=False)
+class Explorer:
+    """What the handlers work with.
+
+    Attributes:
+        catalogue: the rows of the release.
+        behind_proxy: whether a proxy stands before the server and says whose requests it hands on.
+        limit: how much a client may ask.
+        reader: reads models that visitors hand in.
+        shared: whether others than this machine's user can reach the server.
+        handing_in: how many models a client may hand in.
+    """
+
+    catalogue: Catalogue
+    behind_proxy: bool
+    limit: RateLimit
+    reader: ModelReader
+    shared: bool
+    handing_in: RateLimit
+
+    @cached_property
+    def architectures(self) -> Architectures:
+        """The rows that are opened."""
+        return Architectures(self.catalogue)
+
+    @cached_property
+    def pictures(self) -> Pictures:
+        """Their drawings."""
+        return Pictures(self.architectures)
+
+    @cached_property
+    def relatives(self) -> Relatives:
+        """The rows near one."""
+        return Relatives(self.catalogue)
+
+    @cached_property
+    def comparisons(self) -> Comparisons:
+        """Two rows compared."""
+        return Comparisons(self.architectures)
+
+    @cached_property
+    def desk(self) -> Desk:
+        """Where models are handed in."""
+        return Desk(self.catalogue, self.relatives, self.reader, shared=self.shared)
+
+    @property
+    def source(self) -> str:
+        """What `load` takes for the release, as far as visitors may know."""
+        return self.catalogue.name
+
+    def page(self, template: str, here: str = "", status: int = 200, **values: Any) -> HTMLResponse:
+        """A page with what all pages have."""
+        return HTMLResponse(render(template, here=here, release=self.source, **values), status)
+
+
+def client_of(explorer: Explorer, scope: Scope) -> str:
+    """The address that a request came from; behind a proxy what that has added, and nothing that the client says."""
+    if explorer.behind_proxy:
+        forwarded = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+        if forwarded:
+            return str(forwarded[-1].decode("latin-1").rpartition(",")[2].strip())
+    return str(scope["client"][0]) if scope.get("client") else ""
+
+
+def wants_page(request: Request) -> bool:
+    """Whether a browser asks for a page, and not a script for a part of one."""
+    return "text/html" in request.headers.get("accept", "")
