@@ -10,12 +10,15 @@ import argparse
 import os
 from pathlib import Path
 
+import onnx
 from playwright.sync_api import Page, sync_playwright
 from support.explorer import served
 
+from builders.handed_in import HandedIn
 from younger_hf.explore.server import make_app
 from younger_hf.release import open_named
 
+LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 
 
@@ -49,6 +52,20 @@ def architecture(page: Page) -> None:
         page.wait_for_function("old => document.querySelector('.canvas svg title')?.textContent !== old", arg=title)
 
 
+def narrow_enough(page: Page, width: int) -> None:
+    """A page is no wider than its window; tables scroll by themselves."""
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{page.url} is wider than {width}"
+
+
+def known(page: Page, address: str) -> None:
+    """Hand in a file and a text."""
+    page.goto(f"{address}/known")
+    page.get_by_label("ONNX file, at most").set_input_files(LIGHT / "light_squeezenet.onnx")
+    page.get_by_role("button", name="Look it up").first.click()
+    page.locator(".verdict").wait_for()
+    page.locator(".canvas svg").wait_for()
+
+
 def main() -> None:
     """Look at every page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -56,7 +73,11 @@ def main() -> None:
     parser.add_argument("output", type=Path)
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
-    with served(make_app(open_named(arguments.release))) as address, sync_playwright() as playwright:
+    with (
+        HandedIn() as reader,
+        served(make_app(open_named(arguments.release), reader)) as address,
+        sync_playwright() as playwright,
+    ):
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         for name, width, scheme in (("wide", 1400, "light"), ("dark", 1400, "dark"), ("narrow", 390, "light")):
             page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
@@ -76,9 +97,24 @@ def main() -> None:
                 page.goto(f"{address}{page.locator('tbody th a').nth(20).get_attribute('href')}")
             architecture(page)
             shoot("architecture")
-            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (
-                f"{page.url} is wider than {width}"
-            )
+            narrow_enough(page, width)
+            page.goto(f"{address}/?q=resnet&sort=num_nodes&order=asc")
+            page.get_by_role("checkbox").nth(0).check()
+            page.get_by_role("checkbox").nth(1).check()
+            page.get_by_role("button", name="Compare the two").click()
+            page.locator("[data-part] .verdict").wait_for()
+            shoot("compare")
+            narrow_enough(page, width)
+            known(page, address)
+            shoot("known")
+            narrow_enough(page, width)
+            page.goto(f"{address}/release")
+            page.wait_for_function("document.querySelectorAll('.plot .main-svg').length > 7 * 2")
+            page.wait_for_timeout(500)
+            shoot("release")
+            narrow_enough(page, width)
+            page.locator("[data-plot$='sizes.json'] .point").first.click(force=True)
+            page.wait_for_url("**/?min_nodes=*")
             assert not errors, errors
         browser.close()
 

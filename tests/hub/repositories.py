@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, Literal, cast
 
 import yaml
 
-Kind = Literal["models", "datasets"]
+Kind = Literal["models", "datasets", "spaces"]
 
 # What the Hub's .gitattributes keep in LFS, and from which size on everything is.
 LFS_SUFFIXES = frozenset(".arrow .bin .ckpt .gz .h5 .keras .npz .onnx .parquet .pkl .pt .pth .safetensors .zip".split())
@@ -74,7 +74,7 @@ class Commit:
 
 @dataclass
 class Repository:
-    """A model or a dataset repository.
+    """A repository of a model, a dataset or a Space.
 
     Attributes:
         id: `org/name`.

@@ -253,7 +253,7 @@ class Hub:
         return answer
 
 
-_T = r"(models|datasets)"
+_T = r"(models|datasets|spaces)"
 _ID = r"([^/]+/[^/]+)"
 _Route = Callable[..., Answer]
 _GET: dict[re.Pattern[str], _Route] = {
@@ -264,7 +264,7 @@ _GET: dict[re.Pattern[str], _Route] = {
     re.compile(f"/api/{_T}/{_ID}/tree/([^/]+)/?(.*)"): Hub.tree,
     re.compile(f"/api/{_T}/{_ID}(?:/revision/([^/]+))?"): Hub.info,
     re.compile(f"/cdn/{_T}/{_ID}/([^/]+)/(.+)"): Hub.download,
-    re.compile(f"/(datasets/|){_ID}/resolve/([^/]+)/(.+)"): Hub.resolve,
+    re.compile(f"/(datasets/|spaces/|){_ID}/resolve/([^/]+)/(.+)"): Hub.resolve,
 }
 _POST: dict[re.Pattern[str], _Route] = {
     re.compile(f"/api/{_T}/{_ID}/paths-info/([^/]+)"): Hub.paths_info,
@@ -275,7 +275,7 @@ _POST: dict[re.Pattern[str], _Route] = {
     re.compile(rf"/api/{_T}/{_ID}/discussions/(\d+)/merge"): writing.merge,
     re.compile(f"/api/{_T}/{_ID}/branch/([^/]+)"): writing.branch,
     re.compile(f"/api/{_T}/{_ID}/tag/([^/]+)"): writing.tag,
-    re.compile(rf"/(datasets/|){_ID}\.git/info/lfs/objects/batch"): writing.batch,
+    re.compile(rf"/(datasets/|spaces/|){_ID}\.git/info/lfs/objects/batch"): writing.batch,
 }
 _PUT: dict[re.Pattern[str], _Route] = {
     re.compile(f"/upload/{_ID}/([0-9a-f]+)"): writing.upload,

@@ -36,7 +36,7 @@ def create(hub: Hub, request: Request) -> Answer:
     if refused := _refused(hub, request, {name}):
         return refused
     kind = cast(Kind, asked.get("type", "model") + "s")
-    url = f"{hub.endpoint}/{'datasets/' if kind == 'datasets' else ''}{name}"
+    url = f"{hub.endpoint}/{'' if kind == 'models' else f'{kind}/'}{name}"
     with _writing:
         if name in hub.repositories:
             return Answer(409, {}, Content(json.dumps({"error": "You already created this repo", "url": url}).encode()))
@@ -118,7 +118,7 @@ def commit(hub: Hub, request: Request, kind: str, name: str, revision: str) -> A
         if opens:
             repository.branches[branch] = parent or head.sha
         sha = repository.commit(changes, branch, header["value"]["summary"])
-    root = f"{hub.endpoint}/{'datasets/' if kind == 'datasets' else ''}{name}"
+    root = f"{hub.endpoint}/{'' if kind == 'models' else f'{kind}/'}{name}"
     pull = f"{root}/discussions/{number}" if opens else None
     return json_answer({"success": True, "commitOid": sha, "commitUrl": f"{root}/commit/{sha}", "pullRequestUrl": pull})
 

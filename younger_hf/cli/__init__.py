@@ -258,8 +258,13 @@ def audit(
 
 @app.command()
 def publish(
-    directory: Annotated[Path, typer.Argument(help="The release directory.")],
     repo_id: Annotated[str, typer.Option(help="ORG/NAME of a dataset repository; created if missing.")],
+    directory: Annotated[
+        Path | None, typer.Argument(help="The release directory; with --space it may be left out.")
+    ] = None,
+    space: Annotated[
+        str | None, typer.Option(help="ORG/NAME of a Space that gets the explorer of --repo-id; created if missing.")
+    ] = None,
     private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
     tag: Annotated[str | None, typer.Option(help="Tag of the commit, e.g. v1.0.")] = None,
     create_pr: Annotated[bool, typer.Option("--create-pr", help="Open a pull request instead of committing.")] = False,
@@ -272,7 +277,15 @@ def publish(
 
     Only changed files are uploaded. What rows it adds, changes and removes is shown before.
     """
+    if directory is None and space is None:
+        raise UsageError("publish takes a release directory, or --space, or both")
+    if directory is None and (tag or create_pr or dry_run or allow_removals):
+        raise UsageError("--tag, --create-pr, --dry-run and --allow-removals are about a release: name its directory")
     from builders.publish import publish as run
+
+    if directory is None:
+        _publish_space(str(space), repo_id, private)
+        return
 
     done = run(
         directory,
@@ -287,6 +300,8 @@ def publish(
     if done.commit:
         what = "nothing had changed" if done.plan.is_empty else "published"
         typer.echo(f"{what}: {done.url}, commit {done.commit}{f', tag {tag}' if tag else ''}")
+    if space is not None and not dry_run:
+        _publish_space(space, repo_id, private)
 
 
 @app.command()
@@ -362,6 +377,13 @@ def diff(
     typer.echo(found.to_json() if as_json else str(found))
     if found.is_broken:
         raise typer.Exit(1)
+
+
+def _publish_space(space: str, repo_id: str, private: bool) -> None:
+    from builders.publish import publish_space
+
+    done = publish_space(space, repo_id, private=private)
+    typer.echo(f"{'published' if done.changed else 'nothing had changed'}: {done.url}")
 
 
 def _check_source(spec: str) -> None:

@@ -9,6 +9,7 @@ untrusted: all of it is shown as text.
     pictures    drawings of rows and of their modules
     comparison  two rows, side by side
     relatives   rows near a row or a model, by sketch and by operators
+    figures     the release as a whole: plots, and the map
     handing_in  files, addresses and texts that visitors hand in
     known       what is said of those
     visitors    how much a visitor may ask

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import gzip
 from collections import Counter as Tally
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Final
 from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
 from younger_hf.communities import find_communities
 from younger_hf.errors import UsageError
 from younger_hf.explore.comparison import MOST_COMPARED
 from younger_hf.explore.explorer import Explorer, wants_page
 from younger_hf.explore.facts import MOST_RUNNABLE, Architecture, model_link, module_outline, python_lines
+from younger_hf.explore.figures import FIGURES
 from younger_hf.explore.pages import number, render, words
 from younger_hf.explore.pictures import MOST_IN_FULL
 from younger_hf.explore.query import Query
@@ -215,3 +218,42 @@ def missing(explorer: Explorer, request: Request, error: Exception) -> Response:
     if not wants_page(request):
         return PlainTextResponse(sentence, status)
     return explorer.page("error", status=status, title=sentence.rstrip("."), sentence=f"Status {status}.")
+
+
+def release(explorer: Explorer, request: Request) -> Response:  # noqa: ARG001 - the page is the same for all
+    """The release as a whole."""
+    models = explorer.catalogue.table.column("num_models").to_pylist()
+    return explorer.page(
+        "release",
+        "/release",
+        size=len(explorer.catalogue),
+        families=len(explorer.catalogue.choices["family"]),
+        models=sum(filter(None, models)),
+        figures=[(name, name.capitalize()) for name in FIGURES],
+    )
+
+
+def figure(explorer: Explorer, request: Request) -> Response:
+    """A figure of the release; the map with status 202 while it is made."""
+    name = request.path_params["figure"]
+    if name == "map":
+        found = explorer.atlas.figure()
+        if found is None:
+            failed = explorer.atlas.failed
+            return PlainTextResponse(failed or "The map is drawn.", 404 if failed else 202)
+        return JSONResponse(found, headers=_KEEP)
+    if name not in FIGURES:
+        raise HTTPException(404)
+    return JSONResponse(FIGURES[name](explorer.catalogue), headers=_KEEP)
+
+
+def plotly(explorer: Explorer, request: Request) -> Response:  # noqa: ARG001
+    """Plotly's own script, from its package: nothing is fetched from elsewhere."""
+    return Response(_plotly(), media_type="text/javascript", headers={**_KEEP, "Content-Encoding": "gzip"})
+
+
+@cache
+def _plotly() -> bytes:
+    from plotly.offline import get_plotlyjs
+
+    return gzip.compress(get_plotlyjs().encode(), 6)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
@@ -13,6 +15,7 @@ from starlette.types import Scope
 from younger_hf.explore.catalogue import Catalogue
 from younger_hf.explore.comparison import Comparisons
 from younger_hf.explore.facts import Architectures
+from younger_hf.explore.figures import Atlas
 from younger_hf.explore.handing_in import Desk, ModelReader
 from younger_hf.explore.pages import render
 from younger_hf.explore.pictures import Pictures
@@ -54,6 +57,12 @@ class Explorer:
     def relatives(self) -> Relatives:
         """The rows near one."""
         return Relatives(self.catalogue)
+
+    @cached_property
+    def atlas(self) -> Atlas:
+        """The map of the release."""
+        cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        return Atlas(self.catalogue, self.relatives, Path(cache, "younger-hf", "maps"))
 
     @cached_property
     def comparisons(self) -> Comparisons:

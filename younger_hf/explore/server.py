@@ -32,12 +32,15 @@ from younger_hf.explore.answers import (
     difference,
     download,
     drawing,
+    figure,
     missing,
     modules,
+    plotly,
     preview,
     refuse,
     relatives,
 )
+from younger_hf.explore.answers import release as the_release
 from younger_hf.explore.catalogue import Catalogue
 from younger_hf.explore.explorer import Explorer, client_of
 from younger_hf.explore.handing_in import ModelReader
@@ -102,6 +105,9 @@ def make_app(
             at("/compare/difference", difference),
             at("/known", known),
             at("/known", hand_in, methods=["POST"]),
+            at("/release", the_release),
+            at("/release/{figure}.json", figure),
+            at("/static/plotly.js", plotly),
             Mount("/static", StaticFiles(directory=str(files("younger_hf.explore") / "static"))),
         ],
         middleware=[Middleware(_Guard, explorer=explorer), Middleware(GZipMiddleware, minimum_size=2000)],

@@ -99,20 +99,20 @@ async function plot(element) {
   const figure = await answer.json();
   element.replaceChildren();
   await Plotly.newPlot(element, ...styled(figure));
+  element.on("plotly_click", (event) => { location.href = event.points[0].customdata[0]; });
   const shown = document.getElementById(element.dataset.shows);
   if (!shown) return;
   element.on("plotly_hover", (event) => {
-    const point = event.points[0];
+    const [, fingerprint, name] = event.points[0].customdata;
     const picture = document.createElement("img");
     picture.className = "preview";
     picture.width = picture.height = 128;
-    picture.src = `/architecture/${encodeURIComponent(point.customdata)}/preview.png`;
+    picture.src = `/architecture/${encodeURIComponent(fingerprint)}/preview.png`;
     picture.alt = "";
-    const name = document.createElement("p");
-    name.textContent = point.text;
-    shown.replaceChildren(picture, name);
+    const said = document.createElement("p");
+    said.textContent = name;
+    shown.replaceChildren(picture, said);
   });
-  element.on("plotly_click", (event) => { location.href = `/architecture/${encodeURIComponent(event.points[0].customdata)}`; });
 }
 
 document.addEventListener("DOMContentLoaded", () => {
