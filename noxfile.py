@@ -6,10 +6,13 @@ the newest of both, and one of loading scripts an old `datasets`. What loads a r
 with all of them, without a framework.
 
 `nox -s wheel` has one for each extra: the wheel is installed with it alone, and does what the extra promises.
+
+`nox -s versions` assembles one ledger with every Python and with the oldest and newest libraries, and compares.
 """
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from shutil import rmtree
 
@@ -55,6 +58,9 @@ EXTRAS = {
     "timm": "test_build.py",
 }
 
+OLDEST = ("onnx==1.19.*", "numpy==1.26.*", "numba==0.60.*", "pyarrow==21.*")
+MADE_WITH = [("3.10", OLDEST), ("3.11", ()), ("3.12", OLDEST), ("3.13", ())]
+
 
 @nox.session
 @nox.parametrize("name", list(VERSIONS), ids=list(VERSIONS))
@@ -86,6 +92,28 @@ def wheel(session: nox.Session, extra: str) -> None:
         *(session.posargs or [str(here / "tests" / "wheel" / EXTRAS[extra])]),
         env={"YOUNGER_ZOO": str(zoo), "YOUNGER_EXTRA": extra, "PYTHONPATH": None},
     )
+
+
+@nox.session
+@nox.parametrize(
+    "python,versions", MADE_WITH, ids=[f"{python}-{'oldest' if old else 'newest'}" for python, old in MADE_WITH]
+)
+def versions(session: nox.Session, versions: tuple[str, ...]) -> None:
+    """One ledger, assembled by one Python and one set of libraries, is the release that the first has made of it."""
+    session.install(".[build]", *versions)
+    zoo = build_zoo(session, anew=False)
+    output = Path(session.create_tmp(), "younger").absolute()
+    rmtree(output, ignore_errors=True)
+    script = ("python", "tests/determinism/assemble.py", str(zoo / "work"), str(output))
+    made = json.loads(session.run(*script, silent=True, stderr=None).splitlines()[-1])
+    reference = Path(session.cache_dir, "made.json")
+    first = json.loads(reference.read_text()) if versions is not MADE_WITH[0][1] or session.python != "3.10" else made
+    reference.write_text(json.dumps(first))
+    others = [name for name in first["bytes"] if made["bytes"].get(name) != first["bytes"][name]]
+    session.log(f"Python {made['python']}, {made['versions']}: {len(others)} of {len(first['bytes'])} files differ")
+    if made["rows"] != first["rows"]:
+        differ = [config for config in first["rows"] if made["rows"].get(config) != first["rows"][config]]
+        session.error(f"rows differ in {', '.join(differ)}")
 
 
 def build_zoo(session: nox.Session, anew: bool) -> Path:

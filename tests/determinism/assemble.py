@@ -1,0 +1,43 @@
+"""Assemble a ledger and say, as JSON, what came of it: `python tests/determinism/assemble.py WORK OUTPUT [JOBS]`.
+
+`bytes` has the SHA-256 of every file; `rows` a digest of the rows of each config, whatever bytes hold them.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from builders.assemble import assemble
+from builders.ledger import Ledger
+from younger_hf.release import open_release
+from younger_hf.row_digests import row_digests
+
+PACKAGES = ("onnx", "numpy", "numba", "igraph", "pyarrow", "datasets")
+
+
+def main(work: str, output: str, jobs: str = "1") -> None:
+    with Ledger(work, read_only=True) as ledger:
+        assemble(ledger, Path(output), jobs=int(jobs))
+    release = open_release(output)
+    files = (path for path in sorted(Path(output).rglob("*")) if path.is_file())
+    rows = {
+        config: sha256(np.sort(row_digests(release.read(config))).tobytes()).hexdigest() for config in release.configs
+    }
+    told = {
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in PACKAGES},
+        "bytes": {str(path.relative_to(output)): sha256(path.read_bytes()).hexdigest() for path in files},
+        "rows": rows,
+    }
+    sys.stdout.write(json.dumps(told) + "\n")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,87 @@
+"""Processes that are made to fail: `run_forked`, with all that they start; and `left`, what they have left behind.
+
+A process of the suite adopts what a dead driver leaves, so that nothing escapes the count.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from younger_hf.errors import YoungerError
+
+DONE, SAID, FAILED = 0, 3, 4
+"""Exit codes of `run_forked`: it was done; it ended with one of this project's sentences; it ended with a traceback."""
+
+_PATIENCE = 20.0  # seconds for what a dead driver started to end
+
+
+def run_forked(action: Callable[[], object], output: Path) -> int:
+    """Run an action in a fork of this process, which has no threads, and wait for its end.
+
+    Args:
+        action: what is done there.
+        output: the file that takes what it prints.
+
+    Returns:
+        One of the exit codes above, or minus the number of the signal that ended it.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid == 0:
+        code = FAILED
+        try:
+            with output.open("ab") as file:
+                os.dup2(file.fileno(), 1)
+                os.dup2(file.fileno(), 2)
+            action()
+            code = DONE
+        except YoungerError as error:
+            print(error)
+            code = SAID
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            with suppress(Exception):
+                sys.stdout.flush()
+            os._exit(code)
+    _, status = os.waitpid(pid, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
+def kill_me() -> None:
+    """End this process as a power cut would."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def left(*places: Path) -> str:
+    """What is left of the processes that this one adopted, and of files in temporary directories; "" if nothing is."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        alive = [process for process in psutil.Process().children(recursive=True) if process.is_running()]
+        if not alive or time.monotonic() > deadline:
+            break
+        time.sleep(0.05)
+    files = [path.name for place in places for path in place.iterdir()]
+    processes = [" ".join(_command(process))[:60] for process in alive]
+    return "; ".join(
+        f"{what} left: {', '.join(found)}" for what, found in (("processes", processes), ("files", files)) if found
+    )
+
+
+def _command(process: psutil.Process) -> list[str]:
+    with suppress(psutil.Error):
+        return process.cmdline()
+    return [str(process.pid)]
