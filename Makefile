@@ -9,6 +9,7 @@
 # make release build younger/ on: what of all registries is not in it yet is converted, for many hours, and audited
 # make hostile what a hostile model tries, and how each try ends
 # make explore-shots every page of the explorer in Chromium, and pictures of them in build/explore-shots/
+# make faults kills, full disks and a failing Hub by the hundred, and what became of each: half an hour
 # make bench  every claim of speed, each against its named peer
 
 PYTHON ?= python3
@@ -19,7 +20,7 @@ BIN    := $(abspath $(VENV))/bin
 # Hundreds of processes import the same modules, which are compiled once even where the environment says otherwise.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo release test ci check compat wheel hostile docs notebooks explore-shots bench install clean
+.PHONY: demo release test ci check compat wheel hostile faults docs notebooks explore-shots bench install clean
 
 install: $(VENV)/installed
 
@@ -76,6 +77,9 @@ hostile: install
 
 explore-shots: install
 	PYTHONPATH=$(CURDIR)/tests $(BIN)/python tests/browser/explore_shots.py younger build/explore-shots
+
+faults: install
+	PYTHONPATH=$(CURDIR) $(BIN)/python tests/faults/suite.py --write docs/reliability.md
 
 bench: install
 	for file in benchmarks/*.py; do grep -q __main__ $$file && $(BIN)/python $$file || true; done

@@ -1,4 +1,4 @@
-"""Assemble a ledger and say, as JSON, what came of it: `python tests/determinism/assemble.py WORK OUTPUT [JOBS]`.
+"""Assemble a ledger and write, as JSON, what came of it: `python tests/determinism/assemble.py WORK OUTPUT FILE [JOBS]`.
 
 `bytes` has the SHA-256 of every file; `rows` a digest of the rows of each config, whatever bytes hold them.
 """
@@ -22,7 +22,7 @@ from younger_hf.row_digests import row_digests
 PACKAGES = ("onnx", "numpy", "numba", "igraph", "pyarrow", "datasets")
 
 
-def main(work: str, output: str, jobs: str = "1") -> None:
+def main(work: str, output: str, file: str, jobs: str = "1") -> None:
     with Ledger(work, read_only=True) as ledger:
         assemble(ledger, Path(output), jobs=int(jobs))
     release = open_release(output)
@@ -36,7 +36,7 @@ def main(work: str, output: str, jobs: str = "1") -> None:
         "bytes": {str(path.relative_to(output)): sha256(path.read_bytes()).hexdigest() for path in files},
         "rows": rows,
     }
-    sys.stdout.write(json.dumps(told) + "\n")
+    Path(file).write_text(json.dumps(told))
 
 
 if __name__ == "__main__":

@@ -22,12 +22,11 @@ def test_hash_seeds_and_processes_do_not_show(tmp_path):
         record(ledger, ["resnet50", "shufflenet", "squeezenet"])
     seen = []
     for seed, jobs in (("0", "1"), ("1", "2"), ("4294967295", "8")):
-        done = subprocess.run(
-            [sys.executable, str(SCRIPT), str(tmp_path / "work"), str(tmp_path / f"younger-{seed}"), jobs],
+        told = tmp_path / f"told-{seed}.json"
+        subprocess.run(
+            [sys.executable, str(SCRIPT), str(tmp_path / "work"), str(tmp_path / f"younger-{seed}"), str(told), jobs],
             env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)},
-            capture_output=True,
-            text=True,
             check=True,
         )
-        seen.append(json.loads(done.stdout))
+        seen.append(json.loads(told.read_text()))
     assert seen[0] == seen[1] == seen[2]
