@@ -1,4 +1,4 @@
-"""Assemble a ledger and write, as JSON, what came of it: `python tests/determinism/assemble.py WORK OUTPUT FILE [JOBS]`.
+"""Assemble a ledger and write what came of it: `python tests/determinism/assemble.py WORK OUTPUT FILE.json [JOBS]`.
 
 `bytes` has the SHA-256 of every file; `rows` a digest of the rows of each config, whatever bytes hold them.
 """
