@@ -109,7 +109,7 @@ def main() -> None:
             shoot("known")
             narrow_enough(page, width)
             page.goto(f"{address}/release")
-            page.wait_for_function("document.querySelectorAll('.plot .main-svg').length > 7 * 2")
+            page.wait_for_function("() => document.querySelectorAll('.plot .main-svg').length >= 7 * 3")
             page.wait_for_timeout(500)
             shoot("release")
             narrow_enough(page, width)
