@@ -125,6 +125,7 @@ def listen(host: str, port: int) -> socket.socket:
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         opened.bind((host, port))
+        opened.listen()  # who opens the page too early waits
     except OSError as error:
         opened.close()
         raise UsageError(f"port {port} cannot be taken ({error.strerror}): choose another with --port") from None
