@@ -326,4 +326,5 @@ def build(
             allow_removals=allow_removals,
             results=Path(work),
             trust_previous=trust_previous,
+            address=address,
         )

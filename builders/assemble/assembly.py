@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
-from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from sys import intern
 from typing import TYPE_CHECKING
@@ -30,7 +31,7 @@ from builders.assemble.write.configs import write_configs
 from builders.assemble.write.kept import keep_beside
 from builders.assemble.write.operator_rows import operator_rows
 from builders.assemble.write.swap import staged
-from builders.executor.ordered_map import ordered_map
+from builders.executor.ordered_map import LostError, OrderedMap, ordered_map
 from builders.lost_rows import check_lost_rows
 from builders.measure.published import PublishedMeasurements
 from builders.measure.spool import Packed, measure_packed, write_spool
@@ -63,6 +64,7 @@ def assemble(
     allow_removals: bool = False,
     results: Path | None = None,
     trust_previous: bool = False,
+    address: str | None = None,
 ) -> ReleaseReport:
     """Turn a ledger into a release.
 
@@ -73,6 +75,7 @@ def assemble(
         ledger: what was converted.
         output: the release directory, swapped in whole; an earlier release there stays until then.
         jobs: processes to measure skeletons and to cut graphs in.
+        address: of a Ray cluster that does this instead, as `builders.executor.ray.RayExecutor` takes it.
         seed: of the split by family.
         previous: the release before, a directory (`output` itself, perhaps) or the id of a Hub dataset repository:
             ids of operators and splits of rows stay as they are there, and the models in its `removals.txt` are left
@@ -91,7 +94,7 @@ def assemble(
     """
     before = read_previous(previous)
     removals = read_removals(previous, output)
-    with staged(output) as scratch:
+    with staged(output) as scratch, _mapping(jobs, address) as mapped:
         spool = scratch / "graphs.arrow"
         directory = scratch / "release"
         published = None
@@ -101,7 +104,7 @@ def assemble(
                 {one.skeleton_hash: _public(one, removals) for one in ledger.architectures()},
                 scratch,
             )
-        measured = _measure_all(ledger, spool, jobs, removals, published)
+        measured = _measure_all(ledger, spool, mapped, removals, published)
         types = merge(measured)
         unplaced = [graph for row in types for graph in row.parts]
         joined = normal_form_pairs(unplaced)
@@ -122,7 +125,7 @@ def assemble(
                 config: results_for(config, results, previous, frozenset(graph.key for graph in graphs))
                 for config in RESULTS
             },
-            jobs=jobs,
+            mapped=mapped,
         )
         collected = count_collected(ledger, graphs, removals)
         report = ReleaseReport(
@@ -158,8 +161,20 @@ def assemble(
     return report
 
 
+@contextmanager
+def _mapping(jobs: int, address: str | None) -> Iterator[OrderedMap]:
+    """Where measuring and cutting is done."""
+    if address is None:
+        yield partial(ordered_map, jobs=jobs)
+    else:
+        from builders.executor.ray import RayMap
+
+        with RayMap(address, jobs) as mapped:
+            yield mapped
+
+
 def _measure_all(
-    ledger: Ledger, spool: Path, jobs: int, removals: Removals, published: PublishedMeasurements | None
+    ledger: Ledger, spool: Path, mapped: OrderedMap, removals: Removals, published: PublishedMeasurements | None
 ) -> list[Measured]:
     """The first pass: what is small is kept, the graphs go to the spool."""
     origins: list[tuple[str, dict[ModelRef, Tool]]] = []
@@ -184,7 +199,7 @@ def _measure_all(
                     origins.append((digest, models))
                     yield made
 
-        results = tqdm(ordered_map(_measure, unknown(), jobs), desc="measure", unit="skeleton", disable=None)
+        results = tqdm(mapped(_measure, unknown()), desc="measure", unit="skeleton", disable=None)
         done = 0
         try:
             for done, result in enumerate(results, start=1):
@@ -195,7 +210,7 @@ def _measure_all(
                     _log.warning("%s is left out: its skeleton cannot be measured: %s", named, plain(result, 300))
                     continue
                 enter(digest, models, result)
-        except BrokenProcessPool as error:
+        except LostError as error:
             model = next(iter(origins[done][1]))
             raise YoungerError(
                 f"a process that measures skeletons died, at or soon after that of {model.source} {model.id}: {error}"

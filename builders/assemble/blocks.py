@@ -9,10 +9,8 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from sys import intern
 from typing import Any, Final
@@ -22,8 +20,9 @@ import pyarrow as pa
 from tqdm import tqdm
 
 from builders.assemble.split.placement import PlacedRow
-from builders.executor.ordered_map import ordered_map
+from builders.executor.ordered_map import LostError, OrderedMap
 from builders.measure.blocks import Block, find_blocks_in
+from builders.measure.spool import Spool
 from younger_hf.errors import YoungerError
 from younger_hf.schema import MOST_GRAPHS
 from younger_hf.vocabulary import Vocabulary
@@ -62,7 +61,7 @@ class _Seen:
 
 @contextmanager
 def block_rows(
-    graphs: Sequence[PlacedRow], spool: Path, vocabulary: Vocabulary, *, jobs: int
+    graphs: Sequence[PlacedRow], spool: Path, vocabulary: Vocabulary, *, mapped: OrderedMap
 ) -> Iterator[Iterator[dict[str, Any]]]:
     """Find the blocks of every row of `graphs`; the block of the `with` may read the rows of `blocks`, by fingerprint.
 
@@ -70,7 +69,7 @@ def block_rows(
         graphs: the rows of `graphs`.
         spool: the file that skeletons and module trees are in; blocks are set aside beside it meanwhile.
         vocabulary: of the release.
-        jobs: processes to cut networks in.
+        mapped: where networks are cut.
 
     Raises:
         YoungerError: a process died.
@@ -78,24 +77,32 @@ def block_rows(
     """
     seen: dict[str, _Seen] = {}
     path = spool.with_suffix(".blocks")
-    numbers = [tuple(one.number for one in graph.merged.members) for graph in graphs]
+    opened = Spool(spool)
     options = pa.ipc.IpcWriteOptions(compression="lz4")
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, _SCHEMA, options=options) as writer:
-        results = ordered_map(partial(find_blocks_in, spool), numbers, jobs)
+        results = mapped(find_blocks_in, (_with_modules(opened, graph) for graph in graphs))
         graph = 0
         try:
-            for graph, found in enumerate(tqdm(results, "blocks", len(numbers), unit="graph", disable=None)):
+            for graph, found in enumerate(tqdm(results, "blocks", len(graphs), unit="graph", disable=None)):
                 for block in found:
                     if block.key not in seen:
                         seen[block.key] = _Seen(len(seen), block.exact)
                         writer.write_batch(_record(block, vocabulary))
                     seen[block.key].add(block, graph)
-        except BrokenProcessPool as error:
+        except LostError as error:
             key = graphs[graph].merged.key
             raise YoungerError(f"the graph {key}, or one soon after it, cannot be cut into blocks: {error}") from error
     keys = [graph.merged.key for graph in graphs]
     with pa.OSFile(str(path)) as file, pa.ipc.open_file(file) as reader:
         yield (_row(key, seen[key], keys, reader.get_batch(seen[key].number), vocabulary) for key in sorted(seen))
+
+
+def _with_modules(spool: Spool, graph: PlacedRow) -> tuple[bytes, bytes]:
+    """The first skeleton of a graph that has a module tree, with it; nothing if none has."""
+    for member in graph.merged.members:
+        if modules := spool.modules(member.number):
+            return spool.skeleton(member.number), modules
+    return b"", b""
 
 
 def _record(block: Block, vocabulary: Vocabulary) -> pa.RecordBatch:

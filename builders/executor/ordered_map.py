@@ -1,4 +1,8 @@
-"""A pure function over many items, in processes, its results in the order of the items."""
+"""A pure function over many items, in other processes, its results in the order of the items.
+
+`ordered_map` has processes of this machine; `builders.executor.ray.RayMap` has those of a cluster. Both are an
+`OrderedMap` once they are told how many or where.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +13,29 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
-from typing import TypeVar
+from concurrent.futures.process import BrokenProcessPool
+from typing import Final, Protocol, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_AHEAD = 4
+AHEAD: Final = 4
+"""Items that are taken ahead of the results, for each process."""
+
+
+class LostError(Exception):
+    """A process died, and took what it was at with it."""
+
+
+class OrderedMap(Protocol):
+    """A pure function, importable by name, over items, which are taken as they are needed, a few ahead of the results.
+
+    Raises:
+        LostError: a process died.
+    """
+
+    def __call__(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """The results, in the order of the items."""
 
 
 def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], jobs: int) -> Iterator[Result]:
@@ -26,7 +47,7 @@ def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], jobs:
         jobs: the number of processes; 1 works in this one.
 
     Raises:
-        concurrent.futures.process.BrokenProcessPool: a process died.
+        LostError: a process died.
     """
     if jobs <= 1:
         yield from map(function, items)
@@ -38,10 +59,12 @@ def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], jobs:
         try:
             for item in items:
                 pending.append(pool.submit(function, item))
-                if len(pending) > _AHEAD * jobs:
+                if len(pending) > AHEAD * jobs:
                     yield pending.popleft().result()
             while pending:
                 yield pending.popleft().result()
+        except BrokenProcessPool as error:
+            raise LostError(str(error)) from error
         finally:
             for future in pending:
                 future.cancel()

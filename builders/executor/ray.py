@@ -9,10 +9,12 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Callable, Iterator
-from typing import Any, Final, Generic
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, Generic, TypeVar
 
 from builders.executor import Key, Resources, Result, Task
+from builders.executor.ordered_map import AHEAD, LostError
 from younger_hf.errors import MissingExtraError, YoungerError
 
 # What a cluster reports about itself to its makers is for those to decide who run it, not for a library.
@@ -24,6 +26,9 @@ try:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 except ImportError as error:
     raise MissingExtraError(error.name or "ray", "ray") from error
+
+Item = TypeVar("Item")
+Mapped = TypeVar("Mapped")
 
 LOCAL: Final = "local"
 """The address of a cluster of this machine alone, which starts and ends with the executor."""
@@ -56,22 +61,7 @@ class RayExecutor(Generic[Key, Result]):
         Raises:
             YoungerError: there is no cluster at the address.
         """
-        is_local = self._address == LOCAL
-        try:
-            host, separator, port = self._address.rpartition(":")
-            if separator and port.isdecimal():  # Ray itself tries for minutes
-                socket.create_connection((host, int(port)), _CONNECT).close()
-            ray.init(
-                address=self._address,
-                num_cpus=self._jobs if is_local else None,
-                include_dashboard=False if is_local else None,
-                _system_config=_SETTINGS if is_local else None,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-            )
-        except (OSError, OverflowError, ValueError) as error:
-            reason = str(error).partition(". ")[0]
-            raise YoungerError(f"there is no Ray cluster at {self._address}: {reason}") from error
+        _connect(self._address, self._jobs)
         return self
 
     @property
@@ -112,6 +102,88 @@ class RayExecutor(Generic[Key, Result]):
             ray.wait(list(self._keys), num_returns=len(self._keys), timeout=_PATIENCE)
         self._keys.clear()
         ray.shutdown()
+
+
+class RayMap:
+    """An `OrderedMap` of a Ray cluster: items and results travel through its object store.
+
+    Args:
+        address: as for `RayExecutor`.
+        jobs: as for `RayExecutor`.
+    """
+
+    def __init__(self, address: str = LOCAL, jobs: int = 1) -> None:
+        self._address = address
+        self._jobs = jobs
+
+    def __enter__(self) -> RayMap:
+        """Connect.
+
+        Raises:
+            YoungerError: there is no cluster at the address.
+        """
+        _connect(self._address, self._jobs)
+        return self
+
+    def __call__(self, function: Callable[[Item], Mapped], items: Iterable[Item]) -> Iterator[Mapped]:
+        """The results, in the order of the items.
+
+        Raises:
+            LostError: a worker died, each time that it was begun again.
+        """
+        applied = ray.put(function)
+        pending: deque[Any] = deque()
+        try:
+            for item in items:
+                pending.append(_apply.options(max_retries=RETRIES).remote(applied, item))
+                # Nodes may have joined or gone.
+                while len(pending) > AHEAD * max(1, int(_resources().get("CPU", 1))):
+                    yield _result(pending.popleft())
+            while pending:
+                yield _result(pending.popleft())
+        finally:
+            for reference in pending:
+                ray.cancel(reference)
+
+    def __exit__(self, *exception: object) -> None:
+        """Leave the cluster."""
+        ray.shutdown()
+
+
+def _connect(address: str, jobs: int) -> None:
+    """Join the cluster at an address, or start one of this machine alone."""
+    is_local = address == LOCAL
+    try:
+        host, separator, port = address.rpartition(":")
+        if separator and port.isdecimal():  # Ray itself tries for minutes
+            socket.create_connection((host, int(port)), _CONNECT).close()
+        ray.init(
+            address=address,
+            num_cpus=jobs if is_local else None,
+            include_dashboard=False if is_local else None,
+            _system_config=_SETTINGS if is_local else None,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    except (OSError, OverflowError, ValueError) as error:
+        reason = str(error).partition(". ")[0]
+        raise YoungerError(f"there is no Ray cluster at {address}: {reason}") from error
+
+
+@ray.remote
+def _apply(function: Callable[[Any], Any], item: Any) -> Any:
+    """A function of one item, in a worker."""
+    return function(item)
+
+
+def _result(reference: Any) -> Any:
+    """What a worker gives; an exception of the function itself is raised as it is."""
+    try:
+        return ray.get(reference)
+    except RayTaskError:
+        raise
+    except RayError as error:
+        raise LostError(str(error).strip().partition("\n")[0]) from error
 
 
 @ray.remote

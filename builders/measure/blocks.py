@@ -11,10 +11,9 @@ as many values, and the same output slots are used outside.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -22,7 +21,6 @@ import onnx
 
 from builders.measure.cut import ROUNDS, SEARCH_BUDGET, Int32s
 from builders.measure.facts import Identity
-from builders.measure.spool import Spool
 from younger_hf.extract.flatten import flatten
 from younger_hf.extract.operator_graph import open_slots, operator_graph
 from younger_hf.graph import IntArray, OperatorGraph
@@ -109,17 +107,16 @@ def find_blocks(skeleton: bytes, tree: ModuleTree) -> list[Block]:
     return list(blocks.values())
 
 
-def find_blocks_in(spool: Path, numbers: Iterable[int]) -> list[Block]:
-    """As `find_blocks`, for the first of some skeletons in a spool that has a module tree; empty if none has."""
-    opened = Spool(spool)
-    for number in numbers:
-        if modules := opened.modules(number):
-            try:
-                tree = ModuleTree.from_json(modules)
-            except (ValueError, RecursionError):  # of a ledger that was written to by hand: its graph stays
-                return []
-            return find_blocks(opened.skeleton(number), tree)
-    return []
+def find_blocks_in(made: tuple[bytes, bytes]) -> list[Block]:
+    """As `find_blocks`, for a skeleton with its module tree, serialised; empty where there is none."""
+    skeleton, modules = made
+    if not modules:
+        return []
+    try:
+        tree = ModuleTree.from_json(modules)
+    except (ValueError, RecursionError):  # of a ledger that was written to by hand: its graph stays
+        return []
+    return find_blocks(skeleton, tree)
 
 
 def _modules(tree: ModuleTree) -> Iterator[tuple[list[int], str, int]]:

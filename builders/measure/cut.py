@@ -1,6 +1,6 @@
 """The subgraphs of one graph: its communities with their boundaries, each with the key that says which are the same.
 
-In goes a graph, or its number in the spool; out come `Subgraphs`, small enough to hand from process to
+In goes a graph, or its record in the spool; out come `Subgraphs`, small enough to hand from process to
 process.
 """
 
@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import blake2b
-from pathlib import Path
 from typing import Final
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from builders.measure.facts import Identity
-from builders.measure.spool import Spool
+from builders.measure.spool import graph_in, unfed_in
 from younger_hf.communities import cut_subgraphs, find_communities
 from younger_hf.graph import MAX_SLOT, IntArray, Operator, OperatorGraph, Unfed
 from younger_hf.identity.batch import Batch, starts
@@ -136,11 +136,9 @@ def _unfed_slots(
     return np.stack((place - own[place], slot, kind)), np.append(0, ends)
 
 
-def find_subgraphs_in(spool: Path, attributes: bool, number: int) -> Subgraphs:
-    """As `find_subgraphs`, for a graph in a spool."""
-    opened = Spool(spool)
-    unfed = opened.unfed(number, attributes=attributes)
-    return find_subgraphs(opened.graph(number, attributes=attributes), attributes, unfed=unfed)
+def find_subgraphs_in(attributes: bool, record: pa.RecordBatch) -> Subgraphs:
+    """As `find_subgraphs`, for a record of a spool."""
+    return find_subgraphs(graph_in(record), attributes, unfed=unfed_in(record))
 
 
 def _evidence(batch: Batch, number: int) -> str:

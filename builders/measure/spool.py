@@ -93,43 +93,53 @@ class Spool:
 
     def graph(self, number: int, *, attributes: bool = True) -> OperatorGraph:
         """A graph in canonical order, with or without the attributes of its operators."""
-        record = self._record(number, attributes)
-        operators = [Operator.from_label(label) for label in record["labels"][0].as_py()]
-        column = {
-            name: record[name].values.to_numpy()
-            for name in ("node", "scope", "producer", "consumer", "output_slot", "input_slot")
-        }
-        return OperatorGraph(
-            tuple(map(operators.__getitem__, column["node"].tolist())),
-            np.stack((column["producer"], column["consumer"])),
-            np.stack((column["output_slot"], column["input_slot"])),
-            column["scope"],
-        )
+        return graph_in(self.record(number, attributes=attributes))
 
     def unfed(self, number: int, *, attributes: bool = True) -> IntArray:
         """The input slots of a graph that no node feeds, int64 [3, U]: node, slot and `Unfed`."""
-        flat: IntArray = self._record(number, attributes)["unfed"].values.to_numpy().astype(np.int64)
-        return flat.reshape(3, -1)
+        return unfed_in(self.record(number, attributes=attributes))
 
     def preview(self, number: int) -> bytes:
         """The picture of a graph, a PNG."""
-        return bytes(self._record(number, attributes=True)["attachment"][0].as_py())
+        return bytes(self.record(number, attributes=True)["attachment"][0].as_py())
 
     def shapes(self, number: int) -> Shapes:
         """What flows along each edge of a graph, as `builders.measure.shapes.edge_shapes` gives it."""
-        shapes: Shapes = self._record(number, attributes=True)["shapes"][0].as_py()
+        shapes: Shapes = self.record(number, attributes=True)["shapes"][0].as_py()
         return shapes
 
     def skeleton(self, number: int) -> bytes:
         """The skeleton that was measured, stripped again and serialised."""
-        return bytes(self._record(number, attributes=False)["attachment"][0].as_py())
+        return bytes(self.record(number, attributes=False)["attachment"][0].as_py())
 
     def modules(self, number: int) -> bytes:
         """The module tree of the skeleton's nodes, serialised; empty where there is none."""
-        return bytes(self._record(number, attributes=False)["modules"][0].as_py())
+        return bytes(self.record(number, attributes=False)["modules"][0].as_py())
 
-    def _record(self, number: int, attributes: bool) -> pa.RecordBatch:
+    def record(self, number: int, *, attributes: bool) -> pa.RecordBatch:
+        """A graph as it lies in the file, to be handed to another process: `graph_in` and `unfed_in` read it."""
         return self._reader.get_batch(2 * number if attributes else 2 * number + 1)
+
+
+def graph_in(record: pa.RecordBatch) -> OperatorGraph:
+    """The graph of a record, in canonical order."""
+    operators = [Operator.from_label(label) for label in record["labels"][0].as_py()]
+    column = {
+        name: record[name].values.to_numpy()
+        for name in ("node", "scope", "producer", "consumer", "output_slot", "input_slot")
+    }
+    return OperatorGraph(
+        tuple(map(operators.__getitem__, column["node"].tolist())),
+        np.stack((column["producer"], column["consumer"])),
+        np.stack((column["output_slot"], column["input_slot"])),
+        column["scope"],
+    )
+
+
+def unfed_in(record: pa.RecordBatch) -> IntArray:
+    """The input slots of a record's graph that no node feeds, int64 [3, U]: node, slot and `Unfed`."""
+    flat: IntArray = record["unfed"].values.to_numpy().astype(np.int64)
+    return flat.reshape(3, -1)
 
 
 def _pack(

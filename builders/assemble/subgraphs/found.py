@@ -6,7 +6,6 @@ In go the rows of `graphs` or `graphs-no-attributes`; out come `FoundSubgraphs`,
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -20,8 +19,9 @@ from builders.assemble.split.leaks import Leak, share_with_train
 from builders.assemble.split.placement import PlacedRow, Splits
 from builders.assemble.subgraphs.placement import PlacedSubgraph, place_subgraphs
 from builders.assemble.subgraphs.store import SubgraphStore
-from builders.executor.ordered_map import ordered_map
+from builders.executor.ordered_map import LostError, OrderedMap
 from builders.measure.cut import find_subgraphs_in
+from builders.measure.spool import Spool
 from younger_hf.errors import YoungerError
 from younger_hf.graph import IntArray
 from younger_hf.vocabulary import Vocabulary
@@ -72,7 +72,7 @@ def subgraphs_of(
     *,
     attributes: bool,
     published: Splits,
-    jobs: int,
+    mapped: OrderedMap,
 ) -> Iterator[FoundSubgraphs]:
     """Find the subgraphs of every row; the block may read them.
 
@@ -83,14 +83,14 @@ def subgraphs_of(
         vocabulary: of the release.
         attributes: whether operators are told apart by their attributes too.
         published: the splits of the config in the release before.
-        jobs: processes to cut graphs in.
+        mapped: where graphs are cut.
 
     Raises:
         YoungerError: a graph cannot be cut.
         OSError: the disk is full, or the directory not writable.
     """
     with closing(SubgraphStore(spool.with_suffix(".subgraphs"))) as store:
-        _fill(store, graphs, spool, vocabulary, attributes, jobs)
+        _fill(store, graphs, Spool(spool), vocabulary, attributes, mapped)
         occurrences = store.occurrences()
         placed = place_subgraphs(store, occurrences, [graph.family_split for graph in graphs], published)
         yield FoundSubgraphs(
@@ -106,23 +106,23 @@ def subgraphs_of(
 def _fill(
     store: SubgraphStore,
     graphs: Sequence[PlacedRow],
-    spool: Path,
+    spool: Spool,
     vocabulary: Vocabulary,
     attributes: bool,
-    jobs: int,
+    mapped: OrderedMap,
 ) -> None:
     """Cut every graph and add what is found to the store."""
-    numbers = [graph.merged.representative.number for graph in graphs]
-    results = ordered_map(partial(find_subgraphs_in, spool, attributes), numbers, jobs)
+    records = (spool.record(graph.merged.representative.number, attributes=attributes) for graph in graphs)
+    results = mapped(partial(find_subgraphs_in, attributes), records)
     number = 0
     try:
-        for number, found in enumerate(tqdm(results, desc="cut", total=len(numbers), unit="graph", disable=None)):
+        for number, found in enumerate(tqdm(results, desc="cut", total=len(graphs), unit="graph", disable=None)):
             if attributes:
                 ids = [vocabulary.variant_id(operator.label) for operator in found.operators]
             else:
                 ids = [vocabulary.operator_id(operator.type_label) for operator in found.operators]
             store.add(number, found, np.array(ids, dtype=np.int32))
-    except BrokenProcessPool as error:
+    except LostError as error:
         key = graphs[number].merged.key
         raise YoungerError(f"the graph {key}, or one soon after it, cannot be cut into subgraphs: {error}") from error
 

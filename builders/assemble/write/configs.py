@@ -31,6 +31,7 @@ from builders.assemble.write.rows import (
     type_graph_row,
 )
 from builders.assemble.write.sample import SAMPLE_BYTES, Candidate, choose_sample
+from builders.executor.ordered_map import OrderedMap
 from builders.ledger import Entry
 from builders.ledger.published import to_rows
 from builders.measure.spool import Spool
@@ -72,7 +73,7 @@ def write_configs(
     entries: Iterable[Entry],
     previous: Previous,
     results: Mapping[str, Iterable[Mapping[str, Any]]],
-    jobs: int = 1,
+    mapped: OrderedMap,
 ) -> Written:
     """Write every config.
 
@@ -85,7 +86,7 @@ def write_configs(
         entries: what the ledger knows of models and attempts.
         previous: what must not change.
         results: the rows of the configs of results.
-        jobs: processes to cut graphs in.
+        mapped: where graphs and networks are cut.
 
     Raises:
         YoungerError: a graph cannot be cut into subgraphs.
@@ -127,7 +128,7 @@ def write_configs(
     ):
         published = previous.split_of(config)
         with subgraphs_of(
-            config, placed, spool_path, vocabulary, attributes=attributes, published=published, jobs=jobs
+            config, placed, spool_path, vocabulary, attributes=attributes, published=published, mapped=mapped
         ) as found:
             subgraph = partial(subgraph_row, found=found, vocabulary=vocabulary, attributes=attributes)
             for split in SPLITS:
@@ -150,7 +151,7 @@ def write_configs(
     write("shapes", TRAIN, map(shapes, _progress(placement.graphs, "shapes")))
     architectures = by_normal_form(row.merged for row in placement.graphs)
     write("architectures", TRAIN, map(architecture_row, sorted(architectures, key=_normal_key)))
-    with block_rows(placement.graphs, spool_path, vocabulary, jobs=jobs) as blocks:
+    with block_rows(placement.graphs, spool_path, vocabulary, mapped=mapped) as blocks:
         write("blocks", TRAIN, blocks)
     keys = {one.skeleton_hash: row.merged.key for row in placement.skeletons for one in row.merged.members}
     write("conversions", TRAIN, to_rows(entries, keys), rows_per_group=_CONVERSIONS_PER_GROUP)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
@@ -14,11 +15,15 @@ from pathlib import Path
 import pytest
 import ray
 from ray.cluster_utils import Cluster
+from support.light import record
+from support.releases import files
 
+from builders.assemble import assemble
 from builders.conversion_store import ConversionStore, name_of
 from builders.convert import Outcome
 from builders.executor import Resources
-from builders.executor.ray import RayExecutor
+from builders.executor.ordered_map import LostError
+from builders.executor.ray import RayExecutor, RayMap
 from builders.ledger import Ledger
 from builders.pipeline import collect
 from younger_hf.errors import YoungerError
@@ -154,3 +159,20 @@ def test_nothing_is_left_in_the_directory_for_temporary_files(cluster, tmp_path)
     while found() - before and time.monotonic() < ends:
         time.sleep(0.5)
     assert found() - before == set()
+
+
+def test_an_ordered_map_gives_results_in_the_order_of_the_items_and_says_when_a_worker_is_lost(cluster):
+    with RayMap(cluster.address) as mapped:
+        assert list(mapped(math.factorial, range(20))) == [math.factorial(number) for number in range(20)]
+        with pytest.raises(ValueError, match="factorial"):
+            list(mapped(math.factorial, [3, -1]))
+        with pytest.raises(LostError):
+            list(mapped(lambda number: os.kill(os.getpid(), number), [signal.SIGKILL]))
+
+
+def test_a_release_that_is_assembled_on_a_cluster_has_the_same_bytes(cluster, tmp_path):
+    with Ledger(tmp_path / "work") as ledger:
+        record(ledger, ["resnet50", "squeezenet"])
+        assemble(ledger, tmp_path / "here")
+        assemble(ledger, tmp_path / "there", address=cluster.address)
+    assert files(tmp_path / "there") == files(tmp_path / "here")
