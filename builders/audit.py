@@ -225,8 +225,8 @@ def _convert_again(names: Sequence[tuple[str, ...]], jobs: int) -> dict[tuple[st
     found = dict.fromkeys(names, ("", "its source does not list it any more"))
     with TemporaryDirectory(prefix="younger-audit-") as directory, Ledger(directory) as ledger:
         for source in sorted({name[0] for name in names}):
-            ids = sorted({name[1] for name in names if name[0] == source})
-            listed = list_models(f"{source}:{','.join(ids)}")
+            terms = sorted({_term(*name) for name in names if name[0] == source})
+            listed = list_models(f"{source}:{','.join(terms)}")
             ledger.record(model for model in listed if _name(model) in found)
         collect(ledger, jobs=jobs)
         for model, outcome, message in ledger.failures():
@@ -235,6 +235,11 @@ def _convert_again(names: Sequence[tuple[str, ...]], jobs: int) -> dict[tuple[st
             key = skeleton_fingerprint(load_model_from_string(architecture.skeleton))
             found |= {_name(model): (key, "another skeleton") for model in architecture.models if _name(model) in found}
     return found
+
+
+def _term(source: str, model: str, component: str) -> str:
+    """What a source is asked for to list a model: a registry lists components of a whole model by their own names."""
+    return f"{model}/{component}" if component and SOURCES.find(source).is_registry else model
 
 
 def _is_installed(entry: Entry) -> bool:

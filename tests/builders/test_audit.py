@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from builders.audit import Audit, audit, write_into_card
+from builders.audit import Audit, _term, audit, write_into_card
+from builders.crawl import list_models
 from builders.pipeline import build
 from younger_hf.cli import app
 from younger_hf.errors import YoungerError
@@ -29,6 +30,16 @@ def test_a_sound_release_holds_what_it_promises(sound):
     assert sound.hours > 0
     # A published file is not made anew by an installed library.
     assert sound.drawn_to_convert == 0
+
+
+def test_what_is_converted_again_is_listed_whichever_component_it_is():
+    for source, name, component in (
+        ("timm", "resnet18", "features"),
+        ("timm", "resnet18", ""),
+        ("open-clip", "RN50", "text"),
+    ):
+        listed = list_models(f"{source}:{_term(source, name, component)}")
+        assert [(model.id, model.component) for model in listed] == [(name, component)]
 
 
 @pytest.fixture
