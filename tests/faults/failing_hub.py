@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import psutil
 import pytest
+from counted import Try
 from hub.client import client
 from hub.faults import Fault
 from hub.listed import listed
@@ -28,7 +29,6 @@ from huggingface_hub import constants
 from processes import run_forked
 from support.contributions import contribution
 from support.light import built
-from tries import Try
 
 from builders import contribute as contributing
 from builders.contribute import Provenance

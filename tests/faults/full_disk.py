@@ -13,11 +13,11 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
+from counted import Try
 from killed import FIRST
 from processes import DONE, SAID, left, run_forked
 from support.light import record
 from support.releases import files
-from tries import Try
 
 import builders.assemble.assembly  # noqa: F401 - so that not every fork has to
 from builders.convert.isolation import system_calls as calls

@@ -18,11 +18,11 @@ from functools import partial
 from pathlib import Path
 
 import psutil
+from counted import Try
 from processes import DONE, kill_me, left, run_forked
 from strikes import Moments
 from support.light import record
 from support.releases import files, lasting
-from tries import Try
 
 import builders.assemble.assembly  # noqa: F401 - so that not every fork has to
 from builders.convert import Outcome

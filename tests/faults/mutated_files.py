@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Final
 
 import onnx
+from counted import Try
 from processes import DONE, SAID, run_forked
-from tries import Try
 
 import younger_hf
 from younger_hf.identity import fingerprint

@@ -23,7 +23,7 @@ import full_disk
 import killed
 import mutated_files
 import two_builders
-from tries import Try, report
+from counted import Try, report
 
 from builders.convert.isolation.system_calls import adopt_orphans
 

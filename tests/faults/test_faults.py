@@ -29,7 +29,7 @@ def test_no_promise_breaks(fault, share, tries):
 
 def test_a_broken_promise_shows():
     sys.path.insert(0, str(SUITE.parent))
-    from tries import Try, report
+    from counted import Try, report
 
     table = report([Try("cut", 0, "done"), Try("cut", 1, "done", "a file left"), Try("kill", 0, "killed")])
     assert table.splitlines()[2:] == ["| cut | 2 | 2 done | 1 |", "| kill | 1 | 1 killed | 0 |"]

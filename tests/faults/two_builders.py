@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
+from counted import Try
 from killed import SOURCE
 from processes import DONE, SAID, left, run_forked
 from support.releases import lasting
-from tries import Try
 
 import builders.assemble.assembly  # noqa: F401 - so that not every fork has to
 from builders.ledger import Ledger
