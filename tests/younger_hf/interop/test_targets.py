@@ -105,9 +105,7 @@ def test_rows_without_a_target_are_counted_before_training(large_release):
 
 def test_what_cannot_be_a_target_is_said(labelled):
     rows = labelled["train"]
-    with pytest.raises(
-        UsageError, match="column name cannot be a target, it is string: there is exact, num_searched,"
-    ):
+    with pytest.raises(UsageError, match="column name cannot be a target, it is string: there is exact, num_searched,"):
         to_pyg(rows, target="name")
     with pytest.raises(UsageError, match="this list is empty"):
         to_pyg(rows, target=[])
