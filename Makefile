@@ -9,7 +9,7 @@
 # make release build younger/ on: what of all registries is not in it yet is converted, for many hours, and audited
 # make hostile what a hostile model tries, and how each try ends
 # make explore-shots every page of the explorer in Chromium, and pictures of them in build/explore-shots/
-# make faults kills, full disks and a failing Hub by the hundred, and what became of each: half an hour
+# make faults kills, full disks and a failing Hub by the hundred, and what became of each
 # make bench  every claim of speed, each against its named peer
 
 PYTHON ?= python3

@@ -65,7 +65,7 @@ NOT_RUN = {
     "make ci": "runs this",
     "make wheel": "is a part of continuous integration by itself",
     "make compat": "is a part of continuous integration by itself",
-    "make faults": "takes half an hour; tests/faults makes a few of each",
+    "make faults": "makes thousands; tests/faults makes a few of each",
     "make bench": "takes minutes, and a quiet machine",
     "pip install": "needs a network",
     "ray start": "starts what goes on; tests/builders/executor/test_ray.py has a cluster of its own",
