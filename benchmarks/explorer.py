@@ -1,9 +1,11 @@
-"""The explorer: what Browse asks of 8,000 rows, against DuckDB on a table of the same rows; and 20 visitors at once.
+"""The explorer: Browse of 8,000 rows, against DuckDB on a table of the same rows; each page; 20 visitors at once.
 
     python benchmarks/explorer.py [younger] [--users 20]
 
-A query's time is the least processor time of several. The pages are asked over HTTP by as many threads as there are
-users, in front of the release as it is; every answer has to be a success. The memory is that of the whole process.
+A query's time is the least processor time of several. Each page is asked of the application of an architecture of
+some 2,000 operators: the processor time of the first answer, when its row group has been read, and the least of those
+that follow. The visitors ask over HTTP, as many threads as there are users, in front of the release as it is; every
+answer has to be a success. The memory is that of the whole process.
 """
 
 from __future__ import annotations
@@ -18,17 +20,22 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import anyio
 import duckdb
 import numpy as np
 import pyarrow as pa
 import uvicorn
+from starlette.applications import Starlette
+from starlette.types import Message
 
 from younger_hf.explore.catalogue import Catalogue
+from younger_hf.explore.pictures import MOST_IN_FULL
 from younger_hf.explore.query import PAGE, Query
 from younger_hf.explore.server import listen, make_app
 from younger_hf.release import open_named
 
 ROWS = 8_000
+OPERATORS = 2_000
 QUERIES = {
     "all, by parameters": (Query(sort="num_parameters", order="desc"), "true"),
     "a word": (Query(q="resnet"), "contains(lower(name || chr(10) || coalesce(family, '')), 'resnet')"),
@@ -78,6 +85,41 @@ def compare_queries(catalogue: Catalogue) -> None:
         print(f"{name:26} {1e3 * ours:6.1f} ms   DuckDB {1e3 * theirs:6.1f} ms   ratio {theirs / ours:.1f}")
 
 
+def answer(app: Starlette, path: str, query: str = "") -> None:
+    """Have an application answer, without a network."""
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    headers = [(b"accept", b"text/html"), (b"accept-encoding", b"gzip")]
+    scope = {"type": "http", "method": "GET", "path": path, "query_string": query.encode(), "headers": headers}
+    anyio.run(app, {**scope, "client": ("127.0.0.1", 1)}, receive, send)
+    assert sent[0]["status"] == 200
+
+
+def measure_pages(app: Starlette, catalogue: Catalogue) -> None:
+    """Print a row for each page."""
+    sizes = catalogue.table.column("num_nodes").to_numpy()
+    row, other = catalogue.rows(np.argsort(np.abs(sizes - OPERATORS), kind="stable")[:2])
+    here, beside = (f"/architecture/{one['fingerprint']}" for one in (row, other))
+    answer(app, beside)
+    answer(app, "/")
+    pages = [("Browse", "/", "q=resnet"), ("architecture", here, ""), ("drawing", f"{here}/drawing.svg", "")]
+    if row["num_nodes"] <= MOST_IN_FULL:
+        pages.append(("every operator", f"{here}/drawing.svg", "full=1"))
+    pages += [("modules", f"{here}/modules", ""), ("relatives", f"{here}/relatives", "")]
+    both = "&".join(f"with={one['fingerprint']}" for one in (row, other))
+    pages.append(("difference", "/compare/difference", both))
+    print(f"processor time of pages, {row['num_nodes']:,} operators ({row['name']})")
+    for name, path, query in pages:
+        first, again = (least(lambda path=path, query=query: answer(app, path, query), times) for times in (1, 5))
+        print(f"  {name:24} {1e3 * first:7.1f} ms   again {1e3 * again:6.1f} ms")
+
+
 def visit(address: str, fingerprints: list[str]) -> list[float]:
     """Open pages as one user does; the seconds that each took."""
     took = []
@@ -101,8 +143,10 @@ def main() -> None:
     release = open_named(arguments.release)
     catalogue = Catalogue.of(release)
     compare_queries(repeated(catalogue, ROWS))
+    measure_pages(make_app(release), catalogue)
     with listen("127.0.0.1", 0) as opened:
-        server = uvicorn.Server(uvicorn.Config(make_app(release), log_level="warning"))
+        app = make_app(release)
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
         threading.Thread(target=server.run, args=([opened],), daemon=True).start()
         address = f"http://127.0.0.1:{opened.getsockname()[1]}"
         while not server.started:
@@ -110,14 +154,18 @@ def main() -> None:
         start = time.perf_counter()
         urllib.request.urlopen(address, timeout=60).read()
         print(f"first page of {len(catalogue):,} rows: {time.perf_counter() - start:.2f} s")
+        app.state.explorer.warm_up()  # as `younger-hf explore` does when it starts
         rows = np.random.default_rng(0).permutation(len(catalogue))[: 2 * arguments.users]
+        start, spent = time.perf_counter(), time.process_time()
         keys = [row["fingerprint"] for row in catalogue.rows(rows)]
         with ThreadPoolExecutor(arguments.users) as users:
             visits = [users.submit(visit, address, keys[2 * at : 2 * at + 2]) for at in range(arguments.users)]
             took = np.array([seconds for one in visits for seconds in one.result()])
+        passed, spent = time.perf_counter() - start, time.process_time() - spent
         server.should_exit = True
     print(f"{len(took)} pages for {arguments.users} users at once, no error; median {np.median(took):.2f} s, ", end="")
-    print(f"longest {took.max():.2f} s")
+    print(f"longest {took.max():.2f} s, {took.max() / np.median(took):.1f} times the median")
+    print(f"all in {passed:.1f} s; {1e3 * spent / len(took):.0f} ms of processor time each, visitors included")
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform != "darwin" else 1 << 30)
     print(f"memory of server, DuckDB and users together: {memory:.2f} GiB")
 

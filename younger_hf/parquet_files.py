@@ -58,18 +58,21 @@ def read_schema(file: Path | str) -> pa.Schema:
         return parquet.schema_arrow
 
 
-def read_row_groups(file: Path | str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+def read_row_groups(
+    file: Path | str, columns: Sequence[str] | None = None, only: int | None = None
+) -> Iterator[pa.Table]:
     """The row groups of a file, one after the other, so that memory holds one of them.
 
     Args:
         file: a path, or a name that `list_on_hub` gave.
         columns: which are read and, on the Hub, fetched; None for all.
+        only: the number of the one that is wanted; None for all.
 
     Raises:
         ReleaseError: the file is damaged, or the Hub cannot be reached.
     """
     with unreadable(file), _open(file) as parquet:
-        for number in range(parquet.num_row_groups):
+        for number in range(parquet.num_row_groups) if only is None else (only,):
             table = parquet.read_row_group(number, columns=columns)
             if table.num_rows != (said := parquet.metadata.row_group(number).num_rows):
                 raise pa.ArrowInvalid(f"row group {number} has {table.num_rows:,} rows, and its footer says {said:,}")

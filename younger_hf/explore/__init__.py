@@ -5,6 +5,8 @@ untrusted: all of it is shown as text.
 
     catalogue   the rows in memory, filtered, searched and sorted: what Browse asks
     query       what Browse is asked, as the query string of a URL has it
+    kept        results that are kept, and made once for all who ask at once
+    shelf       rows of the release that are at hand
     facts       one row: its facts, models, modules, downloads
     pictures    drawings of rows and of their modules
     comparison  two rows, side by side

@@ -133,7 +133,7 @@ def drawing(explorer: Explorer, request: Request) -> Response:
     svg = explorer.pictures.draw(
         request.path_params["fingerprint"], int(module) if module else None, full="full" in request.query_params
     )
-    return Response(svg, media_type="image/svg+xml", headers=_KEEP)
+    return _gzipped(request, svg, "image/svg+xml")
 
 
 def modules(explorer: Explorer, request: Request) -> Response:
@@ -249,7 +249,15 @@ def figure(explorer: Explorer, request: Request) -> Response:
 
 def plotly(explorer: Explorer, request: Request) -> Response:  # noqa: ARG001
     """Plotly's own script, from its package: nothing is fetched from elsewhere."""
-    return Response(_plotly(), media_type="text/javascript", headers={**_KEEP, "Content-Encoding": "gzip"})
+    return _gzipped(request, _plotly(), "text/javascript")
+
+
+def _gzipped(request: Request, content: bytes, kind: str) -> Response:
+    """What is kept compressed, as the client takes it."""
+    headers = {**_KEEP, "Vary": "Accept-Encoding"}
+    if "gzip" not in request.headers.get("accept-encoding", ""):
+        return Response(gzip.decompress(content), media_type=kind, headers=headers)
+    return Response(content, media_type=kind, headers={**headers, "Content-Encoding": "gzip"})
 
 
 @cache

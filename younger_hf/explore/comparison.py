@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import groupby
-from threading import Lock
 from typing import Any, Final
 
 from younger_hf.explore.facts import Architecture, Architectures
+from younger_hf.explore.kept import Kept
 from younger_hf.recognise import BlockChange, ModelDifference
 from younger_hf.recognise.difference import diff_graphs, diff_models
 
@@ -71,12 +70,11 @@ class Comparison:
 
 
 class Comparisons:
-    """Comparisons of rows, the latest kept; one at a time is made."""
+    """Comparisons of rows, the latest kept."""
 
     def __init__(self, architectures: Architectures) -> None:
         self._architectures = architectures
-        self._lock = Lock()
-        self._latest = lru_cache(maxsize=_KEPT)(self._compare)
+        self._latest = Kept(self._compare, _KEPT)
 
     def of(self, first: str, second: str) -> Comparison | None:
         """Compare two rows by fingerprint; None if they are too large.
@@ -85,8 +83,7 @@ class Comparisons:
             UsageError: there is no such row.
             ReleaseError: the release cannot be read.
         """
-        with self._lock:
-            return self._latest(first, second)
+        return self._latest(first, second)
 
     def _compare(self, first: str, second: str) -> Comparison | None:
         one, other = self._architectures.open(first), self._architectures.open(second)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,15 +13,20 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.types import Scope
 
+from younger_hf.communities import find_communities
+from younger_hf.compiled import INTERPRETED, runs_compiled
+from younger_hf.errors import YoungerError
 from younger_hf.explore.catalogue import Catalogue
 from younger_hf.explore.comparison import Comparisons
 from younger_hf.explore.facts import Architectures
 from younger_hf.explore.figures import Atlas
 from younger_hf.explore.handing_in import Desk, ModelReader
+from younger_hf.explore.known import of_skeleton
 from younger_hf.explore.pages import render
 from younger_hf.explore.pictures import Pictures
 from younger_hf.explore.relatives import Relatives
 from younger_hf.explore.visitors import RateLimit
+from younger_hf.identity import canonicalize
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +79,27 @@ class Explorer:
     def desk(self) -> Desk:
         """Where models are handed in."""
         return Desk(self.catalogue, self.relatives, self.reader, shared=self.shared)
+
+    def warm_up(self) -> None:
+        """Do what the first visitors would wait for: compile what draws and compares, and read rows ahead.
+
+        Compiling takes a while the first time after an installation. For a thread: what fails here is said to whoever
+        asks for it.
+        """
+        if not len(self.catalogue):
+            return
+        with suppress(YoungerError):
+            runs_compiled(INTERPRETED + 1)
+            middle = len(self.catalogue) // 2
+            first, *others = list(self.catalogue.positions)[middle : middle + 2]
+            self.pictures.draw(first)
+            opened = self.architectures.open(first)
+            find_communities(canonicalize(opened.graph).graph)
+            if opened.skeleton is not None:
+                of_skeleton(self.catalogue, self.relatives, opened.weightless_onnx(), first)
+            for other in others:
+                self.comparisons.of(first, other)
+            self.architectures.fill()
 
     @property
     def source(self) -> str:

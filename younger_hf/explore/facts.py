@@ -12,8 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from threading import Lock
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -22,11 +21,12 @@ import networkx as nx
 from younger_hf.dataset import to_graph
 from younger_hf.errors import ReleaseError, UsageError
 from younger_hf.explore.catalogue import Catalogue
+from younger_hf.explore.kept import Kept
+from younger_hf.explore.shelf import Shelf
 from younger_hf.extract import extract
-from younger_hf.foreign_release import check_foreign_release
 from younger_hf.graph import OperatorGraph
 from younger_hf.interop.networkx import to_networkx
-from younger_hf.interop.onnx import representative_skeleton, to_onnx, to_skeleton
+from younger_hf.interop.onnx import representative, to_onnx, to_skeleton
 from younger_hf.interop.text_form import to_text
 from younger_hf.module_tree import ModuleTree, modules_of
 from younger_hf.vocabulary import Vocabulary
@@ -36,6 +36,7 @@ MOST_RUNNABLE: Final = 16_000_000
 
 _OPENED: Final = ("exact", "type_fingerprint", "wl_hash", "paper_split", "stratified_split", "models", "evaluations")
 _STRUCTURE: Final = ("node_variant", "edge_index", "edge_slot", "node_scope", "opset", "num_parameters")
+_SKELETON: Final = ("skeleton_fingerprint", "models", "onnx", "modules")
 _STAY_OPEN: Final = 32
 _HUB_ID: Final = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 _NOT_IN_A_NAME: Final = re.compile(r"[^A-Za-z0-9._-]+")
@@ -116,9 +117,11 @@ class Architectures:
     """The rows of a catalogue, opened when they are asked for; the latest ones stay open."""
 
     def __init__(self, catalogue: Catalogue) -> None:
+        release = catalogue.release
         self._catalogue = catalogue
-        self._lock = Lock()
-        self._latest = lru_cache(maxsize=_STAY_OPEN)(self._open)
+        self._rows = Shelf(release, "graphs", (*_OPENED, *_STRUCTURE))
+        self._skeletons = Shelf(release, "skeletons", _SKELETON) if "skeletons" in release.configs else None
+        self._latest = Kept(self._open, _STAY_OPEN)
 
     def open(self, fingerprint: str) -> Architecture:
         """Open a row.
@@ -129,21 +132,25 @@ class Architectures:
         """
         if fingerprint not in self._catalogue.positions:
             raise UsageError("the release has no architecture of this fingerprint")
-        with self._lock:  # who asks for the same row at the same time waits for it
-            return self._latest(fingerprint)
+        return self._latest(fingerprint)
+
+    def fill(self) -> None:
+        """Read ahead what is opened of rows; of a release on the Hub, what is not asked for is not fetched.
+
+        Raises:
+            ReleaseError: a file is missing or damaged.
+        """
+        if isinstance(self._catalogue.release.source, Path):
+            for shelf in (self._rows, self._skeletons):
+                if shelf is not None:
+                    shelf.fill()
 
     def _open(self, fingerprint: str) -> Architecture:
-        release = self._catalogue.release
-        there = release.columns("graphs")
-        wanted = [name for name in (*_OPENED, *_STRUCTURE) if name in there]
-        check_foreign_release(release, {"graphs": wanted})
-        (row, *_) = release.find("graphs", fingerprint, wanted)
+        (row, *_) = self._rows.find(fingerprint)
         facts = {**(self._catalogue.row(fingerprint) or {}), **{name: row.get(name) for name in _OPENED}}
-        skeleton = None
-        if "skeletons" in release.configs:
-            check_foreign_release(release, {"skeletons": None})
-            skeleton = representative_skeleton(release, fingerprint)
+        skeleton = None if self._skeletons is None else representative(self._skeletons.find(fingerprint))
         if skeleton is None:
+            release = self._catalogue.release
             graph = to_graph(row, Vocabulary.load(release.source, release.revision))
             return Architecture(facts, graph, None, None)
         return Architecture(facts, extract(to_skeleton(skeleton)), skeleton, modules_of(skeleton))

@@ -1,16 +1,17 @@
 """Drawings of opened rows as SVG: whole and folded, operator by operator, or one module of it.
 
-In goes an `Architecture`; out comes an SVG, whose texts are escaped. The latest ones are kept.
+In goes an `Architecture`; out comes an SVG, whose texts are escaped. The latest ones are kept as they are sent,
+compressed.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
-from threading import Lock
+import gzip
 from typing import Final
 
 from younger_hf.errors import UsageError
 from younger_hf.explore.facts import Architectures
+from younger_hf.explore.kept import Kept
 from younger_hf.graph import OperatorGraph
 from younger_hf.module_tree import ModuleTree
 from younger_hf.plots.layered import draw_graph
@@ -18,7 +19,8 @@ from younger_hf.plots.layered import draw_graph
 MOST_IN_FULL: Final = 2000
 """Operators that are drawn one by one: with more, a browser no longer scrolls."""
 
-_KEPT: Final = 64
+_MOST_BYTES: Final = 64 << 20
+_COMPRESSION: Final = 5
 
 
 class Pictures:
@@ -26,11 +28,10 @@ class Pictures:
 
     def __init__(self, architectures: Architectures) -> None:
         self._architectures = architectures
-        self._lock = Lock()
-        self._latest = lru_cache(maxsize=_KEPT)(self._draw)
+        self._latest = Kept(self._draw, _MOST_BYTES, len)
 
-    def draw(self, fingerprint: str, module: int | None = None, *, full: bool = False) -> str:
-        """Draw a row, or one of its modules.
+    def draw(self, fingerprint: str, module: int | None = None, *, full: bool = False) -> bytes:
+        """Draw a row, or one of its modules, as SVG in gzip.
 
         Args:
             fingerprint: of the row.
@@ -41,10 +42,9 @@ class Pictures:
             UsageError: there is no such row or module, or it has too many operators to be drawn in full.
             ReleaseError: the release cannot be read.
         """
-        with self._lock:
-            return self._latest(fingerprint, module, full)
+        return self._latest(fingerprint, module, full)
 
-    def _draw(self, fingerprint: str, module: int | None, full: bool) -> str:
+    def _draw(self, fingerprint: str, module: int | None, full: bool) -> bytes:
         opened = self._architectures.open(fingerprint)
         graph, tree, title = opened.graph, opened.modules, str(opened.facts["name"] or "")
         if module is not None:
@@ -55,7 +55,8 @@ class Pictures:
                 f"{graph.num_nodes:,} operators are too many to be drawn one by one (at most {MOST_IN_FULL:,}): "
                 "choose a module"
             )
-        return draw_graph(graph, title, collapse=not full, modules=tree).to_svg()
+        svg = draw_graph(graph, title, collapse=not full, modules=tree).to_svg()
+        return gzip.compress(svg.encode(), _COMPRESSION)
 
 
 def _part(graph: OperatorGraph, tree: ModuleTree | None, module: int) -> tuple[OperatorGraph, ModuleTree, str]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from younger_hf.explore.catalogue import Catalogue
+from younger_hf.explore.shelf import Shelf
 from younger_hf.foreign_release import check_foreign_release
 from younger_hf.graph import OperatorGraph
 from younger_hf.recognise.nearest import SketchIndex
@@ -37,6 +38,7 @@ class Relatives:
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
         self._lock = Lock()
+        self._sketches = Shelf(catalogue.release, "graphs", ("sketch", "minhash"))
 
     @cached_property
     def _index(self) -> SketchIndex | None:
@@ -68,9 +70,7 @@ class Relatives:
         """As `by_sketch`, of a row."""
         if self.index is None:
             return []
-        release = self._catalogue.release
-        columns = [name for name in ("sketch", "minhash") if name in release.columns("graphs")]
-        (row, *_) = release.find("graphs", fingerprint, columns)
+        (row, *_) = self._sketches.find(fingerprint)
         if row["sketch"] is None:
             return []
         hashes = None if row.get("minhash") is None else np.asarray(row["minhash"], np.uint8)

@@ -12,6 +12,7 @@ from contextlib import suppress
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
+from threading import Thread
 from typing import Any, Final
 
 from starlette.applications import Starlette
@@ -48,6 +49,7 @@ from younger_hf.explore.known_page import hand_in, known
 from younger_hf.explore.visitors import RateLimit
 from younger_hf.release import Release
 
+_COMPRESSION: Final = 4
 _HEADERS: Final = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
@@ -92,7 +94,7 @@ def make_app(
     def at(path: str, handler: Callable[[Explorer, Request], Response | Awaitable[Response]], **options: Any) -> Route:
         return Route(path, partial(handler, explorer), **options)
 
-    return Starlette(
+    app = Starlette(
         routes=[
             at("/", browse),
             at("/architecture/{fingerprint}", architecture),
@@ -110,9 +112,14 @@ def make_app(
             at("/static/plotly.js", plotly),
             Mount("/static", StaticFiles(directory=str(files("younger_hf.explore") / "static"))),
         ],
-        middleware=[Middleware(_Guard, explorer=explorer), Middleware(GZipMiddleware, minimum_size=2000)],
+        middleware=[
+            Middleware(_Guard, explorer=explorer),
+            Middleware(GZipMiddleware, minimum_size=2000, compresslevel=_COMPRESSION),
+        ],
         exception_handlers={YoungerError: partial(refuse, explorer), HTTPException: partial(missing, explorer)},
     )
+    app.state.explorer = explorer
+    return app
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -133,8 +140,10 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def serve(app: Starlette, opened: socket.socket) -> None:
-    """Run an application at a port until it is interrupted."""
+    """Run an application that `make_app` has made at a port until it is interrupted."""
     import uvicorn
+
+    Thread(target=app.state.explorer.warm_up, name="warm up", daemon=True).start()
 
     config = uvicorn.Config(app, log_level="warning", proxy_headers=False, server_header=False)
     with suppress(KeyboardInterrupt):

@@ -233,6 +233,15 @@ def representative_skeleton(release: Release, fingerprint: str) -> Mapping[str, 
     wanted = ("skeleton_fingerprint", "models", "onnx", "modules")  # an older release has no modules
     there = release.columns("skeletons")
     skeletons = release.find("skeletons", fingerprint, [name for name in wanted if name in there])
+    return representative(skeletons)
+
+
+def representative(skeletons: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """Of rows of config `skeletons` with one graph, the one that `to_onnx` takes; None of none.
+
+    Args:
+        skeletons: `skeleton_fingerprint`, `models` and whatever else is wanted of each.
+    """
     return min(skeletons, key=_precedence, default=None)
 
 
