@@ -50,6 +50,20 @@ def architecture(page: Page) -> None:
         title = page.locator(".canvas svg title").first.text_content()
         modules.nth(1).click()
         page.wait_for_function("old => document.querySelector('.canvas svg title')?.textContent !== old", arg=title)
+    suggestions(page)
+
+
+def suggestions(page: Page) -> None:
+    """Click an operator, and ask about another by its number; without an encoder, the page says that it has none."""
+    if not page.locator(".places form").count():
+        assert page.locator(".places p").text_content()
+        return
+    page.locator(".canvas [data-node]").nth(2).click()
+    page.locator(".places h3").wait_for()
+    page.get_by_label("What could stand in the place").fill("0")
+    page.keyboard.press("Enter")
+    page.locator(".places h3 small", has_text="operator 0").wait_for()
+    page.locator("[data-part$='embedded'] .cards").wait_for(timeout=600_000)  # the first time it reads the release
 
 
 def narrow_enough(page: Page, width: int) -> None:
@@ -64,6 +78,7 @@ def known(page: Page, address: str) -> None:
     page.get_by_role("button", name="Look it up").first.click()
     page.locator(".verdict").wait_for()
     page.locator(".canvas svg").wait_for()
+    suggestions(page)
 
 
 def main() -> None:

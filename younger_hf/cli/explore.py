@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from younger_hf.errors import MissingExtraError
+from younger_hf.errors import MissingExtraError, UsageError
 
 
 def explore(
@@ -15,6 +16,14 @@ def explore(
     share: Annotated[
         bool, typer.Option("--share/--no-share", help="Let other machines open it; without, only this one can.")
     ] = False,
+    run: Annotated[
+        Path | None,
+        typer.Option(help="A run of operator or pretrain, which suggests operators. Default: the release's encoder."),
+    ] = None,
+    embeddings: Annotated[
+        Path | None,
+        typer.Option(help="graph-embeddings.parquet from younger-hf embed. Default: what the release's encoder makes."),
+    ] = None,
     behind_proxy: Annotated[
         bool,
         typer.Option("--behind-proxy", help="A proxy stands before it and adds to X-Forwarded-For, as on a Space."),
@@ -25,14 +34,21 @@ def explore(
     Browse and search it, draw and compare architectures, and look a model of your own up.
     """
     try:
+        from younger_hf.explore.learned import check_run
         from younger_hf.explore.server import listen, make_app, serve
     except ModuleNotFoundError as error:
         raise MissingExtraError(str(error.name), "explore") from error
     from builders.handed_in import HandedIn
     from younger_hf.release import open_named
 
+    if run is not None:
+        check_run(run)
+    if embeddings is not None and not embeddings.is_file():
+        raise UsageError(f"{embeddings} is not there: write it with younger-hf embed --level graph")
     # 0.0.0.0 is what --share asks for.
     with listen("0.0.0.0" if share else "127.0.0.1", port) as opened, HandedIn() as reader:  # noqa: S104
-        app = make_app(open_named(release), reader, shared=share, behind_proxy=behind_proxy)
+        app = make_app(
+            open_named(release), reader, shared=share, behind_proxy=behind_proxy, run=run, embeddings=embeddings
+        )
         typer.echo(f"open http://localhost:{opened.getsockname()[1]} (Ctrl-C ends it)")
         serve(app, opened)

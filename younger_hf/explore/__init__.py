@@ -11,6 +11,9 @@ untrusted: all of it is shown as text.
     pictures    drawings of rows and of their modules
     comparison  two rows, side by side
     relatives   rows near a row or a model, by sketch and by operators
+    learned     what a trained encoder suggests
+    embedded    rows near by its vectors
+    remembered  what took long to make, in the user's cache
     figures     the release as a whole: plots, and the map
     handing_in  files, addresses and texts that visitors hand in
     known       what is said of those

@@ -19,9 +19,11 @@ from younger_hf.explore.comparison import MOST_COMPARED
 from younger_hf.explore.explorer import Explorer, wants_page
 from younger_hf.explore.facts import MOST_RUNNABLE, Architecture, model_link, module_outline, python_lines
 from younger_hf.explore.figures import FIGURES
+from younger_hf.explore.learned import NothingLearnedError
 from younger_hf.explore.pages import number, render, words
 from younger_hf.explore.pictures import MOST_IN_FULL
 from younger_hf.explore.query import Query
+from younger_hf.graph import OperatorGraph
 from younger_hf.identity import canonicalize
 
 COLUMNS: Final = (
@@ -114,6 +116,8 @@ def architecture(explorer: Explorer, request: Request) -> Response:
         runnable=(facts["num_parameters"] or 0) <= MOST_RUNNABLE,
         most_in_full=MOST_IN_FULL,
         python=python_lines(facts, explorer.source),
+        why_not=explorer.learned.why_not,
+        has_vectors=explorer.embedded.is_there,
     )
 
 
@@ -127,13 +131,52 @@ def preview(explorer: Explorer, request: Request) -> Response:
 
 def drawing(explorer: Explorer, request: Request) -> Response:
     """The drawing of a row, or of a module of it."""
-    module = request.query_params.get("module", "")
-    if module and not (module.isascii() and module.isdecimal() and len(module) < 9):
-        raise UsageError("a module is named by its number")
-    svg = explorer.pictures.draw(
-        request.path_params["fingerprint"], int(module) if module else None, full="full" in request.query_params
-    )
+    module = position(request.query_params.get("module", ""))
+    svg = explorer.pictures.draw(request.path_params["fingerprint"], module, full="full" in request.query_params)
     return _gzipped(request, svg, "image/svg+xml")
+
+
+def position(given: str) -> int | None:
+    """A position that a client gives; None for none."""
+    if given and not (given.isascii() and given.isdecimal() and len(given) < 9):
+        raise UsageError("operators and modules are named by their numbers")
+    return int(given) if given else None
+
+
+def suggestions(explorer: Explorer, request: Request) -> Response:
+    """What could stand in the place of an operator of a row: a part of its page."""
+    asked = request.query_params
+    node, module = position(asked.get("node", "")), position(asked.get("module", ""))
+    opened = explorer.architectures.open(request.path_params["fingerprint"])
+    if module is not None and node is not None:
+        _, nodes = opened.inside(module)
+        node = int(nodes[node]) if node < len(nodes) else opened.graph.num_nodes
+    return suggested(explorer, opened.graph, node)
+
+
+def suggested(explorer: Explorer, graph: OperatorGraph, node: int | None) -> Response:
+    """The part of a page that says what could stand in the place of an operator."""
+    if node is None:
+        raise UsageError("name an operator by its number")
+    try:
+        place = explorer.learned.suggest(graph, node)
+    except NothingLearnedError as error:
+        return HTMLResponse(render("suggestions", why_not=str(error)))
+    return HTMLResponse(render("suggestions", why_not="", place=place, node=node))
+
+
+def embedded(explorer: Explorer, request: Request) -> Response:
+    """The rows near a row by the vectors of an encoder: a part of its page."""
+    fingerprint = request.path_params["fingerprint"]
+    return near(explorer, explorer.architectures.open(fingerprint).graph, fingerprint)
+
+
+def near(explorer: Explorer, graph: OperatorGraph, without: str = "") -> Response:
+    """The part of a page with the rows near a graph by vectors; status 202 while they are made."""
+    found = explorer.embedded.near(graph, _RELATIVES, without)
+    if found is None:
+        return PlainTextResponse("The encoder reads the release.", 202)
+    return HTMLResponse(render("embedded", near=found))
 
 
 def modules(explorer: Explorer, request: Request) -> Response:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,13 +17,16 @@ from younger_hf.compiled import INTERPRETED, runs_compiled
 from younger_hf.errors import YoungerError
 from younger_hf.explore.catalogue import Catalogue
 from younger_hf.explore.comparison import Comparisons
+from younger_hf.explore.embedded import Embedded
 from younger_hf.explore.facts import Architectures
 from younger_hf.explore.figures import Atlas
 from younger_hf.explore.handing_in import Desk, ModelReader
 from younger_hf.explore.known import of_skeleton
+from younger_hf.explore.learned import Learned
 from younger_hf.explore.pages import render
 from younger_hf.explore.pictures import Pictures
 from younger_hf.explore.relatives import Relatives
+from younger_hf.explore.remembered import Remembered
 from younger_hf.explore.visitors import RateLimit
 from younger_hf.identity import canonicalize
 
@@ -40,6 +42,8 @@ class Explorer:
         reader: reads models that visitors hand in.
         shared: whether others than this machine's user can reach the server.
         handing_in: how many models a client may hand in.
+        learned: the encoder that suggests operators.
+        embeddings: a file of an encoder's vectors of the rows; None for those that `learned` makes.
     """
 
     catalogue: Catalogue
@@ -48,6 +52,8 @@ class Explorer:
     reader: ModelReader
     shared: bool
     handing_in: RateLimit
+    learned: Learned
+    embeddings: Path | None = None
 
     @cached_property
     def architectures(self) -> Architectures:
@@ -67,8 +73,12 @@ class Explorer:
     @cached_property
     def atlas(self) -> Atlas:
         """The map of the release."""
-        cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        return Atlas(self.catalogue, self.relatives, Path(cache, "younger-hf", "maps"))
+        return Atlas(self.catalogue, self.relatives, Remembered.in_cache("maps"))
+
+    @cached_property
+    def embedded(self) -> Embedded:
+        """The rows near one by an encoder's vectors."""
+        return Embedded(self.catalogue, self.learned, self.embeddings, Remembered.in_cache("vectors"))
 
     @cached_property
     def comparisons(self) -> Comparisons:

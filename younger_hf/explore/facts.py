@@ -24,7 +24,7 @@ from younger_hf.explore.catalogue import Catalogue
 from younger_hf.explore.kept import Kept
 from younger_hf.explore.shelf import Shelf
 from younger_hf.extract import extract
-from younger_hf.graph import OperatorGraph
+from younger_hf.graph import IntArray, OperatorGraph
 from younger_hf.interop.networkx import to_networkx
 from younger_hf.interop.onnx import representative, to_onnx, to_skeleton
 from younger_hf.interop.text_form import to_text
@@ -62,6 +62,19 @@ class Architecture:
     def file_name(self) -> str:
         """What a download is called, without an ending."""
         return _NOT_IN_A_NAME.sub("-", str(self.facts["name"] or "")).strip("-.")[:80] or "architecture"
+
+    def inside(self, module: int) -> tuple[ModuleTree, IntArray]:
+        """The module tree, and the nodes in one of its modules, ascending.
+
+        Raises:
+            UsageError: there is no such module, or it has no nodes.
+        """
+        if self.modules is None or not 0 <= module < len(self.modules.modules):
+            raise UsageError("there is no such module")
+        nodes = self.modules.within(module)
+        if not len(nodes):
+            raise UsageError("this module has no operators")
+        return self.modules, nodes
 
     def to_json(self) -> str:
         """Facts and graph as JSON: nodes by label, edges as [producer, consumer, output slot, input slot]."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
-from pathlib import Path
 from threading import Lock, Thread
 from typing import Any, Final
 from urllib.parse import quote
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from younger_hf.explore.catalogue import Catalogue
 from younger_hf.explore.query import Query
 from younger_hf.explore.relatives import Relatives
+from younger_hf.explore.remembered import Remembered
 from younger_hf.graph import Operator
 from younger_hf.operator_groups import operator_group
 from younger_hf.plots.preview import COLOURS
@@ -94,7 +94,7 @@ class Atlas:
         failed: why there is no map; "" while that is not known.
     """
 
-    def __init__(self, catalogue: Catalogue, relatives: Relatives, cache: Path | None) -> None:
+    def __init__(self, catalogue: Catalogue, relatives: Relatives, cache: Remembered) -> None:
         self._catalogue = catalogue
         self._relatives = relatives
         self._cache = cache
@@ -123,49 +123,15 @@ class Atlas:
         if index is None or len(index.rows) < _FEWEST_POINTS:
             self.failed = "The release has too few architectures with sketches to be put on a map."
             return
-        points = self._remembered(len(index.rows))
+        content = self._catalogue.release.contents.get("graphs", "")
+        name = f"map-{content}" if content else ""  # a release that does not say what it has is put on a map anew
+        points = self._cache.get(name, len(index.rows))
         if points is None:
             from younger_hf.plots.embedding import project
 
             points = project(index.directions)
-            self._remember(points)
+            self._cache.put(name, points)
         self._figure = _map(self._catalogue, points)
-
-    def _file(self) -> Path | None:
-        """Where the map of this content is kept; a release that does not say what it has is put on a map anew."""
-        content = self._catalogue.release.contents.get("graphs", "")
-        if self._cache is None or not content.isalnum():
-            return None
-        return self._cache / f"map-{content}.npy"
-
-    def _remembered(self, rows: int) -> NDArray[np.float32] | None:
-        file = self._file()
-        if file is None or not file.is_file():
-            return None
-        try:
-            points = np.load(file, allow_pickle=False)
-        except (OSError, ValueError):
-            return None
-        return points if points.shape == (rows, 2) and points.dtype == np.float32 else None
-
-    def _remember(self, points: NDArray[np.float32]) -> None:
-        from younger_hf.errors import YoungerError
-        from younger_hf.whole_files import write_whole
-
-        if (file := self._file()) is not None:
-            try:
-                file.parent.mkdir(parents=True, exist_ok=True)
-                write_whole(file, _saved(points))
-            except (OSError, YoungerError):
-                return  # without a cache it is made again the next time
-
-
-def _saved(points: NDArray[np.float32]) -> bytes:
-    import io
-
-    written = io.BytesIO()
-    np.save(written, points, allow_pickle=False)
-    return written.getvalue()
 
 
 def _map(catalogue: Catalogue, points: NDArray[np.float32]) -> Figure:

@@ -13,9 +13,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from younger_hf.errors import YoungerError
+from younger_hf.explore.answers import near, position, suggested
 from younger_hf.explore.explorer import Explorer, client_of
 from younger_hf.explore.handing_in import MOST_BYTES, ManyFilesError, limited
 from younger_hf.explore.known import MOST_TEXT, Verdict
+from younger_hf.identity import fingerprint
+from younger_hf.interop.text_form import from_text, to_text
 from younger_hf.release import HUB_ID
 
 
@@ -27,6 +30,14 @@ def known(explorer: Explorer, request: Request) -> Response:  # noqa: ARG001 - t
 def _known_page(
     explorer: Explorer, verdict: Verdict | None = None, sentence: str = "", status: int = 200, **values: Any
 ) -> Response:
+    text, why_not = "", explorer.learned.why_not
+    if verdict is not None and (not why_not or explorer.embedded.is_there):
+        text = to_text(verdict.graph)
+        if len(text) > MOST_TEXT:
+            text, why_not = (
+                "",
+                why_not or "It is too large to be asked about here: younger-hf suggest takes it where you are.",
+            )
     shown = None if verdict is None else replace(verdict, drawing=Markup(verdict.drawing))  # noqa: S704 - it is escaped
     return explorer.page(
         "known",
@@ -35,10 +46,35 @@ def _known_page(
         verdict=shown,
         operators=[] if verdict is None else list(verdict.graph.operator_counts().items()),
         sentence=sentence,
+        text=text,
+        why_not=why_not,
+        has_vectors=bool(text) and explorer.embedded.is_there,
         most_mib=MOST_BYTES >> 20,
         repo_id=explorer.source if "/" in explorer.source else HUB_ID,
         **{"choices": [], "contributed": "MODEL.onnx --id ORG/NAME --license LICENCE", **values},
     )
+
+
+async def suggest(explorer: Explorer, request: Request) -> Response:
+    """What could stand in the place of an operator of a model that was handed in."""
+    text, node = await _sent(request)
+    return await run_in_threadpool(lambda: suggested(explorer, from_text(text), position(node)))
+
+
+async def near_by_vectors(explorer: Explorer, request: Request) -> Response:
+    """The rows near a model that was handed in, by the vectors of an encoder."""
+    text, _ = await _sent(request)
+    return await run_in_threadpool(lambda: near(explorer, from_text(text), fingerprint(from_text(text))))
+
+
+async def _sent(request: Request) -> tuple[str, str]:
+    """The graph that a page sends along, since the server has not kept it, and which node it asks about."""
+    request = Request(request.scope, limited(request.receive, 8 * MOST_TEXT))
+    async with request.form(max_files=0, max_fields=2, max_part_size=4 * MOST_TEXT) as form:
+        text, node = str(form.get("text", "")), str(form.get("node", ""))
+    if len(text) > MOST_TEXT:
+        raise HTTPException(413)
+    return text, node
 
 
 async def hand_in(explorer: Explorer, request: Request) -> Response:

@@ -12,7 +12,6 @@ from typing import Final
 from younger_hf.errors import UsageError
 from younger_hf.explore.facts import Architectures
 from younger_hf.explore.kept import Kept
-from younger_hf.graph import OperatorGraph
 from younger_hf.module_tree import ModuleTree
 from younger_hf.plots.layered import draw_graph
 
@@ -48,8 +47,10 @@ class Pictures:
         opened = self._architectures.open(fingerprint)
         graph, tree, title = opened.graph, opened.modules, str(opened.facts["name"] or "")
         if module is not None:
-            graph, tree, called = _part(graph, tree, module)
-            title = f"{title}: {called}"
+            modules, nodes = opened.inside(module)
+            found = modules.modules[module]
+            graph, tree = graph.part(nodes), ModuleTree(modules.modules, modules.node[nodes])
+            title = f"{title}: {found.path or found.kind.rpartition('.')[2]}"
         if full and graph.num_nodes > MOST_IN_FULL:
             raise UsageError(
                 f"{graph.num_nodes:,} operators are too many to be drawn one by one (at most {MOST_IN_FULL:,}): "
@@ -57,14 +58,3 @@ class Pictures:
             )
         svg = draw_graph(graph, title, collapse=not full, modules=tree).to_svg()
         return gzip.compress(svg.encode(), _COMPRESSION)
-
-
-def _part(graph: OperatorGraph, tree: ModuleTree | None, module: int) -> tuple[OperatorGraph, ModuleTree, str]:
-    """The graph of a module, its modules, and what it is called."""
-    if tree is None or not 0 <= module < len(tree.modules):
-        raise UsageError("there is no such module")
-    nodes = tree.within(module)
-    if not len(nodes):
-        raise UsageError("this module has no operators")
-    found = tree.modules[module]
-    return graph.part(nodes), ModuleTree(tree.modules, tree.node[nodes]), found.path or found.kind.rpartition(".")[2]

@@ -23,13 +23,15 @@ class Relative:
 
     Attributes:
         row: what Browse shows of it.
-        likeness: the share of neighbourhoods in common (by sketch), 0 to 1; None by operators.
-        edits: operators to add or take away until both have equally many of each type; None by sketch.
+        likeness: the share of neighbourhoods in common, 0 to 1; by sketch alone, as the two are by theirs.
+        edits: operators to add or take away until both have equally many of each type.
+        cosine: of an encoder's vectors, -1 to 1.
     """
 
     row: dict[str, Any]
     likeness: float | None = None
     edits: int | None = None
+    cosine: float | None = None
 
 
 class Relatives:

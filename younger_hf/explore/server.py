@@ -7,8 +7,8 @@ machine. Handlers are plain functions, which Starlette runs on threads.
 from __future__ import annotations
 
 import socket
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -33,6 +33,7 @@ from younger_hf.explore.answers import (
     difference,
     download,
     drawing,
+    embedded,
     figure,
     missing,
     modules,
@@ -40,12 +41,14 @@ from younger_hf.explore.answers import (
     preview,
     refuse,
     relatives,
+    suggestions,
 )
 from younger_hf.explore.answers import release as the_release
 from younger_hf.explore.catalogue import Catalogue
 from younger_hf.explore.explorer import Explorer, client_of
 from younger_hf.explore.handing_in import ModelReader
-from younger_hf.explore.known_page import hand_in, known
+from younger_hf.explore.known_page import hand_in, known, near_by_vectors, suggest
+from younger_hf.explore.learned import Learned
 from younger_hf.explore.visitors import RateLimit
 from younger_hf.release import Release
 
@@ -68,6 +71,8 @@ def make_app(
     behind_proxy: bool = False,
     limit: RateLimit | None = None,
     handing_in: RateLimit | None = None,
+    run: Path | None = None,
+    embeddings: Path | None = None,
 ) -> Starlette:
     """The explorer of a release as an ASGI application.
 
@@ -78,6 +83,8 @@ def make_app(
         behind_proxy: whether a proxy stands before it, which adds the client's address to X-Forwarded-For.
         limit: how much a client may ask; 200 requests at once and 600 a minute if left out.
         handing_in: how many models a client may hand in; 10 at once and 6 a minute if left out.
+        run: suggests operators; the encoder of the release if left out.
+        embeddings: what `younger-hf embed --level graph` wrote of this release; what the encoder makes if left out.
 
     Raises:
         ReleaseError: the release cannot be read.
@@ -89,12 +96,20 @@ def make_app(
         reader or _NoReader(),
         shared or behind_proxy,
         handing_in or RateLimit(at_once=10, a_minute=6),
+        Learned(release, run),
+        embeddings,
     )
 
     def at(path: str, handler: Callable[[Explorer, Request], Response | Awaitable[Response]], **options: Any) -> Route:
         return Route(path, partial(handler, explorer), **options)
 
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        explorer.embedded.stop()
+
     app = Starlette(
+        lifespan=lifespan,
         routes=[
             at("/", browse),
             at("/architecture/{fingerprint}", architecture),
@@ -102,11 +117,15 @@ def make_app(
             at("/architecture/{fingerprint}/drawing.svg", drawing),
             at("/architecture/{fingerprint}/modules", modules),
             at("/architecture/{fingerprint}/relatives", relatives),
+            at("/architecture/{fingerprint}/embedded", embedded),
+            at("/architecture/{fingerprint}/suggestions", suggestions),
             at("/architecture/{fingerprint}/{download}", download),
             at("/compare", compare),
             at("/compare/difference", difference),
             at("/known", known),
             at("/known", hand_in, methods=["POST"]),
+            at("/known/embedded", near_by_vectors, methods=["POST"]),
+            at("/known/suggestions", suggest, methods=["POST"]),
             at("/release", the_release),
             at("/release/{figure}.json", figure),
             at("/static/plotly.js", plotly),

@@ -31,11 +31,19 @@ _PNG_SCALE: Final = 2
 
 @dataclass(frozen=True)
 class Row:
-    """A line of a stack: its text, its group of operators, and what it is in full."""
+    """A line of a stack.
+
+    Attributes:
+        text: what it says.
+        group: its group of operators.
+        title: what it is in full.
+        node: the node of the graph that it is; None for several.
+    """
 
     text: str
     group: str
     title: str
+    node: int | None = None
 
 
 @dataclass(frozen=True)
@@ -88,7 +96,7 @@ class Drawing:
         return f"<Drawing of {self.title!r}: {self.width:.0f} by {self.height:.0f} pixels>"
 
     def to_svg(self) -> str:
-        """As SVG; the same drawing gives the same text."""
+        """As SVG; the same drawing gives the same text. What is one node has its number as `data-node`."""
         parts = [
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{self.width:.0f}" height="{self.height:.0f}" '
             f'viewBox="0 0 {self.width:.0f} {self.height:.0f}" font-family="Helvetica, Arial, sans-serif" '
@@ -118,8 +126,9 @@ class Drawing:
             for number, row in enumerate(box.rows):
                 fill, ink = _colours(row.group)
                 y = box.y + number * ROW_HEIGHT
+                node = "" if row.node is None else f' data-node="{row.node}"'
                 parts.append(
-                    f'<g><title>{escape(row.title)}</title><rect x="{box.x:.1f}" y="{y:.1f}" width="{ROW_WIDTH}" '
+                    f'<g{node}><title>{escape(row.title)}</title><rect x="{box.x:.1f}" y="{y:.1f}" width="{ROW_WIDTH}" '
                     f'height="{ROW_HEIGHT - 1}" rx="2" fill="{fill}"/><text x="{box.x + 6:.1f}" y="{y + 13:.1f}" '
                     f'fill="{ink}">{escape(row.text)}</text></g>'
                 )

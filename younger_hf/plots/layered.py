@@ -87,7 +87,7 @@ class _Plan:
         if not collapse:
             alone = np.arange(graph.num_nodes)
             everything = Folding((Stretch(alone),), alone, np.zeros_like(alone), graph.levels())
-            return _stack(graph, everything, alone, {}, modules)
+            return _stack(graph, alone, everything, alone, {}, modules)
         graph, left = without_fillers(graph)
         if modules is not None:
             modules = replace(modules, node=modules.node[left])
@@ -98,7 +98,7 @@ class _Plan:
         while len(np.unique(drawn_as)) > MOST_DRAWN and longest > 1:
             longest = min(longest // 2, 64)
             drawn_as, boxes = _boxed(folding, longest)
-        return _stack(graph, folding, drawn_as, boxes, modules)
+        return _stack(graph, left, folding, drawn_as, boxes, modules)
 
 
 def _boxed(folding: Folding, longest: int) -> tuple[IntArray, dict[int, IntArray]]:
@@ -130,12 +130,13 @@ def _repeats(parts: Iterable[Part]) -> Iterable[Repeat]:
 
 def _stack(
     graph: OperatorGraph,
+    numbers: IntArray,
     folding: Folding,
     drawn_as: IntArray,
     boxes: Mapping[int, IntArray],
     modules: ModuleTree | None,
 ) -> _Plan:
-    """Put operators that follow one another without a branch on stacks."""
+    """Put operators that follow one another without a branch on stacks; `numbers` are those of the nodes."""
     shown = np.unique(drawn_as)
     shown = shown[np.lexsort((shown, folding.level[shown], folding.stretch[shown]))]
     position = {int(node): number for number, node in enumerate(shown)}
@@ -163,14 +164,15 @@ def _stack(
     for a, b in flows:
         if fed[b] == 1 and feeds[a] == 1 and frame_of.get(a) == frame_of.get(b):
             stack_of[b] = stack_of[a]
-    numbers = {first: number for number, first in enumerate(dict.fromkeys(stack_of))}
-    stacks: list[list[int]] = [[] for _ in numbers]
+    place = {first: number for number, first in enumerate(dict.fromkeys(stack_of))}
+    stacks: list[list[int]] = [[] for _ in place]
     for element, first in enumerate(stack_of):
-        stacks[numbers[first]].append(element)
-    stack = [numbers[first] for first in stack_of]
+        stacks[place[first]].append(element)
+    stack = [place[first] for first in stack_of]
     edges = sorted({(stack[a], stack[b]) for a, b in flows if stack[a] != stack[b]})
     rows = [
-        tuple(row for element in elements for row in _rows(graph, int(shown[element]), boxes)) for elements in stacks
+        tuple(row for element in elements for row in _rows(graph, int(shown[element]), boxes, numbers))
+        for elements in stacks
     ]
     first_stretch = [int(folding.stretch[shown[elements[0]]]) for elements in stacks]
     layer = _layers(edges, first_stretch)
@@ -319,10 +321,10 @@ def _borders(frames: Sequence[tuple[int, str, list[int]]], layer: IntArray) -> l
     return [borders[number] for number in range(len(frames))]
 
 
-def _rows(graph: OperatorGraph, node: int, boxes: Mapping[int, IntArray]) -> Iterable[Row]:
+def _rows(graph: OperatorGraph, node: int, boxes: Mapping[int, IntArray], numbers: IntArray) -> Iterable[Row]:
     if node not in boxes:
         operator = graph.operator[node]
-        yield Row(_caption(operator), drawn_group(operator), operator.label)
+        yield Row(_caption(operator), drawn_group(operator), operator.label, int(numbers[node]))
         return
     counts = Counter(graph.operator[inside] for inside in boxes[node])
     types: Counter[tuple[str, str]] = Counter()

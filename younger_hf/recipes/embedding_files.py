@@ -135,7 +135,7 @@ class GraphEmbeddings:
         Raises:
             EmbeddingsError: the vectors are of another length.
         """
-        vectors = _matrix(self.table.column("vector"))
+        vectors = matrix(self.table.column("vector"))
         if vectors.shape[1] != len(vector):
             raise EmbeddingsError(
                 f"the embeddings have vectors of {vectors.shape[1]} numbers, and {self.run.directory} "
@@ -158,8 +158,8 @@ def _is_vector(kind: pa.DataType | None) -> bool:
     return kind is not None and pa.types.is_fixed_size_list(kind) and bool(pa.types.is_floating(kind.value_type))
 
 
-def _matrix(column: pa.ChunkedArray) -> Floats:
-    """The inverse of `vector_column`."""
+def matrix(column: pa.ChunkedArray) -> Floats:
+    """Vectors, float32 [n, C], of a column: the inverse of `vector_column`."""
     values = column.combine_chunks()
     return values.flatten().to_numpy().reshape(len(values), -1)  # type: ignore[no-any-return]
 

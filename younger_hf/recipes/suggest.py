@@ -72,7 +72,9 @@ def edge_facts(run: Run, model: Path, first: str, second: str) -> dict[str, Any]
 
 
 @torch.no_grad()
-def suggest_operators(run: Run, graph: OperatorGraph, node: int) -> list[tuple[str, float]]:
+def suggest_operators(
+    run: Run, graph: OperatorGraph, node: int, model: torch.nn.Module | None = None
+) -> list[tuple[str, float]]:
     """The operators of a run's vocabulary for the place of a node, the likeliest first.
 
     As in the task, the node is masked where it is on the boundary of a community, together with the rest of the
@@ -83,6 +85,7 @@ def suggest_operators(run: Run, graph: OperatorGraph, node: int) -> list[tuple[s
         run: of operator design, or of pretraining.
         graph: N operators, in canonical order.
         node: the position of the node.
+        model: the run's best one, where it has been loaded before.
 
     Returns:
         The label and the probability of each operator.
@@ -101,7 +104,7 @@ def suggest_operators(run: Run, graph: OperatorGraph, node: int) -> list[tuple[s
     if on_boundary.any():
         places = places[on_boundary]
     masked, _ = operator.mask_boundary(replace(batch, boundary=torch.cat((batch.boundary, places))))
-    logits = load_best(run)(masked.x, masked.edge_index, masked.edge_attr, places)
+    logits = (model or load_best(run))(masked.x, masked.edge_index, masked.edge_attr, places)
     probabilities = logits.softmax(dim=-1).mean(dim=0)
     order = probabilities.argsort(descending=True, stable=True).tolist()
     return [(run.labels[i], float(probabilities[i])) for i in order if i > MASK_ID]

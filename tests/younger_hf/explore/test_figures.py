@@ -10,6 +10,7 @@ from support.explorer import ask
 from younger_hf.explore.catalogue import Catalogue
 from younger_hf.explore.figures import FIGURES, Atlas
 from younger_hf.explore.relatives import Relatives
+from younger_hf.explore.remembered import Remembered
 
 
 def test_every_figure_counts_the_rows(address: str, catalogue: Catalogue) -> None:
@@ -24,11 +25,11 @@ def test_every_figure_counts_the_rows(address: str, catalogue: Catalogue) -> Non
 
 
 def test_the_map_has_every_row_and_is_remembered(catalogue: Catalogue, tmp_path: Path) -> None:
-    figure = Atlas(catalogue, Relatives(catalogue), tmp_path).wait()
+    figure = Atlas(catalogue, Relatives(catalogue), Remembered(tmp_path)).wait()
     assert figure is not None
     assert sum(len(trace["x"]) for trace in figure["data"]) == len(catalogue)
     assert [file.suffix for file in tmp_path.iterdir()] == [".npy"]
-    again = Atlas(catalogue, Relatives(catalogue), tmp_path).wait()
+    again = Atlas(catalogue, Relatives(catalogue), Remembered(tmp_path)).wait()
     assert again == figure
 
 

@@ -10,7 +10,9 @@ function fail(element, sentence) {
 
 // The server escapes what stands in a part; an answer that is no success is shown as text.
 async function fetchPart(element) {
-  const answer = await fetch(element.dataset.part).catch(() => null);
+  const sends = document.getElementById(element.dataset.sends);
+  const asked = sends ? { method: "POST", body: new URLSearchParams({ text: sends.value }) } : {};
+  const answer = await fetch(element.dataset.part, asked).catch(() => null);
   if (answer && answer.status === 202) { setTimeout(() => fetchPart(element), 2000); return; }
   if (!answer || !answer.ok) { fail(element, answer ? await answer.text() : "The server cannot be reached."); return; }
   element.innerHTML = await answer.text();
@@ -41,11 +43,13 @@ class Drawing {
       this.canvas.onpointermove = (moved) => this.canvas.scrollTo(from[0] - moved.clientX, from[1] - moved.clientY);
     });
     window.addEventListener("pointerup", () => { this.canvas.onpointermove = null; });
+    this.what = "";
     const given = this.canvas.querySelector("svg");
     if (given) this.show(given); else this.draw("");
   }
 
   async draw(what) {
+    this.what = what;
     const waiting = document.createElement("p");
     waiting.textContent = "Drawing …";
     this.canvas.replaceChildren(waiting);
@@ -80,6 +84,45 @@ class Drawing {
     this.svg.setAttribute("width", this.size[0] * this.scale);
     this.svg.setAttribute("height", this.size[1] * this.scale);
     this.canvas.scrollTo(middle[0] * this.scale - this.canvas.clientWidth / 2, middle[1] * this.scale - this.canvas.clientHeight / 2);
+  }
+}
+
+// Suggestions for the operator that one clicks. A row is asked about by its address; of a model that was handed in, which
+// the server has not kept, the graph is sent along.
+class Places {
+  constructor(section, drawing) {
+    this.address = section.dataset.places;
+    this.drawing = drawing;
+    this.form = section.querySelector("form");
+    this.said = section.querySelector("[aria-live]");
+    if (!this.form) return;
+    this.form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.ask(this.form.elements.node.value, "");
+    });
+    let pressed = null;
+    drawing.canvas.addEventListener("pointerdown", (event) => { pressed = [event.clientX, event.clientY]; });
+    drawing.canvas.addEventListener("click", (event) => {
+      const row = event.target.closest("[data-node]");
+      const isDrag = pressed && Math.hypot(event.clientX - pressed[0], event.clientY - pressed[1]) > 5;
+      if (!row || isDrag) return;
+      this.form.elements.node.value = drawing.what.startsWith("module=") ? "" : row.dataset.node;
+      this.ask(row.dataset.node, drawing.what.startsWith("module=") ? drawing.what : "", row);
+    });
+  }
+
+  async ask(node, module, row) {
+    for (const one of this.drawing.canvas.querySelectorAll(".asked")) one.classList.remove("asked");
+    if (row) row.classList.add("asked");
+    const graph = document.getElementById("graph");
+    const asked = new URLSearchParams(module);
+    asked.set("node", node);
+    if (graph) asked.set("text", graph.value);
+    const sent = graph ? [this.address, { method: "POST", body: asked }] : [`${this.address}?${asked}`];
+    const answer = await fetch(...sent).catch(() => null);
+    if (!answer || !answer.ok) { fail(this.said, answer ? await answer.text() : "The server cannot be reached."); return; }
+    this.said.innerHTML = await answer.text();
+    this.said.scrollIntoView({ block: "nearest" });
   }
 }
 
@@ -125,6 +168,8 @@ document.addEventListener("DOMContentLoaded", () => {
     drawing.draw(what);
     section.scrollIntoView({ block: "nearest" });
   });
+  const places = document.querySelector("[data-places]");
+  if (places && drawing) new Places(places, drawing);
   document.querySelectorAll("[data-part]").forEach(fetchPart);
   document.querySelectorAll("[data-plot]").forEach(plot);
   const filters = document.querySelector(".filters details");
