@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from younger_hf.tasks.leaderboard import Entry
 
 _LONGEST = 60
-TABLES = ("graphs", "graphs-no-attributes", "operators", "subgraphs", "subgraphs-no-attributes")
-"""The configs that an entry may be about, and their vocabulary."""
 
 
 def leaderboard(
@@ -32,7 +30,7 @@ def leaderboard(
     """
     from younger_hf.foreign_release import check_foreign_release
     from younger_hf.release import open_release
-    from younger_hf.tasks.leaderboard import score_entries
+    from younger_hf.tasks.leaderboard import TABLES, score_entries
 
     opened = open_release(release)
     check_foreign_release(opened, dict.fromkeys(name for name in opened.configs if name in TABLES))
@@ -40,19 +38,13 @@ def leaderboard(
     if as_json:
         typer.echo(json.dumps([{**asdict(each), "of": each.of.to_dict()} for each in entries], indent=2))
         return
-    for number, (setting, group) in enumerate(groupby(entries, _setting)):
+    for number, (setting, group) in enumerate(groupby(entries, lambda entry: entry.setting)):
         typer.echo(f"{chr(10) if number else ''}{setting}")
         rows = list(group)
         names = list(rows[0].metrics)
         typer.echo(
             table(("model", "parameters", "seed", *names, "code", "license"), [_row(each, names) for each in rows], 1)
         )
-
-
-def _setting(entry: Entry) -> str:
-    of = entry.of
-    chosen = " ".join(f"{name} {value}" for name, value in of.choices.shown().items())
-    return f"{of.task}, {of.config}, split {of.split} of scheme {of.split_scheme}{', ' if chosen else ''}{chosen}"
 
 
 def _row(entry: Entry, names: list[str]) -> tuple[str, ...]:

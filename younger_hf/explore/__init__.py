@@ -15,6 +15,7 @@ untrusted: all of it is shown as text.
     embedded    rows near by its vectors
     remembered  what took long to make, in the user's cache
     figures     the release as a whole: plots, and the map
+    standings   its leaderboard, scored anew
     handing_in  files, addresses and texts that visitors hand in
     known       what is said of those
     visitors    how much a visitor may ask

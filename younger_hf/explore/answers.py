@@ -272,8 +272,18 @@ def release(explorer: Explorer, request: Request) -> Response:  # noqa: ARG001 -
         size=len(explorer.catalogue),
         families=len(explorer.catalogue.choices["family"]),
         models=sum(filter(None, models)),
+        has_entries=explorer.standings.has_entries,
+        is_here=explorer.standings.is_here,
         figures=[(name, name.capitalize()) for name in FIGURES],
     )
+
+
+def leaderboard(explorer: Explorer, request: Request) -> Response:  # noqa: ARG001
+    """The entries of the leaderboard: a part of the page of the release; status 202 while they are scored."""
+    scored = explorer.standings.scored()
+    if scored is None:
+        return PlainTextResponse("The entries are scored.", 202)
+    return HTMLResponse(render("leaderboard", scored=scored))
 
 
 def figure(explorer: Explorer, request: Request) -> Response:

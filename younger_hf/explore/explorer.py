@@ -27,6 +27,7 @@ from younger_hf.explore.pages import render
 from younger_hf.explore.pictures import Pictures
 from younger_hf.explore.relatives import Relatives
 from younger_hf.explore.remembered import Remembered
+from younger_hf.explore.standings import Standings
 from younger_hf.explore.visitors import RateLimit
 from younger_hf.identity import canonicalize
 
@@ -79,6 +80,11 @@ class Explorer:
     def embedded(self) -> Embedded:
         """The rows near one by an encoder's vectors."""
         return Embedded(self.catalogue, self.learned, self.embeddings, Remembered.in_cache("vectors"))
+
+    @cached_property
+    def standings(self) -> Standings:
+        """The leaderboard of the release."""
+        return Standings(self.catalogue.release)
 
     @cached_property
     def comparisons(self) -> Comparisons:

@@ -27,6 +27,8 @@ from younger_hf.tasks.predictions import Predictions, check_labels
 from younger_hf.tasks.task import TASKS
 
 FOLDER: Final = "leaderboard"
+TABLES: Final = ("graphs", "graphs-no-attributes", "operators", "subgraphs", "subgraphs-no-attributes")
+"""The configs that an entry may be about, and their vocabulary."""
 
 _MOST_BYTES: Final = 1 << 16
 _LONGEST: Final = 200  # characters of what an entry says
@@ -73,6 +75,19 @@ class Entry:
     metrics: dict[str, float]
     intervals: dict[str, Interval]
 
+    @property
+    def setting(self) -> str:
+        """What it predicts, in words."""
+        of = self.of
+        chosen = " ".join(f"{name} {value}" for name, value in of.choices.shown().items())
+        return f"{of.task}, {of.config}, split {of.split} of scheme {of.split_scheme}{', ' if chosen else ''}{chosen}"
+
+    @property
+    def order(self) -> tuple[Any, ...]:
+        """By task, config, split scheme, split and choices; then by the task's first metric, the best first."""
+        of, metric = self.of, TASKS.find(self.of.task).metrics[0]
+        return (of.task, of.config, of.split_scheme, of.split, str(of.choices), -self.metrics[metric], self.name)
+
 
 def score_entries(release: Release, draws: int = 500) -> list[Entry]:
     """Score all entries of a release.
@@ -89,23 +104,34 @@ def score_entries(release: Release, draws: int = 500) -> list[Entry]:
         PredictionsError: its predictions are not of this release, or not as they have to be.
         UsageError: the release is no directory, or has no entries.
     """
+    claims, alone = entry_files(release)
+    if not claims:
+        directory = Path(release.source) / FOLDER
+        raise UsageError(f"{release.source} has no entries: a leaderboard is NAME.yaml and NAME.parquet in {directory}")
+    for file in alone:
+        raise EntryError(f"{file} has no {file.stem}.yaml beside it that says what it is of")
+    return sorted((score_entry(file, release, draws) for file in claims), key=lambda entry: entry.order)
+
+
+def entry_files(release: Release) -> tuple[list[Path], list[Path]]:
+    """What entries a release directory has: the YAML file of each, and predictions without one, by name."""
     directory = Path(release.source) / FOLDER
     claims = sorted(directory.glob("*.yaml"))
-    if not claims:
-        raise UsageError(f"{release.source} has no entries: a leaderboard is NAME.yaml and NAME.parquet in {directory}")
-    for file in sorted(directory.glob("*.parquet")):
-        if file.with_suffix(".yaml") not in claims:
-            raise EntryError(f"{file} has no {file.stem}.yaml beside it that says what it is of")
-    entries = [_score(file, release, draws) for file in claims]
-
-    def place(entry: Entry) -> tuple[Any, ...]:
-        of, metric = entry.of, TASKS.find(entry.of.task).metrics[0]
-        return (of.task, of.config, of.split_scheme, of.split, str(of.choices), -entry.metrics[metric], entry.name)
-
-    return sorted(entries, key=place)
+    return claims, [file for file in sorted(directory.glob("*.parquet")) if file.with_suffix(".yaml") not in claims]
 
 
-def _score(file: Path, release: Release, draws: int) -> Entry:
+def score_entry(file: Path, release: Release, draws: int) -> Entry:
+    """Score one entry.
+
+    Args:
+        file: the YAML file; its predictions lie beside it.
+        release: as `score_entries` takes it.
+        draws: likewise.
+
+    Raises:
+        EntryError: as `score_entries`.
+        PredictionsError: likewise.
+    """
     claim = _read_claim(file)
     table = file.with_suffix(".parquet")
     if not table.is_file() or table.is_symlink():

@@ -1,0 +1,128 @@
+"""The leaderboard on the page of the release: `Standings`.
+
+In goes a release directory; out come its entries, scored anew as `younger-hf leaderboard` scores them, on a thread
+that begins when they are first asked for. An entry that cannot be right is named with its reason, and hides no other.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from threading import Lock, Thread
+from typing import Final
+
+from younger_hf.errors import YoungerError
+from younger_hf.foreign_release import check_foreign_release
+from younger_hf.release import Release
+from younger_hf.tasks.leaderboard import TABLES, Entry, entry_files, score_entry
+from younger_hf.text import plain
+
+MOST_SECONDS: Final = 120.0
+"""After so many seconds no further entry is begun."""
+
+_DRAWS: Final = 200
+_LONGEST: Final = 300
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The entries of one evaluation set.
+
+    Attributes:
+        title: task, config, split and choices.
+        metrics: their names.
+        entries: the best first.
+    """
+
+    title: str
+    metrics: tuple[str, ...]
+    entries: list[Entry]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What is said of all entries.
+
+    Attributes:
+        standings: those that could be scored, by evaluation set.
+        refused: name and reason of those that could not.
+        waiting: names of those for which there was no time.
+    """
+
+    standings: list[Standing]
+    refused: list[tuple[str, str]]
+    waiting: list[str]
+
+
+class Standings:
+    """The leaderboard of a release, scored once.
+
+    Args:
+        release: only a directory has entries that are scored here.
+        clock: seconds.
+    """
+
+    def __init__(self, release: Release, clock: Callable[[], float] = time.monotonic) -> None:
+        self._release = release
+        self._clock = clock
+        self._lock = Lock()
+        self._thread: Thread | None = None
+        self._scored: Scored | None = None
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the release is a directory, where entries can be looked at."""
+        return isinstance(self._release.source, Path)
+
+    @property
+    def has_entries(self) -> bool:
+        """Whether there is anything to score."""
+        return self.is_here and any(entry_files(self._release))
+
+    def scored(self) -> Scored | None:
+        """All entries; None while they are scored, which the first call begins."""
+        with self._lock:
+            if self._thread is None:
+                self._thread = Thread(target=self._score, name="leaderboard", daemon=True)
+                self._thread.start()
+        return self._scored
+
+    def wait(self) -> Scored | None:
+        """All entries, when they are scored."""
+        self.scored()
+        if self._thread is not None:
+            self._thread.join()
+        return self._scored
+
+    def _score(self) -> None:
+        until = self._clock() + MOST_SECONDS
+        entries: list[Entry] = []
+        refused: list[tuple[str, str]] = []
+        waiting: list[str] = []
+        claims, alone = entry_files(self._release)
+        try:
+            check_foreign_release(self._release, dict.fromkeys(TABLES))
+        except YoungerError as error:
+            self._scored = Scored([], [(file.stem, self._said(error)) for file in claims], [])
+            return
+        for file in claims:
+            if self._clock() > until:
+                waiting.append(file.stem)
+                continue
+            try:
+                entries.append(score_entry(file, self._release, _DRAWS))
+            except YoungerError as error:
+                refused.append((file.stem, self._said(error)))
+        refused += [(file.stem, "It has no YAML file that says what it is of.") for file in alone]
+        groups = groupby(sorted(entries, key=lambda entry: entry.order), lambda entry: entry.setting)
+        tables = [(title, list(of)) for title, of in groups]
+        standings = [Standing(title, tuple(of[0].metrics), of) for title, of in tables]
+        self._scored = Scored(standings, refused, waiting)
+
+    def _said(self, error: Exception) -> str:
+        """An error without the path of the release."""
+        said = str(error).replace(f"{self._release.source}/", "").replace(str(self._release.source), "the release")
+        return plain(said, _LONGEST)
