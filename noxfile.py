@@ -51,6 +51,7 @@ EXTRAS = {
     "inspect": "test_inspect.py",
     "networkx": "test_networkx.py",
     "plots": "test_plots.py",
+    "explore": "test_explore.py",
     "evaluate": "test_evaluate.py",
     "pyg": "test_pyg.py",
     "train": "test_train.py",

@@ -1,6 +1,7 @@
 """Two rows side by side: what they have in common and what not, by operators and by blocks.
 
-In go two opened rows; out comes what `younger_hf.recognise.diff_models` says of them, summed up to be read.
+In go two opened rows; out comes what `younger_hf.recognise.diff_models` says of them, summed up to be read. Rows that
+are too large to be matched are compared by how many operators of each type, and modules of each class, they have.
 """
 
 from __future__ import annotations
@@ -69,6 +70,30 @@ class Comparison:
         return self.difference.num_common / max(1, *self.difference.num_nodes)
 
 
+@dataclass(frozen=True)
+class Tallies:
+    """What is shown of two rows that are too large to be matched.
+
+    Attributes:
+        num_nodes: operators of the first and of the second.
+        num_common: operators that both have, by type, wherever they stand.
+        operators: types of which they have different numbers, and these; the largest difference first.
+        modules: the same of classes of modules; None where modules are not known of both.
+        more: types that are left out.
+    """
+
+    num_nodes: tuple[int, int]
+    num_common: int
+    operators: list[tuple[str, int, int]]
+    modules: list[tuple[str, int, int]] | None
+    more: int
+
+    @property
+    def share(self) -> float:
+        """The share of the larger model's operators that the other has, too."""
+        return self.num_common / max(1, *self.num_nodes)
+
+
 class Comparisons:
     """Comparisons of rows, the latest kept."""
 
@@ -76,8 +101,8 @@ class Comparisons:
         self._architectures = architectures
         self._latest = Kept(self._compare, _KEPT)
 
-    def of(self, first: str, second: str) -> Comparison | None:
-        """Compare two rows by fingerprint; None if they are too large.
+    def of(self, first: str, second: str) -> Comparison | Tallies:
+        """Compare two rows by fingerprint; by tallies alone if they are too large.
 
         Raises:
             UsageError: there is no such row.
@@ -85,10 +110,10 @@ class Comparisons:
         """
         return self._latest(first, second)
 
-    def _compare(self, first: str, second: str) -> Comparison | None:
+    def _compare(self, first: str, second: str) -> Comparison | Tallies:
         one, other = self._architectures.open(first), self._architectures.open(second)
         if one.graph.num_nodes + other.graph.num_nodes > MOST_COMPARED:
-            return None
+            return tally(one, other)
         found = _difference(one, other)
         changes = {fate: _counted(getattr(found, fate)) for fate in ("replaced", "removed", "added")}
         blocks = list(_lines(found.blocks))
@@ -99,6 +124,33 @@ def _difference(one: Architecture, other: Architecture) -> ModelDifference:
     if one.skeleton is None or other.skeleton is None:
         return diff_graphs(one.graph, other.graph)
     return diff_models(one.skeleton, other.skeleton)
+
+
+def tally(one: Architecture, other: Architecture) -> Tallies:
+    """Compare two rows by how many of each operator type and class of modules they have."""
+    first, second = (Counter(opened.graph.operator_counts()) for opened in (one, other))
+    operators = _unequal(first, second)
+    modules = None
+    if one.modules is not None and other.modules is not None:
+        classes = (
+            Counter(module.kind.rpartition(".")[2] for module in tree.modules if not module.kind.startswith("#"))
+            for tree in (one.modules, other.modules)
+        )
+        modules = _unequal(*classes)[:_MOST_LINES]
+    return Tallies(
+        (one.graph.num_nodes, other.graph.num_nodes),
+        (first & second).total(),
+        operators[:_MOST_LINES],
+        modules,
+        max(0, len(operators) - _MOST_LINES),
+    )
+
+
+def _unequal(first: Counter[str], second: Counter[str]) -> list[tuple[str, int, int]]:
+    """What two counts have different numbers of, the largest difference first."""
+    names = [name for name in first | second if first[name] != second[name]]
+    names.sort(key=lambda name: (-abs(first[name] - second[name]), name))
+    return [(name, first[name], second[name]) for name in names]
 
 
 def _counted(changes: Any) -> list[tuple[str, int]]:
