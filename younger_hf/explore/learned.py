@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from younger_hf.errors import MissingExtraError, UsageError, YoungerError
+from younger_hf.errors import MissingExtraError, ReleaseError, UsageError, YoungerError
 from younger_hf.graph import OperatorGraph
 from younger_hf.identity import canonicalize
+from younger_hf.parquet_files import list_on_hub
 from younger_hf.recipes.encoders import FILES, FOLDER
 from younger_hf.release import Release
 
@@ -69,12 +70,19 @@ class Learned:
             return self._failed
         if any(find_spec(name) is None for name in _NEEDED):
             return "What an encoder suggests needs PyTorch: pip install 'younger-hf[train]'."
-        source = self._release.source
-        if self._directory is None and isinstance(source, Path):
-            missing = [name for name in FILES if not (source / FOLDER / name).is_file()]
-            if missing:
-                return "The release brings no encoder that suggests operators: younger-hf explore --run names one."
+        if self._directory is None and not self._has_encoder:
+            return "The release brings no encoder that suggests operators: younger-hf explore --run names one."
         return ""
+
+    @cached_property
+    def _has_encoder(self) -> bool:
+        source, revision = self._release.source, self._release.revision
+        if isinstance(source, Path):
+            return all((source / FOLDER / name).is_file() for name in FILES)
+        try:
+            return bool(list_on_hub(source, revision, f"{FOLDER}/{FILES[0]}"))
+        except ReleaseError:
+            return False
 
     @property
     def run(self) -> Run:

@@ -2,6 +2,7 @@
 
 In goes a release directory; out come its entries, scored anew as `younger-hf leaderboard` scores them, on a thread
 that begins when they are first asked for. An entry that cannot be right is named with its reason, and hides no other.
+What scores is imported then: no other page waits for it.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from threading import Lock, Thread
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from younger_hf.errors import YoungerError
 from younger_hf.foreign_release import check_foreign_release
 from younger_hf.release import Release
-from younger_hf.tasks.leaderboard import TABLES, Entry, entry_files, score_entry
 from younger_hf.text import plain
+
+if TYPE_CHECKING:
+    from younger_hf.tasks.leaderboard import Entry
 
 MOST_SECONDS: Final = 120.0
 """After so many seconds no further entry is begun."""
@@ -80,7 +83,11 @@ class Standings:
     @property
     def has_entries(self) -> bool:
         """Whether there is anything to score."""
-        return self.is_here and any(entry_files(self._release))
+        if not self.is_here or not Path(self._release.source, "leaderboard").is_dir():
+            return False
+        from younger_hf.tasks.leaderboard import entry_files
+
+        return any(entry_files(self._release))
 
     def scored(self) -> Scored | None:
         """All entries; None while they are scored, which the first call begins."""
@@ -98,6 +105,8 @@ class Standings:
         return self._scored
 
     def _score(self) -> None:
+        from younger_hf.tasks.leaderboard import TABLES, entry_files, score_entry
+
         until = self._clock() + MOST_SECONDS
         entries: list[Entry] = []
         refused: list[tuple[str, str]] = []

@@ -47,15 +47,21 @@ BOUNDARY = "younger-boundary"
 
 
 @pytest.fixture(scope="module")
-def address(zoo: Path) -> Iterator[str]:
+def reader() -> Iterator[HandedIn]:
+    with HandedIn() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def address(zoo: Path, reader: HandedIn) -> Iterator[str]:
     many = RateLimit(at_once=1000, a_minute=0)
-    with HandedIn() as reader, served(make_app(open_release(zoo / "younger"), reader, handing_in=many)) as where:
+    with served(make_app(open_release(zoo / "younger"), reader, handing_in=many)) as where:
         yield where
 
 
 @pytest.fixture(scope="module")
-def shared_address(zoo: Path) -> Iterator[str]:
-    with HandedIn() as reader, served(make_app(open_release(zoo / "younger"), reader, shared=True)) as where:
+def shared_address(zoo: Path, reader: HandedIn) -> Iterator[str]:
+    with served(make_app(open_release(zoo / "younger"), reader, shared=True)) as where:
         yield where
 
 

@@ -27,6 +27,7 @@ def test_of_a_release_on_the_hub_only_what_is_shown_is_fetched(zoo: Path, tmp_pa
         row = ask(f"{address}{found}")
         assert row.status == 200
         assert "'org/younger'" in row.page.text
+        assert "brings no encoder" in row.page.text
         for part in ("preview.png", "drawing.svg", "modules", "relatives", "weightless.onnx"):
             assert ask(f"{address}{found}/{part}").status == 200, part
 
