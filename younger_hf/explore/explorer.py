@@ -56,6 +56,10 @@ class Explorer:
     learned: Learned
     embeddings: Path | None = None
 
+    def __post_init__(self) -> None:
+        # Now, and not by whichever of several threads comes first; none of these reads anything yet.
+        _ = (self.pictures, self.comparisons, self.relatives, self.embedded, self.atlas, self.standings, self.desk)
+
     @cached_property
     def architectures(self) -> Architectures:
         """The rows that are opened."""

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path, PurePath
 from threading import BoundedSemaphore
-from typing import IO, Final, Protocol
+from typing import IO, Final, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
@@ -55,6 +55,9 @@ class ManyFilesError(UsageError):
     def __init__(self, model: str, choices: list[str]) -> None:
         super().__init__(f"{model} has {len(choices):,} ONNX files: choose one")
         self.choices = choices[:_MOST_CHOICES]
+
+
+Looked = TypeVar("Looked")
 
 
 class Desk:
@@ -102,12 +105,17 @@ class Desk:
             TextError: it is no such text.
             UsageError: it is too long, or too many others are looked at.
         """
-        return self._alone(lambda: of_text(self._catalogue, self._relatives, text, "the text"))
+        return self.in_turn(lambda: of_text(self._catalogue, self._relatives, text, "the text"))
 
     def _skeleton(self, read: Callable[[], bytes], name: str) -> Verdict:
-        return self._alone(lambda: of_skeleton(self._catalogue, self._relatives, read(), name))
+        return self.in_turn(lambda: of_skeleton(self._catalogue, self._relatives, read(), name))
 
-    def _alone(self, look: Callable[[], Verdict]) -> Verdict:
+    def in_turn(self, look: Callable[[], Looked]) -> Looked:
+        """What a look at something that was handed in gives.
+
+        Raises:
+            YoungerError: too many others are looked at.
+        """
         if not self._free.acquire(timeout=20):
             raise YoungerError("others hand in models just now: try again in a minute")
         try:

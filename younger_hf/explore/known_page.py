@@ -58,13 +58,19 @@ def _known_page(
 async def suggest(explorer: Explorer, request: Request) -> Response:
     """What could stand in the place of an operator of a model that was handed in."""
     text, node = await _sent(request)
-    return await run_in_threadpool(lambda: suggested(explorer, from_text(text), position(node)))
+    asked = position(node)
+    return await run_in_threadpool(explorer.desk.in_turn, lambda: suggested(explorer, from_text(text), asked))
 
 
 async def near_by_vectors(explorer: Explorer, request: Request) -> Response:
     """The rows near a model that was handed in, by the vectors of an encoder."""
     text, _ = await _sent(request)
-    return await run_in_threadpool(lambda: near(explorer, from_text(text), fingerprint(from_text(text))))
+
+    def look() -> Response:
+        graph = from_text(text)
+        return near(explorer, graph, fingerprint(graph))
+
+    return await run_in_threadpool(explorer.desk.in_turn, look)
 
 
 async def _sent(request: Request) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlencode
@@ -116,6 +117,12 @@ def test_rows_are_near_by_the_vectors_that_embed_writes(with_encoder: Path, tmp_
         assert itself[0].cosine == pytest.approx(1, abs=1e-4)
     assert len(list((tmp_path / "cache").iterdir())) == 1
     assert vector_of(learned.opened(), graphs[0]).dtype.name == "float32"
+
+
+def test_a_server_that_ends_leaves_no_thread_at_work(with_encoder: Path, row: dict) -> None:
+    with served(make_app(open_release(with_encoder))) as address:
+        assert ask(f"{address}/architecture/{row['fingerprint']}/embedded").status in (200, 202)
+    assert "vectors" not in [thread.name for thread in threading.enumerate()]
 
 
 def test_without_an_encoder_or_pytorch_pages_say_so_in_a_sentence(
