@@ -95,6 +95,8 @@ class Shelf:
         options = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", compression_level=1))
         with pa.ipc.new_file(sink, table.schema, options=options) as writer:
             writer.write_table(table.combine_chunks(), max_chunksize=_BATCH)
+        del table
+        pa.default_memory_pool().release_unused()  # tens of megabytes, which Arrow would hold on to
         return sink.getvalue()
 
 

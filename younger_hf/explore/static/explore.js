@@ -118,6 +118,9 @@ class Places {
     const asked = new URLSearchParams(module);
     asked.set("node", node);
     if (graph) asked.set("text", graph.value);
+    const waiting = document.createElement("p");
+    waiting.textContent = "Asking the encoder …";
+    this.said.replaceChildren(waiting);
     const sent = graph ? [this.address, { method: "POST", body: asked }] : [`${this.address}?${asked}`];
     const answer = await fetch(...sent).catch(() => null);
     if (!answer || !answer.ok) { fail(this.said, answer ? await answer.text() : "The server cannot be reached."); return; }
