@@ -43,5 +43,5 @@ def test_rows_too_large_to_be_matched_are_compared_by_counts(
     with served(make_app(open_release(zoo / "younger"))) as address:
         answer = ask(f"{address}/compare/difference?with={pair[0]}&with={pair[1]}")
     assert answer.status == 200
-    assert f"{name} {a} {b} {b - a:+d}" in answer.page.text
+    assert f"{name} {a} {b} {b - a:+,}" in answer.page.text
     assert "how many there are of each" in answer.page.text
