@@ -74,7 +74,7 @@ class Planned:
 
 def plan() -> Iterator[Planned]:
     """All runs, those first that others begin from."""
-    yield Planned("pretrain", "pretrain", "pretrain", {"model": "gine"}, 3000)
+    yield Planned("pretrain", "pretrain", "pretrain", {"model": "gine"}, 4000)
     for scheme in SCHEMES:
         of = {"split_scheme": scheme}
         for rule in ("ngram", "nearest", "nearest-unused"):

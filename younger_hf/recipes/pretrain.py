@@ -55,6 +55,7 @@ class PretrainConfig(RecipeConfig):
     weight_decay: float = 5e-5
     validate_every: int = 250
     masked: float = setting("Share of nodes that is masked, on average: each graph's is drawn up to twice that.", 0.15)
+    dropped: float = setting("Share of edges that pass no messages, likewise: an encoder sees parts of networks too.", 0.3)
     boundary: str = setting("Masked operators in validation and test.", "both", choices=BOUNDARIES)
 
     @property
@@ -105,7 +106,7 @@ def train(run: Run) -> None:
 
     def loss(step: int, generator: np.random.Generator) -> torch.Tensor:
         masked, y = mask_at_random(GraphBatch.of(table.union(rows[step])), config.masked, generator)
-        masked, y = masked.to(device), y.to(device)
+        masked, y = drop_edges(masked, config.dropped, generator).to(device), y.to(device)
         return cross_entropy(model(masked.x, masked.edge_index, masked.edge_attr, masked.boundary), y)
 
     def validate() -> dict[str, float]:
@@ -133,6 +134,25 @@ def mask_at_random(batch: GraphBatch, share: float, generator: np.random.Generat
     x[torch.from_numpy(hidden)] = MASK_ID
     nodes = torch.from_numpy(asked)
     return replace(batch, x=x, boundary=nodes), batch.x[nodes]
+
+
+def drop_edges(batch: GraphBatch, share: float, generator: np.random.Generator) -> GraphBatch:
+    """A batch without some of its edges (DropEdge; Rong et al., 2020).
+
+    A subgraph lacks the edges that were cut. An encoder that has seen whole networks alone takes an operator that feeds
+    nothing for a network's last.
+
+    Args:
+        batch: B graphs, on the CPU.
+        share: of edges, on average; each graph's is uniform up to twice that.
+        generator: of what is drawn.
+    """
+    import torch
+
+    shares = generator.uniform(0, min(1.0, 2 * share), batch.num_graphs)
+    of = batch.batch[batch.edge_index[0]].numpy()
+    kept = torch.from_numpy(generator.random(len(of)) >= shares[of])
+    return replace(batch, edge_index=batch.edge_index[:, kept], edge_attr=batch.edge_attr[kept])
 
 
 predict = operator.predict
