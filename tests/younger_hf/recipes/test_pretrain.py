@@ -24,7 +24,7 @@ from younger_hf.recipes.batches import GraphBatch
 from younger_hf.recipes.checkpoints import fresh_model, load_best
 from younger_hf.recipes.embed_release import known_ids
 from younger_hf.recipes.encoders import MOST_BYTES
-from younger_hf.recipes.pretrain import mask_at_random
+from younger_hf.recipes.pretrain import drop_edges, mask_at_random
 from younger_hf.recipes.pretrained import encoder_of, initial_model, save_encoder
 from younger_hf.recipes.recipe import config_of
 from younger_hf.recipes.run import Run, RunError
@@ -81,6 +81,16 @@ def test_what_is_asked_for_is_masked_save_a_tenth(release):
     assert (masked.x[changed] == MASK_ID).all()
     assert 0.8 < len(changed) / len(asked) < 1
     assert 0.05 < len(asked) / batch.num_nodes < 0.3
+
+
+def test_dropped_edges_take_their_slots_along(release):
+    batch = GraphBatch.of(GraphTable(load("graphs-no-attributes", "train", release), "operator").union(np.arange(7)))
+    parted = drop_edges(batch, 0.3, np.random.default_rng(0))
+    rows = torch.cat((batch.edge_index, batch.edge_attr.T)).T.tolist()
+    left = torch.cat((parted.edge_index, parted.edge_attr.T)).T.tolist()
+    assert left == [row for row in rows if row in left]
+    assert 0.4 < len(left) / len(rows) < 1
+    assert torch.equal(drop_edges(batch, 0.0, np.random.default_rng(0)).edge_index, batch.edge_index)
 
 
 def test_a_release_brings_its_encoder_as_safetensors(with_encoder, pretrained):
