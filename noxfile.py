@@ -1,9 +1,8 @@
 """Checks in environments of their own, with what is installed there and no more.
 
-`nox -s compat` has one for each generation of datasets and huggingface_hub.
-The development environment has the versions that transformers and optimum-onnx hold; a user of the library alone gets
-the newest of both, and one of loading scripts an old `datasets`. What loads a release or talks to the Hub is tested
-with all of them, without a framework.
+`nox -s compat` has one for each generation of datasets and huggingface_hub but that of the development environment,
+which transformers and optimum-onnx hold. A user of the library alone gets the newest of both, and one of loading
+scripts an old `datasets`. What loads a release or talks to the Hub is tested with each, without a framework.
 
 `nox -s wheel` has one for each extra: the wheel is installed with it alone, and does what the extra promises.
 
@@ -39,7 +38,6 @@ HUB = (
     "tests/younger_hf/extract/test_ranges.py",
 )
 VERSIONS = {
-    "5.0": (["datasets==5.0.*", "huggingface_hub==0.36.*"], RELEASES + HUB),
     "3.6": (["datasets==3.6.*", "huggingface_hub<1"], RELEASES),
     "newest": (["datasets", "huggingface_hub>=2"], RELEASES + HUB),
 }

@@ -55,7 +55,7 @@ class PretrainConfig(RecipeConfig):
     weight_decay: float = 5e-5
     validate_every: int = 250
     masked: float = setting("Share of nodes that is masked, on average: each graph's is drawn up to twice that.", 0.15)
-    dropped: float = setting("Share of edges that pass no messages, likewise: an encoder sees parts of networks too.", 0.3)
+    dropped: float = setting("Share of edges that pass no messages, likewise, as some are cut in a subgraph.", 0.3)
     boundary: str = setting("Masked operators in validation and test.", "both", choices=BOUNDARIES)
 
     @property
