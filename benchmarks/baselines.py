@@ -310,10 +310,10 @@ def render(release: str, runs: Path, root: Path) -> None:
     place(root / "README.md", "\n".join(summary(rows, release)))
 
 
-def place(file: Path, text: str) -> None:
+def place(file: Path, text: str, mark: str = "baselines") -> None:
     """Put text between the marks of a document."""
-    before, begin, rest = file.read_text().partition("<!-- baselines: made by benchmarks/baselines.py -->\n")
-    _, end, after = rest.partition("<!-- end of baselines -->\n")
+    before, begin, rest = file.read_text().partition(f"<!-- {mark}: made by benchmarks/{mark}.py -->\n")
+    _, end, after = rest.partition(f"<!-- end of {mark} -->\n")
     if not (begin and end):
         raise SystemExit(f"{file} has no marks for the tables")
     file.write_text(f"{before}{begin}\n{text}\n\n{end}{after}")

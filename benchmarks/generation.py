@@ -1,10 +1,11 @@
 """What are generators worth? The table of docs/generation.md, each figure beside its ceiling and the baselines.
 
-    python benchmarks/generation.py RELEASE RUN [RUN ...] [--samples 200] [--picture FILE]
+    python benchmarks/generation.py RELEASE RUN [RUN ...] [--samples 200] [--write]
 
 Each run is one of `younger-hf train generation` on the release; `--model counts` and `--model bigrams` are baselines.
 The peers of every ratio are the training graphs: a discrepancy is divided by that between train and test. Where a run
-is autoregressive, how long 100 samples of 40 nodes take is printed, in processor time.
+is autoregressive, how long 100 samples of 40 nodes take is printed, in processor time. With --write the tables and the
+picture go into README.md and docs/.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from time import process_time
 
 import numpy as np
 import torch
+from baselines import place
 
 from younger_hf import Evaluator
 from younger_hf.recipes.generate import Request, generate
@@ -30,6 +32,15 @@ from younger_hf.tasks.generation.statistics import log_orders
 
 SHARES = ("v1", "v2", "v3", "unique", "novel", "novel_types", "useful")
 PICTURED = 12
+ROOT, MARK = Path(__file__).parents[1], "generation"
+IN_README = {
+    "samples": "model",
+    "nats_per_node": "nats a node",
+    "v1": "sound",
+    "v2": "types fit",
+    "useful": "new and fit",
+    "mmd_operators": "distance in operators",
+}
 TIMED, NODES = 100, 40
 
 
@@ -38,7 +49,7 @@ def main() -> None:
     parser.add_argument("release")
     parser.add_argument("runs", nargs="+", type=Path)
     parser.add_argument("--samples", type=int, default=200)
-    parser.add_argument("--picture", type=Path)
+    parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
     runs = [Run.open(directory) for directory in given.runs]
     release = open_named(given.release)
@@ -81,13 +92,20 @@ def main() -> None:
             print_bounds(run, test)
     orders = np.mean([log_orders(graph) for graph in test])
     print(f"orders: log(n! / |Aut|) is {orders:.1f} nats a graph in test, at most what order adds to a likelihood")
-    names = list(rows[0])
-    print("\n| " + " | ".join(names) + " |\n|" + "---|" * len(names))
-    for row in rows:
-        print("| " + " | ".join(row[name] for name in names) + " |")
-    if given.picture:
+    print("\n" + markdown(rows, {name: name for name in rows[0]}))
+    if given.write:
+        place(ROOT / "docs" / "generation.md", markdown(rows, {name: name for name in rows[0]}), MARK)
+        drawn = [row for row in rows if row["nats_per_node"]]
+        place(ROOT / "README.md", markdown(drawn, IN_README), MARK)
         operators = [operator_of(label) for label in runs[0].labels]
-        given.picture.write_bytes(picture_sheet([graph.to_graph(operators) for graph in pictured]))
+        picture = picture_sheet([graph.to_graph(operators) for graph in pictured])
+        (ROOT / "docs" / "images" / "generated.png").write_bytes(picture)
+
+
+def markdown(rows: list[dict[str, str]], heads: dict[str, str]) -> str:
+    """A table of some columns, each under its head."""
+    lines = ["| " + " | ".join(heads.values()) + " |", "|" + "---|" * len(heads)]
+    return "\n".join([*lines, *("| " + " | ".join(row[name] for name in heads) + " |" for row in rows)])
 
 
 def print_bounds(run: Run, test: list[SlottedGraph]) -> None:
