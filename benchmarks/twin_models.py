@@ -221,16 +221,15 @@ def _by_optimum(name: str, opset: int) -> bytes:
 
 
 def _by_keras(name: str) -> bytes:
+    # Before Keras: as the pipeline does it, tf2onnx keeps no dozen copies of each weight.
+    from builders.convert import keras_models  # isort: split
+
     import keras
-    import tensorflow as tf
-    import tf2onnx
 
     from younger_hf.extract import strip
 
     model = getattr(keras.applications, name)(weights=None, classifier_activation=None)
-    signature = [tf.TensorSpec((1, 224, 224, 3), tf.float32)]
-    proto, _ = tf2onnx.convert.from_function(tf.function(model), input_signature=signature, opset=17)
-    return strip(proto).SerializeToString(deterministic=True)
+    return strip(keras_models.export(model, 17).onnx).SerializeToString(deterministic=True)
 
 
 if __name__ == "__main__":
