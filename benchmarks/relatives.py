@@ -12,6 +12,7 @@ named. How fast the search is, search.py tells.
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -56,11 +57,12 @@ def shared(release: Release, fingerprints: list[str]) -> Floats:
     return np.stack([equal_numbers(hashes, hashes[:, at]) for at in range(hashes.shape[1])]).astype(np.float64)
 
 
-def embedded(file: str, fingerprints: list[str]) -> Floats:
-    """The cosines between the embeddings of each two rows, [N, N]."""
+def embedded(file: str, rows: list[dict[str, Any]]) -> Floats:
+    """The cosines between the embeddings of each two rows, [N, N]; a run without attributes has one for each types."""
     table = pq.read_table(file, columns=["fingerprint", "vector"]).to_pylist()
     known = {row["fingerprint"]: row["vector"] for row in table}
-    return cosines(np.array([known[fingerprint] for fingerprint in fingerprints], np.float64))
+    key = "fingerprint" if rows[0]["fingerprint"] in known else "type_fingerprint"
+    return cosines(np.array([known[row[key]] for row in rows], np.float64))
 
 
 def cosines(vectors: Floats) -> Floats:
@@ -74,7 +76,7 @@ def main() -> None:
     parser.add_argument("--embeddings", nargs="*", default=[], help="graph-embeddings.parquet of some runs")
     arguments = parser.parse_args()
     release = open_release(arguments.release)
-    columns = ["fingerprint", "normal_fingerprint", "family", "task", "node_operator"]
+    columns = ["fingerprint", "type_fingerprint", "normal_fingerprint", "family", "task", "node_operator"]
     rows = [row for _, table in release.row_groups("graphs", columns) for row in table.to_pylist()]
     normal = np.array([row["normal_fingerprint"] for row in rows])
     fingerprints = [row["fingerprint"] for row in rows]
@@ -83,7 +85,7 @@ def main() -> None:
         "sketch": cosines(SketchIndex.of(release).directions.astype(np.float64)),
         "MinHash": shared(release, fingerprints),
         "bag of operators": cosines(bags),
-        **{file: embedded(file, fingerprints) for file in arguments.embeddings},
+        **{file: embedded(file, rows) for file in arguments.embeddings},
     }
     print(f"{'':34}recall@1    @10     mAP")
     for column in ("family", "task"):

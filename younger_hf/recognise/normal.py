@@ -37,6 +37,7 @@ from younger_hf.recognise.positions import disconnect, without_positions
 from younger_hf.recognise.rules.constants import FOLDED
 from younger_hf.recognise.rules.table import RULES
 from younger_hf.recognise.shapes import infer_shapes
+from younger_hf.recognise.uncollected import uncollected
 from younger_hf.work import WorkLimitError
 
 _MOST_ROUNDS: Final = 6
@@ -45,6 +46,7 @@ Model = ModelProto | str | os.PathLike[str] | Mapping[str, Any]
 """A model, or the path or URL of one, or a row of config `skeletons`."""
 
 
+@uncollected()
 def normalize(model: Model, *, raised: Network | None = None) -> ModelProto:
     """The normal form of a model, as a skeleton.
 
@@ -112,6 +114,7 @@ def _is_static(network: Network) -> bool:
     return all(value is None or value.static_shape is not None for node in network.nodes() for value in node.outputs)
 
 
+@uncollected()
 def normal_graph(model: Model, *, raised: Network | None = None) -> OperatorGraph:
     """The operators and data flows of a model's normal form, without those that only compute shapes.
 
@@ -128,6 +131,7 @@ def normal_graph(model: Model, *, raised: Network | None = None) -> OperatorGrap
     return _operators(network) if _is_of_one_opset(network) else graph_of(strip(proto))
 
 
+@uncollected()
 def normal_graph_with_modules(model: Model) -> tuple[OperatorGraph, ModuleTree | None]:
     """As `normal_graph`; and the modules of its nodes, None where neither the model nor the row tells.
 
