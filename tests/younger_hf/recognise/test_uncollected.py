@@ -12,7 +12,7 @@ from younger_hf.recognise.uncollected import uncollected
 @uncollected()
 def is_collecting(fails: bool = False) -> bool:
     if fails:
-        raise ValueError
+        raise ZeroDivisionError
     return gc.isenabled()
 
 
@@ -29,7 +29,7 @@ def test_it_rests_within():
 
 
 def test_it_goes_on_after_an_error():
-    with pytest.raises(ValueError):
+    with pytest.raises(ZeroDivisionError):
         is_collecting(fails=True)
     assert gc.isenabled()
 
