@@ -169,6 +169,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with Ledger(directory / "work") as ledger:
         record(ledger, ("bvlc_alexnet", "inception_v1", "shufflenet", "squeezenet", "vgg19", "zfnet512"))
     build(["torchvision:resnet18"], directory / "younger", directory / "work")
+    shutil.copytree(ROOT / "younger" / "encoder", directory / "younger" / "encoder")
     row = load("graphs", "train", directory / "younger", family="resnet")[0]
     onnx.save(to_onnx(row, source=directory / "younger"), directory / "resnet18.onnx")
     export_torchvision(directory, "resnet34", opset=20)
