@@ -409,7 +409,7 @@ README_TASKS = (
 
 
 def summary(rows: list[Row], release: str) -> Iterator[str]:
-    """One small table a task: the two best rules, the best of the paper's models, and the best model."""
+    """One small table a task: the best rule, the best of the paper's models, and the best model."""
     yield f"On the {sizes(release)} of `younger/`, test splits, with intervals (95 %) over families; rules, which have"
     yield "no parameters, come first. Steps, other metrics and tasks are in [baselines](docs/baselines.md)."
     for task, choice, metric, title in README_TASKS:
@@ -419,7 +419,7 @@ def summary(rows: list[Row], release: str) -> Iterator[str]:
         ordered = in_order(of_task, metric)
         models = {name for name, schemes in ordered if any(row.planned.steps for of in schemes.values() for row in of)}
         of_paper = {row.score["model"] for row in of_task if (task, row.config["model"]) in PAPER}
-        rules = [each for each in ordered if each[0] not in models][-2:]
+        rules = [each for each in ordered if each[0] not in models][-1:]
         best = [each for each in ordered if each[0] in models][-1:]
         shown = [each for each in ordered if each[0] in models & of_paper][-1:] + best
         there = {row.scheme for row in of_task}
