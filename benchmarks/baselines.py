@@ -381,14 +381,14 @@ def counts_of(row: Row) -> str:
 
 
 def in_order(rows: list[Row], metric: str) -> list[tuple[str, dict[str, Seeds]]]:
-    """By model, the runs of each split scheme: rules first, the best last."""
+    """By model, the runs of each split scheme: rules first, the best of the first scheme last."""
     by_model: dict[str, dict[str, Seeds]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         by_model[row.score["model"]][row.scheme].append(row)
 
     def place(each: tuple[str, dict[str, Seeds]]) -> tuple[bool, float]:
-        of_model = [row for of_seeds in each[1].values() for row in of_seeds]
-        return any(row.planned.steps for row in of_model), mean(row.score["metrics"][metric] for row in of_model)
+        _, of_seeds = min(each[1].items(), key=lambda item: list(WORDS).index(item[0]))
+        return any(row.planned.steps for row in of_seeds), mean(row.score["metrics"][metric] for row in of_seeds)
 
     return sorted(by_model.items(), key=place)
 
