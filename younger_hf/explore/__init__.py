@@ -5,6 +5,7 @@ untrusted: all of it is shown as text.
 
     catalogue   the rows in memory, filtered, searched and sorted: what Browse asks
     query       what Browse is asked, as the query string of a URL has it
+    afterwards  what takes long, made once on a thread
     kept        results that are kept, and made once for all who ask at once
     shelf       rows of the release that are at hand
     facts       one row: its facts, models, modules, downloads

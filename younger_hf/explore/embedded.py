@@ -9,28 +9,26 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from younger_hf.dataset import to_graph
 from younger_hf.errors import YoungerError
+from younger_hf.explore.afterwards import Afterwards
 from younger_hf.explore.catalogue import Catalogue
 from younger_hf.explore.learned import Learned, vector_of
 from younger_hf.explore.relatives import Relative
 from younger_hf.explore.remembered import Remembered
 from younger_hf.foreign_release import check_foreign_release
 from younger_hf.graph import OperatorGraph
+from younger_hf.recipes.directions import Directions, Floats
 from younger_hf.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from younger_hf.recipes.run import Run
-
-Floats = NDArray[np.float32]
 
 _BATCH: Final = 64
 _STRUCTURE: Final = ("edge_index", "edge_slot", "node_scope")
@@ -43,24 +41,16 @@ class Vectors:
     Attributes:
         opened: the run that made them, and its model.
         rows: the fingerprints of the rows that each graph stands for.
-        mean: float32 [C].
-        directions: float32 [K, C], without the mean and of length 1.
+        directions: of their vectors.
     """
 
     opened: tuple[Run, Any]
     rows: list[list[str]]
-    mean: Floats
-    directions: Floats
-
-    @classmethod
-    def of(cls, opened: tuple[Run, Any], rows: list[list[str]], vectors: Floats) -> Vectors:
-        """Take off what all have in common, as `inspect --embeddings` does."""
-        mean = vectors.mean(axis=0)
-        return cls(opened, rows, mean, _directions(vectors - mean))
+    directions: Directions
 
     def nearest(self, vector: Floats, k: int, without: str) -> list[tuple[str, float]]:
         """The fingerprints of k rows, and the cosines of their vectors with one, float32 [C], the nearest first."""
-        cosines = self.directions @ _directions((vector - self.mean)[None])[0]
+        cosines = self.directions.cosines(vector)
         found: list[tuple[str, float]] = []
         for at in np.argsort(-cosines, kind="stable").tolist():
             found.extend((key, float(cosines[at])) for key in self.rows[at] if key != without)
@@ -88,8 +78,7 @@ class Embedded:
         self._file = file
         self._cache = cache
         self._lock = Lock()
-        self._thread: Thread | None = None
-        self._vectors: Vectors | None = None
+        self._vectors = Afterwards(self._make, "vectors")
         self._is_stopped = False
         self.failed = ""
 
@@ -104,13 +93,9 @@ class Embedded:
         Raises:
             YoungerError: there are no vectors.
         """
-        with self._lock:
-            if self._thread is None:
-                self._thread = Thread(target=self._make, name="vectors", daemon=True)
-                self._thread.start()
+        vectors = self._vectors()
         if self.failed:
             raise YoungerError(self.failed)
-        vectors = self._vectors
         if vectors is None:
             return None
         with self._lock:
@@ -123,19 +108,19 @@ class Embedded:
 
     def wait(self) -> None:
         """Until the vectors are made, or cannot be."""
-        if self._thread is not None:
-            self._thread.join()
+        self._vectors.join()
 
     def stop(self) -> None:
         """Make no further vectors: a process that ends waits for this, since PyTorch ends with no thread at work."""
         self._is_stopped = True
         self.wait()
 
-    def _make(self) -> None:
+    def _make(self) -> Vectors | None:
         try:
-            self._vectors = self._of_encoder() if self._file is None else self._of_file(self._file)
+            return self._of_encoder() if self._file is None else self._of_file(self._file)
         except (YoungerError, ImportError, MemoryError):
             self.failed = "The encoder's vectors of this release cannot be read or made."
+            return None
 
     def _of_file(self, file: Path) -> Vectors:
         from younger_hf.recipes.checkpoints import load_best
@@ -144,22 +129,21 @@ class Embedded:
         read = GraphEmbeddings.load(file)
         rows = self._rows(read.run)
         keys = read.table.column("fingerprint").to_pylist()
-        return Vectors.of(
-            (read.run, load_best(read.run)), [rows.get(key, []) for key in keys], matrix(read.table.column("vector"))
-        )
+        directions = Directions.of(matrix(read.table.column("vector")))
+        return Vectors((read.run, load_best(read.run)), [rows.get(key, []) for key in keys], directions)
 
     def _of_encoder(self) -> Vectors:
         from younger_hf.recipes.embed import embed_graph
 
         release, opened = self._catalogue.release, self._learned.opened()
         run, model = opened
-        config, key = _config(run), _key(run)
+        config, key = run.config.in_form("graphs"), run.config.graph_key
         columns = [key, f"node_{run.config.vocabulary}", *_STRUCTURE]
         check_foreign_release(release, {config: columns, "operators": None})
         vocabulary = Vocabulary.load(release.source, release.revision)
         run.check_vocabulary(vocabulary, may_have_more=True)
         keys = [one for _, part in release.row_groups(config, [key]) for one in part.column(key).to_pylist()]
-        name = f"{release.contents.get(config, '')}-{blake2b(run.checkpoint.read_bytes(), digest_size=8).hexdigest()}"
+        name = f"{release.contents.get(config, '')}-{run.digest()}"
         name = "" if name.startswith("-") else name
         vectors = self._cache.get(name, len(keys))
         if vectors is None:
@@ -177,7 +161,7 @@ class Embedded:
             vectors = np.stack(made)
             self._cache.put(name, vectors)
         rows = self._rows(run)
-        return Vectors.of(opened, [rows.get(one, []) for one in keys], vectors)
+        return Vectors(opened, [rows.get(one, []) for one in keys], Directions.of(vectors))
 
     def _rows(self, run: Run) -> Mapping[str, list[str]]:
         """The rows of `graphs` that each graph of a run stands for: without attributes, several may be one."""
@@ -190,17 +174,3 @@ class Embedded:
             for own, common in zip(*(part.column(name).to_pylist() for name in columns), strict=True):
                 found[common].append(own)
         return found
-
-
-def _config(run: Run) -> str:
-    return "graphs" if run.config.attributes else "graphs-no-attributes"
-
-
-def _key(run: Run) -> str:
-    return "fingerprint" if run.config.attributes else "type_fingerprint"
-
-
-def _directions(vectors: Floats) -> Floats:
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    directions: Floats = vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
-    return directions

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
-from threading import Lock, Thread
 from typing import Any, Final
 from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
 
+from younger_hf.explore.afterwards import Afterwards
 from younger_hf.explore.catalogue import Catalogue
 from younger_hf.explore.query import Query
 from younger_hf.explore.relatives import Relatives
@@ -98,31 +98,23 @@ class Atlas:
         self._catalogue = catalogue
         self._relatives = relatives
         self._cache = cache
-        self._lock = Lock()
-        self._thread: Thread | None = None
-        self._figure: Figure | None = None
+        self._figure = Afterwards(self._make, "map")
         self.failed = ""
 
     def figure(self) -> Figure | None:
         """The map; None while it is made, which the first call begins."""
-        with self._lock:
-            if self._thread is None:
-                self._thread = Thread(target=self._make, name="map", daemon=True)
-                self._thread.start()
-        return self._figure
+        return self._figure()
 
     def wait(self) -> Figure | None:
         """The map, when it is made."""
         self.figure()
-        if self._thread is not None:
-            self._thread.join()
-        return self._figure
+        return self._figure.join()
 
-    def _make(self) -> None:
+    def _make(self) -> Figure | None:
         index = self._relatives.index
         if index is None or len(index.rows) < _FEWEST_POINTS:
             self.failed = "The release has too few architectures with sketches to be put on a map."
-            return
+            return None
         content = self._catalogue.release.contents.get("graphs", "")
         name = f"map-{content}" if content else ""  # a release that does not say what it has is put on a map anew
         points = self._cache.get(name, len(index.rows))
@@ -131,7 +123,7 @@ class Atlas:
 
             points = project(index.directions)
             self._cache.put(name, points)
-        self._figure = _map(self._catalogue, points)
+        return _map(self._catalogue, points)
 
 
 def _map(catalogue: Catalogue, points: NDArray[np.float32]) -> Figure:

@@ -6,7 +6,7 @@ first asked; where it is missing, or there is no encoder, one sentence says so.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,6 +25,7 @@ from younger_hf.release import Release
 
 if TYPE_CHECKING:
     from younger_hf.recipes.run import Run
+    from younger_hf.recipes.suggest import Place
 
 _MOST_SHOWN: Final = 8
 _NEEDED: Final = ("torch", "torch_geometric", "safetensors")
@@ -32,21 +33,6 @@ _NEEDED: Final = ("torch", "torch_geometric", "safetensors")
 
 class NothingLearnedError(YoungerError):
     """There is no encoder to ask; the message is for whoever looks at the page, and names no path."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """What is suggested for the place of a node.
-
-    Attributes:
-        operator: that stands there.
-        rank: of that operator among the suggestions, from 1; None where the encoder does not know it.
-        suggestions: operators and their probabilities, the likeliest first.
-    """
-
-    operator: str
-    rank: int | None
-    suggestions: list[tuple[str, float]]
 
 
 class Learned:
@@ -135,15 +121,12 @@ class Learned:
         if not 0 <= node < graph.num_nodes:
             raise UsageError(f"there is no operator {node:,}: they are numbered from 0 to {graph.num_nodes - 1:,}")
         run, model = self.opened()
-        from younger_hf.recipes.suggest import suggest_operators
+        from younger_hf.recipes.suggest import suggest_place
 
         form = canonicalize(graph, run.config.attributes)
         with self._lock:
-            found = suggest_operators(run, form.graph, int(np.flatnonzero(form.order == node)[0]), model)
-        there = graph.operator[node]
-        label = there.label if run.config.attributes else there.type_label
-        rank = next((rank for rank, (name, _) in enumerate(found, 1) if name == label), None)
-        return Place(label, rank, found[:_MOST_SHOWN])
+            found = suggest_place(run, form.graph, int(np.flatnonzero(form.order == node)[0]), model)
+        return replace(found, suggestions=found.suggestions[:_MOST_SHOWN])
 
 
 def check_run(directory: Path) -> None:

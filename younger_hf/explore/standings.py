@@ -12,10 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from threading import Lock, Thread
 from typing import TYPE_CHECKING, Final
 
 from younger_hf.errors import YoungerError
+from younger_hf.explore.afterwards import Afterwards
 from younger_hf.foreign_release import check_foreign_release
 from younger_hf.release import Release
 from younger_hf.text import plain
@@ -71,9 +71,7 @@ class Standings:
     def __init__(self, release: Release, clock: Callable[[], float] = time.monotonic) -> None:
         self._release = release
         self._clock = clock
-        self._lock = Lock()
-        self._thread: Thread | None = None
-        self._scored: Scored | None = None
+        self._scored = Afterwards(self._score, "leaderboard")
 
     @property
     def is_here(self) -> bool:
@@ -91,20 +89,14 @@ class Standings:
 
     def scored(self) -> Scored | None:
         """All entries; None while they are scored, which the first call begins."""
-        with self._lock:
-            if self._thread is None:
-                self._thread = Thread(target=self._score, name="leaderboard", daemon=True)
-                self._thread.start()
-        return self._scored
+        return self._scored()
 
     def wait(self) -> Scored | None:
         """All entries, when they are scored."""
         self.scored()
-        if self._thread is not None:
-            self._thread.join()
-        return self._scored
+        return self._scored.join()
 
-    def _score(self) -> None:
+    def _score(self) -> Scored:
         from younger_hf.tasks.leaderboard import TABLES, entry_files, score_entry
 
         until = self._clock() + MOST_SECONDS
@@ -115,8 +107,7 @@ class Standings:
         try:
             check_foreign_release(self._release, dict.fromkeys(TABLES))
         except YoungerError as error:
-            self._scored = Scored([], [(file.stem, self._said(error)) for file in claims], [])
-            return
+            return Scored([], [(file.stem, self._said(error)) for file in claims], [])
         for file in claims:
             if self._clock() > until:
                 waiting.append(file.stem)
@@ -129,7 +120,7 @@ class Standings:
         groups = groupby(sorted(entries, key=lambda entry: entry.order), lambda entry: entry.setting)
         tables = [(title, list(of)) for title, of in groups]
         standings = [Standing(title, tuple(of[0].metrics), of) for title, of in tables]
-        self._scored = Scored(standings, refused, waiting)
+        return Scored(standings, refused, waiting)
 
     def _said(self, error: Exception) -> str:
         """An error without the path of the release."""

@@ -77,6 +77,15 @@ class RecipeConfig:
         """The config of the release that is trained on."""
         return self.task.config(self.attributes)
 
+    def in_form(self, config: str) -> str:
+        """A config of the release, in the form whose operators the run knows."""
+        return config if self.attributes else f"{config}-no-attributes"
+
+    @property
+    def graph_key(self) -> str:
+        """The column of `graphs` that tells graphs of such operators apart."""
+        return "fingerprint" if self.attributes else "type_fingerprint"
+
     @property
     def vocabulary(self) -> str:
         """The id space of the operators: "variant" with attributes, else "operator"."""

@@ -103,7 +103,7 @@ def _subgraphs(run: Run, model: nn.Module, release: Release) -> Level:
     group_of_id = np.array([GROUPS.index(group_of(_type_label(label))) for label in run.labels])
     device = next(model.parameters()).device
     vectors, groups, rows = [], [], []
-    for split, of_split in _splits(release, _config("subgraphs", run)):
+    for split, of_split in _splits(release, run.config.in_form("subgraphs")):
         table = GraphTable(of_split, run.config.vocabulary)
         rows += [(fingerprint, split) for fingerprint in table.fingerprints.to_pylist()]
         for part in tqdm(list(table.parts(_BATCH)), f"embed {split}", unit="batch", disable=None):
@@ -122,8 +122,7 @@ def _subgraphs(run: Run, model: nn.Module, release: Release) -> Level:
 
 
 def _graphs(run: Run, model: nn.Module, release: Release) -> Level:
-    config, nodes = _config("graphs", run), f"node_{run.config.vocabulary}"
-    key = "fingerprint" if run.config.attributes else "type_fingerprint"
+    config, nodes, key = run.config.in_form("graphs"), f"node_{run.config.vocabulary}", run.config.graph_key
     vocabulary = Vocabulary.load(release.source, release.revision)
     vectors, rows = [], []
     for split, of_split in _splits(release, config):
@@ -146,12 +145,7 @@ def known_ids(ids: IntArray, run: Run) -> IntArray:
 
 def configs_embedded(run: Run, level: str) -> tuple[str, ...]:
     """What `write_embeddings` opens of a release, for a level."""
-    return ("operators",) if level == "node" else (_config(f"{level}s", run), "operators")
-
-
-def _config(name: str, run: Run) -> str:
-    """A config of the release, in the form whose operators the run knows."""
-    return name if run.config.attributes else f"{name}-no-attributes"
+    return ("operators",) if level == "node" else (run.config.in_form(f"{level}s"), "operators")
 
 
 def _splits(release: Release, config: str) -> Iterator[tuple[str, Dataset]]:

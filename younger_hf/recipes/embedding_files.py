@@ -10,7 +10,6 @@ import io
 import json
 import os
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +20,7 @@ import pyarrow.parquet as pq
 from younger_hf.errors import YoungerError
 from younger_hf.foreign_parquet import ForeignParquetError, read_foreign
 from younger_hf.recipes.checkpoints import load_best
+from younger_hf.recipes.directions import Directions
 from younger_hf.recipes.embed import Floats, embed_graph
 from younger_hf.recipes.named_graph import NamedGraph
 from younger_hf.recipes.run import Run, RunError
@@ -58,7 +58,7 @@ def to_parquet(table: pa.Table, level: str, run: Run, output: Path, release: Rel
     about = {
         "level": level,
         "run": os.path.relpath(run.directory.resolve(), output.resolve()),
-        "checkpoint": _checkpoint(run),
+        "checkpoint": run.digest(),
         "task": run.config.recipe,
         "model": run.config.model,
         "release": release.name,
@@ -113,7 +113,7 @@ class GraphEmbeddings:
             run.best()
         except RunError as error:
             raise EmbeddingsError(f"the run of {file} is not where it was: {error}") from error
-        if _checkpoint(run) != checkpoint:
+        if run.digest() != checkpoint:
             raise EmbeddingsError(f"{run.directory} has been trained since {file} was written: embed the release again")
         return cls(run, table)
 
@@ -131,9 +131,6 @@ class GraphEmbeddings:
 
         Raises:
             EmbeddingsError: the vectors of the file are of another length.
-
-        Raises:
-            EmbeddingsError: the vectors are of another length.
         """
         vectors = matrix(self.table.column("vector"))
         if vectors.shape[1] != len(vector):
@@ -141,17 +138,10 @@ class GraphEmbeddings:
                 f"the embeddings have vectors of {vectors.shape[1]} numbers, and {self.run.directory} "
                 f"gives {len(vector)}: embed the release again"
             )
-        mean = vectors.mean(axis=0)
-        directions, direction = _normalised(vectors - mean), _normalised((vector - mean)[None])[0]
-        similarity = directions @ direction
+        similarity = Directions.of(vectors).cosines(vector)
         order = np.argsort(-similarity, kind="stable")[:count]
         rows = self.table.select(["name", "family", "fingerprint", "split"]).take(pa.array(order)).to_pylist()
         return [{**row, "similarity": float(similarity[i])} for row, i in zip(rows, order, strict=True)]
-
-
-def _checkpoint(run: Run) -> str:
-    """What tells the parameters of a run from others."""
-    return blake2b(run.checkpoint.read_bytes(), digest_size=16).hexdigest()
 
 
 def _is_vector(kind: pa.DataType | None) -> bool:
@@ -162,9 +152,3 @@ def matrix(column: pa.ChunkedArray) -> Floats:
     """Vectors, float32 [n, C], of a column: the inverse of `vector_column`."""
     values = column.combine_chunks()
     return values.flatten().to_numpy().reshape(len(values), -1)  # type: ignore[no-any-return]
-
-
-def _normalised(vectors: Floats) -> Floats:
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    directions: Floats = vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
-    return directions

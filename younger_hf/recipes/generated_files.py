@@ -86,7 +86,7 @@ def _operators(run: Run) -> list[Any]:
 
 
 def _parquet(rows: list[dict[str, Any]], run: Run) -> bytes:
-    config = "graphs" if run.config.attributes else "graphs-no-attributes"
+    config = run.config.in_form("graphs")
     declared = features(config, () if run.config.attributes else run.labels)
     there = [name for name in SCHEMA[config].columns if name in rows[0]]
     table = datasets.Dataset.from_list(rows, datasets.Features({name: declared[name] for name in there}))

@@ -74,7 +74,7 @@ class GenerationConfig(RecipeConfig):
     @property
     def table(self) -> str:
         """The config of the release that is trained on."""
-        return f"{self.level}s" if self.attributes else f"{self.level}s-no-attributes"
+        return self.in_form(f"{self.level}s")
 
     def choices(self) -> dict[str, Any]:
         """The largest graph."""

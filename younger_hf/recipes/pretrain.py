@@ -17,7 +17,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
+from younger_hf.graph import IntArray
 from younger_hf.recipes import operator
 from younger_hf.recipes.config import RecipeConfig
 from younger_hf.recipes.dataflow import ENCODING
@@ -67,11 +69,6 @@ class PretrainConfig(RecipeConfig):
         """Which operators are to be predicted."""
         return {"boundary": self.boundary}
 
-    @property
-    def graphs(self) -> str:
-        """The config of the release whose graphs are masked."""
-        return "graphs" if self.attributes else "graphs-no-attributes"
-
 
 def build(config: PretrainConfig, num_operators: int) -> MaskedOperators:
     """An encoder, and a classifier of operators."""
@@ -99,7 +96,7 @@ def train(run: Run) -> None:
 
     config, device = run.config, find_device(run.config.device)
     labelled, validation = load_splits(config, "train", "validation")
-    (table,) = load_splits(config, "train", table=config.graphs)
+    (table,) = load_splits(config, "train", table=config.in_form("graphs"))
     rows = ShuffledRows(len(table), config.batch_size, config.seed)
     evaluator = evaluator_of(run, labelled)
     model: Any = initial_model(run).to(device)
@@ -125,8 +122,7 @@ def mask_at_random(batch: GraphBatch, share: float, generator: np.random.Generat
     """
     import torch
 
-    shares = generator.uniform(0, min(1.0, 2 * share), batch.num_graphs)
-    drawn = generator.random(batch.num_nodes) < shares[batch.batch.numpy()]
+    drawn = _drawn(batch.batch.numpy(), batch.num_graphs, share, generator)
     drawn[generator.integers(batch.num_nodes)] = True
     asked = np.flatnonzero(drawn)
     hidden = asked[generator.random(len(asked)) >= _LEFT_AS_IS]
@@ -149,10 +145,23 @@ def drop_edges(batch: GraphBatch, share: float, generator: np.random.Generator) 
     """
     import torch
 
-    shares = generator.uniform(0, min(1.0, 2 * share), batch.num_graphs)
     of = batch.batch[batch.edge_index[0]].numpy()
-    kept = torch.from_numpy(generator.random(len(of)) >= shares[of])
+    kept = torch.from_numpy(~_drawn(of, batch.num_graphs, share, generator))
     return replace(batch, edge_index=batch.edge_index[:, kept], edge_attr=batch.edge_attr[kept])
+
+
+def _drawn(of: IntArray, num_graphs: int, share: float, generator: np.random.Generator) -> NDArray[np.bool_]:
+    """Some of what graphs have, bool [n]: of each graph a share that is uniform up to twice the one that is given.
+
+    Args:
+        of: int64 [n], the graph that each is of.
+        num_graphs: how many there are.
+        share: on average.
+        generator: of what is drawn.
+    """
+    shares = generator.uniform(0, min(1.0, 2 * share), num_graphs)
+    drawn: NDArray[np.bool_] = generator.random(len(of)) < shares[of]
+    return drawn
 
 
 predict = operator.predict

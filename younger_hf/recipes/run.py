@@ -21,6 +21,7 @@ import platform
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
@@ -211,6 +212,10 @@ class Run:
     def checkpoint(self) -> Path:
         """The parameters of the best validation; of a rule, what it has counted."""
         return self.directory / ("rule.parquet" if self.config.is_rule else "best.safetensors")
+
+    def digest(self) -> str:
+        """What tells the parameters of the checkpoint from others."""
+        return blake2b(self.checkpoint.read_bytes(), digest_size=16).hexdigest()
 
     @property
     def state(self) -> Path:

@@ -5,7 +5,7 @@ In goes a run and a graph of any model; out come probabilities. What `younger-hf
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,21 @@ from younger_hf.recipes.recipe import Recipe
 from younger_hf.recipes.run import Run
 from younger_hf.recipes.subgraph_batches import subgraph_batch, whole_batch
 from younger_hf.vocabulary import MASK_ID
+
+
+@dataclass(frozen=True)
+class Place:
+    """What is suggested for the place of a node.
+
+    Attributes:
+        operator: that stands there.
+        rank: of that operator among the suggestions, from 1; None where the run does not know it.
+        suggestions: operators and their probabilities, the likeliest first.
+    """
+
+    operator: str
+    rank: int | None
+    suggestions: list[tuple[str, float]]
 
 
 def place_facts(run: Run, model: Path, node: str, top: int) -> dict[str, Any]:
@@ -39,15 +54,15 @@ def place_facts(run: Run, model: Path, node: str, top: int) -> dict[str, Any]:
         UsageError: there is no such node, or the run is of another recipe.
     """
     named = NamedGraph.read(model, run.config.attributes)
-    place = named.find(node)
-    suggested = suggest_operators(run, named.graph, place)
-    there = named.graph.operator[place]
-    here = there.label if run.config.attributes else there.type_label
+    position = named.find(node)
+    place = suggest_place(run, named.graph, position)
     return {
-        "node": named.names[place][0],
-        "operator": here,
-        "rank": next((rank for rank, (label, _) in enumerate(suggested, 1) if label == here), None),
-        "suggestions": [{"operator": label, "probability": probability} for label, probability in suggested[:top]],
+        "node": named.names[position][0],
+        "operator": place.operator,
+        "rank": place.rank,
+        "suggestions": [
+            {"operator": label, "probability": probability} for label, probability in place.suggestions[:top]
+        ],
     }
 
 
@@ -69,6 +84,16 @@ def edge_facts(run: Run, model: Path, first: str, second: str) -> dict[str, Any]
         "there": bool(((edges[0] == producer) & (edges[1] == consumer)).any()),
         "probability": data_flow_probability(run, named.graph, producer, consumer),
     }
+
+
+def suggest_place(run: Run, graph: OperatorGraph, node: int, model: torch.nn.Module | None = None) -> Place:
+    """As `suggest_operators`, and where the operator that stands there is among them."""
+    suggestions = suggest_operators(run, graph, node, model)
+    there = graph.operator[node]
+    here = there.label if run.config.attributes else there.type_label
+    return Place(
+        here, next((rank for rank, (label, _) in enumerate(suggestions, 1) if label == here), None), suggestions
+    )
 
 
 @torch.no_grad()

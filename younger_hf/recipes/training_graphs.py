@@ -68,7 +68,7 @@ def tasks_of(table: GraphTable, config: RecipeConfig) -> list[str | None]:
     """What the network of each row of a split is for; of a subgraph, the first network that it is a part of."""
     if table.has("task"):
         return list(table.column("task").to_pylist())
-    of_graphs, key = ("graphs", "fingerprint") if config.attributes else ("graphs-no-attributes", "type_fingerprint")
-    rows = load(of_graphs, source=config.release, revision=config.revision)
+    key = config.graph_key
+    rows = load(config.in_form("graphs"), source=config.release, revision=config.revision)
     task = {name: each for split in rows.values() for name, each in zip(split[key], split["task"], strict=True)}
     return [task.get(names[0]) if names else None for names in table.column("graphs").to_pylist()]
