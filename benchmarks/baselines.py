@@ -1,6 +1,6 @@
 """The tables of baselines in README.md and docs/baselines.md: every rule and model, trained and scored on one release.
 
-    python benchmarks/baselines.py run younger runs --jobs 2   # about an hour of a core; finished runs are kept
+    python benchmarks/baselines.py run younger runs --jobs 2   # some three hours of a core; finished ones are kept
     python benchmarks/baselines.py run younger runs --scale 5  # five times the steps
     python benchmarks/baselines.py run younger runs --only slots --only rules
     python benchmarks/baselines.py render younger runs         # writes the tables between their marks
