@@ -9,7 +9,8 @@
 # make release build younger/ on: what of all registries is not in it yet is converted, for many hours, and audited
 # make hostile what a hostile model tries, and how each try ends
 # make explore-shots every page of the explorer in Chromium, and pictures of them in build/explore-shots/
-# make faults kills, full disks and a failing Hub by the hundred, and what became of each
+# make faults kills, full disks, lost nodes, hostile models and a failing Hub by the hundred, and what became of each;
+#             interrupted, it goes on (build/faults.jsonl)
 # make bench  every claim of speed, each against its named peer
 
 PYTHON ?= python3
@@ -79,7 +80,8 @@ explore-shots: install
 	PYTHONPATH=$(CURDIR)/tests $(BIN)/python tests/browser/explore_shots.py younger build/explore-shots
 
 faults: install
-	PYTHONPATH=$(CURDIR) $(BIN)/python tests/faults/suite.py --write docs/reliability.md
+	PYTHONPATH=$(CURDIR) $(BIN)/python tests/faults/suite.py --jobs $(JOBS) --record build/faults.jsonl \
+	    --write docs/reliability.md
 
 bench: install
 	for file in benchmarks/*.py; do grep -q __main__ $$file && $(BIN)/python $$file || true; done

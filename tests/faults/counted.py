@@ -1,9 +1,9 @@
-"""What the suite records of each fault that it makes: `Try`, and the table of many, `report`."""
+"""What the suite records of each fault that it makes: `Try`, and of many `report`, a table, and `extent`, how many."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 
@@ -36,3 +36,11 @@ def report(tries: Iterable[Try]) -> str:
         told = ", ".join(f"{count:,} {ending}" for ending, count in sorted(endings.items(), key=lambda pair: -pair[1]))
         lines.append(f"| {fault} | {endings.total():,} | {told} | {broken[fault]:,} |")
     return "\n".join(lines)
+
+
+def extent(made: Mapping[str, int], whole: Mapping[str, int], minutes: float, jobs: int) -> str:
+    """A sentence on how much of the whole suite a run made, by kind, and how long it took."""
+    parts = [f"{made.get(kind, 0):,} of {number:,} ({kind})" for kind, number in whole.items()]
+    share = "all that the whole suite has" if made == whole else "of the whole suite's"
+    ways = f"{jobs} at once" if jobs > 1 else "one after the other"
+    return f"Tries of this run, {share}: {', '.join(parts)}; {minutes:,.0f} minutes, {ways}."

@@ -26,7 +26,7 @@ from hub.listed import listed
 from hub.repositories import Repository
 from hub.server import Hub, hub
 from huggingface_hub import constants
-from processes import run_forked
+from processes import left, run_forked
 from support.contributions import contribution
 from support.light import built
 
@@ -127,6 +127,7 @@ def _try(
             ended, broken = "not done afterwards", broken or str(error)
         if operation.state(served, place) != expected:
             broken = broken or "in the end it is not as it was to be"
+    broken = broken or left()
     return Try(fault, seed, ended, broken)
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 import onnx
 from counted import Try
-from processes import DONE, SAID, run_forked
+from processes import DONE, SAID, left, run_forked
 
 import younger_hf
 from younger_hf.identity import fingerprint
@@ -48,6 +48,7 @@ def tries(seeds: Iterable[int], place: Path) -> Iterator[Try]:
             broken = broken or f"{seconds:.1f} s"
         if memory > _BYTES:
             broken = broken or f"{memory >> 20} MiB"
+        broken = broken or left()
         if broken:
             file.rename(place / f"seed-{seed}.onnx")
         (place / "printed").unlink(missing_ok=True)

@@ -1,6 +1,7 @@
 """Processes that are made to fail: `run_forked`, with all that they start; and `left`, what they have left behind.
 
-A process of the suite adopts what a dead driver leaves, so that nothing escapes the count.
+A process of the suite adopts what a dead driver leaves, so that nothing escapes the count. Of shared memory, which is
+the machine's, what was not there when this process began, and stays, counts as left.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ DONE, SAID, FAILED = 0, 3, 4
 """Exit codes of `run_forked`: it was done; it ended with one of this project's sentences; it ended with a traceback."""
 
 _PATIENCE = 20.0  # seconds for what a dead driver started to end
+_SHARED_MEMORY = Path("/dev/shm")
 
 
 def run_forked(action: Callable[[], object], output: Path) -> int:
@@ -64,21 +66,45 @@ def kill_me() -> None:
 
 
 def left(*places: Path) -> str:
-    """What is left of the processes that this one adopted, and of files in temporary directories; "" if nothing is."""
+    """What is left of processes that this one adopted, of shared memory, of temporary files; "" if nothing is."""
     deadline = time.monotonic() + _PATIENCE
-    while True:
-        with suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-        alive = [process for process in psutil.Process().children(recursive=True) if process.is_running()]
-        if not alive or time.monotonic() > deadline:
-            break
+    while (alive := _adopted()) and time.monotonic() < deadline:
         time.sleep(0.05)
-    files = [path.name for place in places for path in place.iterdir()]
     processes = [" ".join(_command(process))[:60] for process in alive]
-    return "; ".join(
-        f"{what} left: {', '.join(found)}" for what, found in (("processes", processes), ("files", files)) if found
-    )
+    files = [path.name for place in places for path in place.iterdir()]
+    said = (_said("processes", processes), shared_left(), _said("files", files))
+    return "; ".join(filter(None, said))
+
+
+def shared_left() -> str:
+    """What shared memory is left, "" if none is."""
+    deadline = time.monotonic() + _PATIENCE
+    shared = _shared_memory() - _SHARED_BEFORE
+    while shared and time.monotonic() < deadline:  # others may come and go
+        time.sleep(0.05)
+        shared &= _shared_memory()
+    return _said("shared memory", sorted(shared))
+
+
+def _said(what: str, names: list[str]) -> str:
+    return f"{what} left: {', '.join(names)}" if names else ""
+
+
+def _adopted() -> list[psutil.Process]:
+    """The processes below this one that have not ended."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:  # there is none, which is told more quickly than by looking through all of the system
+        return []
+    return [process for process in psutil.Process().children(recursive=True) if process.is_running()]
+
+
+def _shared_memory() -> set[str]:
+    return {path.name for path in _SHARED_MEMORY.iterdir()} if _SHARED_MEMORY.is_dir() else set()
+
+
+_SHARED_BEFORE = _shared_memory()
 
 
 def _command(process: psutil.Process) -> list[str]:
