@@ -11,16 +11,15 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Final, SupportsIndex
 
-import datasets
 import numpy as np
 from numpy.typing import NDArray
 
 from younger_hf.choices import check_choice
+from younger_hf.conventions import DEFAULT_CONFIG
 from younger_hf.errors import UsageError
 from younger_hf.filters import Names, column_conditions, having_operators, operator_ids
 from younger_hf.graph import GraphMetadata, InvalidGraphError, OperatorGraph
 from younger_hf.release import Condition, Release, open_release
-from younger_hf.schema import DEFAULT_CONFIG
 from younger_hf.vocabulary import Vocabulary
 
 SCHEME_COLUMNS: Final = {"paper": "paper_split", "stratified": "stratified_split"}
@@ -187,11 +186,11 @@ def check_row(function: str, given: Any) -> None:
         UsageError: it is no row; the message says how to make of it what the function takes.
     """
     kind, module = type(given).__name__, type(given).__module__
-    if isinstance(given, datasets.DatasetDict | datasets.IterableDatasetDict):
+    if kind in ("DatasetDict", "IterableDatasetDict"):
         advice = f"load one of its splits, {', '.join(given)}, and give it a row"
     elif isinstance(given, Mapping):
         return
-    elif isinstance(given, datasets.Dataset | datasets.IterableDataset):
+    elif kind in ("Dataset", "IterableDataset") and module.startswith("datasets."):
         advice = f"for each row of it, {function}(row)"
     elif isinstance(given, str | bytes | PathLike) or kind == "ModelProto":
         advice = "from_onnx makes a graph of an ONNX file"
@@ -240,6 +239,8 @@ def _load_by_column(
     """The rows by a split scheme that is a column."""
     if split is not None:
         check_choice(f"split of the {scheme} scheme", str(split), _SCHEME_SPLITS)
+    import datasets
+
     column = SCHEME_COLUMNS[scheme]
     if column not in release.columns(config):
         raise UsageError(f"config {config} of {release.source} has no splits of the {scheme} scheme")

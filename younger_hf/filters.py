@@ -11,17 +11,16 @@ import operator
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, SupportsIndex
 
-import datasets
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from younger_hf.choices import check_choice
+from younger_hf.conventions import MASK, UNKNOWN
 from younger_hf.errors import UsageError
 from younger_hf.families import family_of
 from younger_hf.list_columns import flatten_rows
 from younger_hf.release import Condition, Release
-from younger_hf.schema import MASK, UNKNOWN
 from younger_hf.vocabulary import Vocabulary
 
 Names = str | Collection[str] | None
@@ -115,6 +114,8 @@ def having_operators(rows: Any, some: Sequence[int] | None, every: Sequence[int]
         return rows
     if isinstance(rows, dict):
         return type(rows)({split: having_operators(part, some, every) for split, part in rows.items()})
+    import datasets
+
     if isinstance(rows, datasets.IterableDataset):
         return rows.filter(_has_operators, input_columns=_OPERATORS, fn_kwargs={"some": some, "every": every})
     tables = rows.select_columns(_OPERATORS).with_format("arrow").iter(_ROWS_AT_A_TIME)

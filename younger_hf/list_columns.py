@@ -80,3 +80,15 @@ def as_numpy(numbers: pa.Array) -> NDArray[Any]:
     memory = numbers.buffers()[1]
     dtype = np.dtype(str(numbers.type))
     return np.frombuffer(b"" if memory is None else memory, dtype)[numbers.offset : numbers.offset + len(numbers)]
+
+
+def as_arrow(numbers: IntArray) -> pa.Array:
+    """Integers as an array over the same memory; again without pandas."""
+    return pa.Array.from_buffers(pa.int64(), len(numbers), [None, pa.py_buffer(np.ascontiguousarray(numbers))])
+
+
+def repeated(text: str, times: int) -> pa.Array:
+    """An array that has one text again and again; again without pandas."""
+    content = text.encode()
+    ends = np.arange(times + 1, dtype=np.int32) * len(content)
+    return pa.StringArray.from_buffers(times, pa.py_buffer(ends), pa.py_buffer(content * times))

@@ -13,7 +13,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
-from younger_hf.communities import find_communities
 from younger_hf.errors import UsageError
 from younger_hf.explore.comparison import MOST_COMPARED
 from younger_hf.explore.explorer import Explorer, wants_page
@@ -181,6 +180,8 @@ def near(explorer: Explorer, graph: OperatorGraph, without: str = "") -> Respons
 
 def modules(explorer: Explorer, request: Request) -> Response:
     """Modules and communities of a row: a part of its page."""
+    from younger_hf.communities import find_communities  # with igraph, as what draws
+
     opened = explorer.architectures.open(request.path_params["fingerprint"])
     graph = canonicalize(opened.graph).graph
     community = find_communities(graph)

@@ -19,11 +19,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from younger_hf.conventions import MASK, UNKNOWN
 from younger_hf.explore.query import LEAST, MOST, NAMED, PAGE, Query
 from younger_hf.foreign_release import check_foreign_release
-from younger_hf.list_columns import flatten_rows
+from younger_hf.list_columns import as_arrow, as_numpy, flatten_rows, repeated
 from younger_hf.release import Release
-from younger_hf.schema import MASK, UNKNOWN
 from younger_hf.vocabulary import Vocabulary
 
 SHOWN: Final = (
@@ -88,7 +88,7 @@ class Catalogue:
         parts, counts = [], [np.zeros((0, len(labels)), np.int32)]
         for split, rows in release.row_groups("graphs", [*wanted, _OPERATORS]):
             counts.extend(_counted(cells, len(labels)) for cells in rows.column(_OPERATORS).chunks)
-            parts.append(rows.select(wanted).append_column("split", pa.array([split] * rows.num_rows, pa.string())))
+            parts.append(rows.select(wanted).append_column("split", repeated(split, rows.num_rows)))
         table = pa.concat_tables(parts).combine_chunks()
         for name in SHOWN:
             if name not in wanted:
@@ -151,7 +151,7 @@ class Catalogue:
 
     def rows(self, positions: Sequence[int] | NDArray[np.int64]) -> list[dict[str, Any]]:
         """What is in memory of rows, by position."""
-        return list(self.table.take(pa.array(positions, pa.int64())).to_pylist())
+        return list(self.table.take(as_arrow(np.asarray(positions, np.int64))).to_pylist())
 
     def same_network(self, normal_fingerprint: str | None) -> list[dict[str, Any]]:
         """The rows that have a normal form: one network, by any exporter."""
@@ -218,7 +218,7 @@ class Catalogue:
 def _counted(cells: pa.Array, operators: int) -> NDArray[np.int32]:
     """How often each of R rows has each operator id, int32 [R, operators]; an unknown id does not count."""
     values, boundaries = flatten_rows(cells, _OPERATORS)
-    ids = values.to_numpy()[boundaries[0] : boundaries[-1]]
+    ids = as_numpy(values)[boundaries[0] : boundaries[-1]]
     row = np.repeat(np.arange(len(cells)), np.diff(boundaries))
     known = (ids >= 0) & (ids < operators)
     found = np.bincount(row[known] * operators + ids[known], minlength=len(cells) * operators)

@@ -12,7 +12,6 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.types import Scope
 
-from younger_hf.communities import find_communities
 from younger_hf.compiled import INTERPRETED, runs_compiled
 from younger_hf.errors import YoungerError
 from younger_hf.explore.catalogue import Catalogue
@@ -108,6 +107,8 @@ class Explorer:
         """
         if not len(self.catalogue):
             return
+        from younger_hf.communities import find_communities
+
         with suppress(YoungerError):
             runs_compiled(INTERPRETED + 1)
             middle = len(self.catalogue) // 2

@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-import networkx as nx
-
 from younger_hf.dataset import to_graph
 from younger_hf.errors import ReleaseError, UsageError
 from younger_hf.explore.catalogue import Catalogue
@@ -25,7 +23,6 @@ from younger_hf.explore.kept import Kept
 from younger_hf.explore.shelf import Shelf
 from younger_hf.extract import extract
 from younger_hf.graph import IntArray, OperatorGraph
-from younger_hf.interop.networkx import to_networkx
 from younger_hf.interop.onnx import representative, to_onnx, to_skeleton
 from younger_hf.interop.text_form import to_text
 from younger_hf.module_tree import ModuleTree, modules_of
@@ -90,6 +87,10 @@ class Architecture:
 
     def to_graphml(self) -> bytes:
         """The graph as GraphML."""
+        import networkx as nx
+
+        from younger_hf.interop.networkx import to_networkx
+
         written = io.BytesIO()
         nx.write_graphml(to_networkx(self.graph), written)
         return written.getvalue()

@@ -19,7 +19,6 @@ from younger_hf.graph import OperatorGraph
 from younger_hf.identity import canonicalize, fingerprint
 from younger_hf.interop.onnx import to_skeleton
 from younger_hf.interop.text_form import from_text
-from younger_hf.plots.layered import draw_graph
 from younger_hf.recognise.normal import normal_graph
 from younger_hf.recognise.sketch import minhash, sketch
 
@@ -94,6 +93,8 @@ def _verdict(
             f"it has {graph.num_nodes:,} operators, and {MOST_NODES:,} may be looked at here: "
             "younger-hf inspect --release takes it where you are"
         )
+    from younger_hf.plots.layered import draw_graph
+
     graph = canonicalize(graph).graph
     key = fingerprint(graph)
     same: list[dict[str, Any]] = []

@@ -13,7 +13,6 @@ from younger_hf.errors import UsageError
 from younger_hf.explore.facts import Architectures
 from younger_hf.explore.kept import Kept
 from younger_hf.module_tree import ModuleTree
-from younger_hf.plots.layered import draw_graph
 
 MOST_IN_FULL: Final = 2000
 """Operators that are drawn one by one: with more, a browser no longer scrolls."""
@@ -44,6 +43,8 @@ class Pictures:
         return self._latest(fingerprint, module, full)
 
     def _draw(self, fingerprint: str, module: int | None, full: bool) -> bytes:
+        from younger_hf.plots.layered import draw_graph
+
         opened = self._architectures.open(fingerprint)
         graph, tree, title = opened.graph, opened.modules, str(opened.facts["name"] or "")
         if module is not None:

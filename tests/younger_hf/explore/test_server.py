@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 from urllib.parse import quote
 
 import networkx as nx
@@ -45,6 +47,24 @@ def test_browse_shows_the_rows_that_the_address_asks_for(address):
     assert "1 architecture passes" in answer.page.text
     assert [one["value"] for one in answer.page.every("input") if one.get("name") == "all_of"] == ["Conv"]
     check_harmless(answer)
+
+
+def test_the_first_page_waits_for_no_library_that_it_does_not_need(zoo):
+    """A server opens in a second or two because of this."""
+    code = (
+        "import sys\n"
+        "from starlette.testclient import TestClient\n"
+        "from builders.handed_in import HandedIn\n"
+        "from younger_hf.explore.server import make_app\n"
+        "from younger_hf.release import open_release\n"
+        f"page = TestClient(make_app(open_release({str(zoo / 'younger')!r}))).get('/')\n"
+        "assert 'resnet' in page.text\n"
+        "heavy = {'datasets', 'huggingface_hub', 'igraph', 'matplotlib', 'networkx', 'numba', 'pandas', 'plotly', "
+        "'scipy', 'sklearn', 'torch'}\n"
+        "print(*heavy & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "\n", done.stderr
 
 
 def test_a_page_can_be_read_without_eyes(address, catalogue):
