@@ -1,7 +1,8 @@
-"""The explorer: Browse of 8,000 rows, against DuckDB on a table of the same rows; each page; 20 visitors at once.
+"""The explorer: its start; Browse of 8,000 rows, against DuckDB on the same rows; each page; 20 visitors at once.
 
     python benchmarks/explorer.py [younger] [--users 20]
 
+The start is that of the command until the first page has come, processor time, against `import datasets`.
 A query's time is the least processor time of several. Each page is asked of the application of an architecture of
 some 2,000 operators: the processor time of the first answer, when its row group has been read, and the least of those
 that follow. The visitors ask over HTTP, as many threads as there are users, in front of the release as it is; every
@@ -12,6 +13,8 @@ from __future__ import annotations
 
 import argparse
 import resource
+import signal
+import subprocess
 import sys
 import threading
 import time
@@ -23,6 +26,7 @@ from pathlib import Path
 import anyio
 import duckdb
 import numpy as np
+import psutil
 import pyarrow as pa
 import uvicorn
 from starlette.applications import Starlette
@@ -44,6 +48,30 @@ QUERIES = {
         "list_has_all(operators, ['Conv', 'Softmax']) and num_nodes <= 500",
     ),
 }
+
+
+def started(command: list[str]) -> float:
+    """The processor time of a process that serves, its first page included, in seconds."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        address = running.stdout.readline().split()[1]
+        urllib.request.urlopen(address, timeout=60).read()
+        spent = psutil.Process(running.pid).cpu_times()
+        running.send_signal(signal.SIGINT)
+        return float(spent.user + spent.system)
+
+
+def imported(module: str) -> float:
+    """The processor time of a process that imports a module, in seconds."""
+    code = f"import time, {module}; print(time.process_time())"
+    return float(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout)
+
+
+def compare_start(release: str) -> None:
+    """Print how long the command takes to start."""
+    command = [sys.executable, "-m", "younger_hf", "explore", release, "--port", "0"]
+    ours, theirs = (min(call() for _ in range(5)) for call in (lambda: started(command), lambda: imported("datasets")))
+    print(f"start, until the first page {ours:.2f} s   import datasets {theirs:.2f} s   ratio {theirs / ours:.2f}")
 
 
 def least(call: Callable[[], object], times: int = 15) -> float:
@@ -140,6 +168,7 @@ def main() -> None:
     parser.add_argument("release", nargs="?", default=str(Path(__file__).parents[1] / "younger"))
     parser.add_argument("--users", type=int, default=20)
     arguments = parser.parse_args()
+    compare_start(arguments.release)
     release = open_named(arguments.release)
     catalogue = Catalogue.of(release)
     compare_queries(repeated(catalogue, ROWS))
