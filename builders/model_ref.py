@@ -84,10 +84,12 @@ class ModelRef:
         made = self.origin in ("default-configuration", "published-configuration")
         return self.component.partition("/")[2] if made else ""  # the components of a hub are files
 
-    def to_json(self) -> str:
-        """The reference as one line of ASCII JSON."""
-        # Not dataclasses.asdict, which copies every value: a hub has millions of these.
+    def to_json(self, *, with_config: bool = True) -> str:
+        """The reference as one line of ASCII JSON, or all of it but the configuration."""
+        # Neither dataclasses.asdict nor replace, which copy every value: a hub has millions of these.
         fields = {**vars(self), "evaluations": [vars(result) for result in self.evaluations]}
+        if not with_config:
+            fields["config"] = ""
         return json.dumps(fields, sort_keys=True)
 
     @classmethod

@@ -147,8 +147,10 @@ def crawl(query: Query, listings: list[Listing]) -> Iterator[Page]:
                 ]
                 # Asked here, since a ledger answers only the thread that opened it.
                 has_config = [query.has_config(found.model.id, found.model.revision) for found in repositories]
-                listed = pool.map(partial(_models, hub), repositories, has_config)
-                page = tuple(model for models in listed for model in models)
+                # A task for a run of them, since most of a later crawl ask for nothing.
+                runs = range(0, len(repositories), -(-PAGE_SIZE // THREADS))
+                tasks = [list(zip(repositories, has_config, strict=True))[at : at + runs.step] for at in runs]
+                page = tuple(model for models in pool.map(partial(_models_of, hub), tasks) for model in models)
                 yield Page(page, _cursor(names[i], cursor) if cursor else following)
 
 
@@ -212,6 +214,10 @@ def _pages(hub: HubClient, listing: Listing, cursor: str) -> Iterator[tuple[list
         seen.add(cursor)
 
 
+def _models_of(hub: HubClient, repositories: Iterable[tuple[ModelRepository, bool]]) -> list[ModelRef]:
+    return [model for repository, has_config in repositories for model in _models(hub, repository, has_config)]
+
+
 def _models(hub: HubClient, repository: ModelRepository, has_config: bool) -> list[ModelRef]:
     """Everything in a repository that can be converted; its configurations are read unless they are on record."""
     name, revision, gated = repository.model.id, repository.model.revision, repository.model.gated
@@ -231,7 +237,7 @@ def _models(hub: HubClient, repository: ModelRepository, has_config: bool) -> li
         return ""
 
     found = list(repository.models((lambda _: "") if has_config else read, read))
-    return [replace(model, gated=gated) for model in found]
+    return [replace(model, gated=gated) for model in found] if gated != repository.model.gated else found
 
 
 def _cursor(listing: str, cursor: str = "") -> str:

@@ -107,7 +107,7 @@ class Ledger(LedgerFile):
                 *_key(model),
                 export_key(model),
                 self._store(model.config.encode()) if model.config else None,
-                dataclasses.replace(model, config="").to_json(),
+                model.to_json(with_config=False),
             ),
         ).fetchone()
         return int(number)
@@ -317,7 +317,7 @@ class Ledger(LedgerFile):
         (number,) = self._connection.execute(
             "INSERT INTO models (source, id, revision, component, location, export_key, config, record) "
             "VALUES (?, ?, ?, ?, '', ?, NULL, ?) RETURNING model",
-            (*named, entry.export_key, dataclasses.replace(model, config="").to_json()),
+            (*named, entry.export_key, model.to_json(with_config=False)),
         ).fetchone()
         return int(number)
 
