@@ -310,9 +310,9 @@ def render(release: str, runs: Path, root: Path) -> None:
     place(root / "README.md", "\n".join(summary(rows, release)))
 
 
-def place(file: Path, text: str, mark: str = "baselines") -> None:
-    """Put text between the marks of a document."""
-    before, begin, rest = file.read_text().partition(f"<!-- {mark}: made by benchmarks/{mark}.py -->\n")
+def place(file: Path, text: str, mark: str = "baselines", by: str = "baselines") -> None:
+    """Put text between the marks of a document that say which benchmark it is by."""
+    before, begin, rest = file.read_text().partition(f"<!-- {mark}: made by benchmarks/{by}.py -->\n")
     _, end, after = rest.partition(f"<!-- end of {mark} -->\n")
     if not (begin and end):
         raise SystemExit(f"{file} has no marks for the tables")

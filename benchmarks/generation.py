@@ -2,7 +2,8 @@
 
     python benchmarks/generation.py RELEASE RUN [RUN ...] [--samples 200] [--write]
 
-Each run is one of `younger-hf train generation` on the release; `--model counts` and `--model bigrams` are baselines.
+Each run is one of `younger-hf train generation` on the release, all of parts of networks or all of whole ones, which
+have a table of their own; `--model counts` and `--model bigrams` are baselines.
 The peers of every ratio are the training graphs: a discrepancy is divided by that between train and test. Where a run
 is autoregressive, how long 100 samples of 40 nodes take is printed, in processor time. With --write the tables and the
 picture go into README.md and docs/.
@@ -94,9 +95,11 @@ def main() -> None:
     print(f"orders: log(n! / |Aut|) is {orders:.1f} nats a graph in test, at most what order adds to a likelihood")
     print("\n" + markdown(rows, {name: name for name in rows[0]}))
     if given.write:
-        place(ROOT / "docs" / "generation.md", markdown(rows, {name: name for name in rows[0]}), MARK)
+        table = markdown(rows, {name: name for name in rows[0]})
+        place(ROOT / "docs" / "generation.md", table, f"{MARK} of whole networks" if whole else MARK, MARK)
+    if given.write and not whole:
         drawn = [row for row in rows if row["nats_per_node"]]
-        place(ROOT / "README.md", markdown(drawn, IN_README), MARK)
+        place(ROOT / "README.md", markdown(drawn, IN_README), MARK, MARK)
         operators = [operator_of(label) for label in runs[0].labels]
         picture = picture_sheet([graph.to_graph(operators) for graph in pictured])
         (ROOT / "docs" / "images" / "generated.png").write_bytes(picture)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
 Mask = Annotated[bool, typer.Option(help="Draw only what the operators' schemas allow.")]
+Temperature = Annotated[float, typer.Option(help="Below 1, draw what is likely more often; above, more rarely.")]
 Output = Annotated[Path, typer.Option(help="Directory for graphs.parquet, samples.png and ONNX files.")]
 
 
@@ -27,6 +28,7 @@ def generate(
     task: Annotated[str | None, typer.Option(help="What the networks are for, as in training.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same graphs.")] = 0,
     mask: Mask = True,
+    temperature: Temperature = 1.0,
     device: Device = "auto",
 ) -> None:
     """Generate architectures with a trained model.
@@ -40,7 +42,8 @@ def generate(
 
     check_unused(output)
     opened = Run.open(run)
-    _write(opened, make(opened, Request(num, nodes, task, seed, mask), device), output, "sample")
+    request = Request(num, nodes, task, seed, mask, temperature)
+    _write(opened, make(opened, request, device), output, "sample")
 
 
 def complete(
@@ -52,6 +55,7 @@ def complete(
     nodes: Annotated[int | None, typer.Option(min=2, help="Operators of each. Default: the model decides.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same graphs.")] = 0,
     mask: Mask = True,
+    temperature: Temperature = 1.0,
     device: Device = "auto",
 ) -> None:
     """Go on with half a network.
@@ -67,7 +71,8 @@ def complete(
 
     opened = Run.open(run)
     start = beginning_of(opened, model, cut)
-    _write(opened, make(opened, Request(num, nodes, seed=seed, masked=mask), device, start), output, "completion")
+    request = Request(num, nodes, seed=seed, masked=mask, temperature=temperature)
+    _write(opened, make(opened, request, device, start), output, "completion")
 
 
 def _write(run: Run, graphs: Sequence[SlottedGraph], output: Path, name: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Final
 
 import numpy as np
@@ -34,6 +35,7 @@ class Request:
         task: what the networks are for; None leaves that to the model.
         seed: the same one gives the same graphs.
         masked: whether only what the schema allows is drawn.
+        temperature: below 1, what the model thinks likely comes more often than it says; above, more rarely.
     """
 
     num: int
@@ -41,6 +43,7 @@ class Request:
     task: str | None = None
     seed: int = 0
     masked: bool = True
+    temperature: float = 1.0
 
 
 def generate(run: Run, request: Request, device: str = "auto", start: SlottedGraph | None = None) -> list[SlottedGraph]:
@@ -60,6 +63,7 @@ def generate(run: Run, request: Request, device: str = "auto", start: SlottedGra
     if config.recipe != "generation":
         raise UsageError(f"{run.directory} is a run of {config.recipe}, which generates nothing: train generation")
     _check_size(run, request, start)
+    _check_temperature(run, request)
     task = _task(run, request)
     if start is not None and config.model != "autoregressive":
         raise UsageError(f"{run.directory} is a run of {config.model}: a run of autoregressive goes on from a graph")
@@ -73,6 +77,7 @@ def generate(run: Run, request: Request, device: str = "auto", start: SlottedGra
             task=task,
             masked=request.masked,
             start=start,
+            temperature=request.temperature,
         )
         for done in range(0, request.num, _BATCH)
     ]
@@ -100,6 +105,13 @@ def _check_size(run: Run, request: Request, start: SlottedGraph | None) -> None:
             f"the model has {begun} operators up to there, and graphs are to have {request.nodes or most} at most: "
             "cut earlier, or train with a larger --max-nodes"
         )
+
+
+def _check_temperature(run: Run, request: Request) -> None:
+    if not 0 < request.temperature < inf:
+        raise UsageError(f"a temperature is above 0, not {request.temperature}")
+    if run.config.is_rule and request.temperature != 1:
+        raise UsageError(f"{run.directory} is a run of {run.config.model}, which has no temperature: leave it out")
 
 
 def _task(run: Run, request: Request) -> int:

@@ -54,7 +54,7 @@ class GenerationConfig(RecipeConfig):
     max_nodes: int = setting("Operators of the largest graph to learn from.", 40, least=2)
     channels: int = setting("Width of the model.", 128, least=16)
     layers: int = setting("Depth of the model.", 3, above=0)
-    steps: int | None = 2000
+    steps: int | None = 5000
     patience: int = 0
     batch_size: int = 32
     learning_rate: float = 1.5e-3

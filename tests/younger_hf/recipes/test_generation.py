@@ -98,6 +98,16 @@ def test_the_same_seed_gives_the_same_graphs(runs, model):
     assert [graph.source.tolist() for graph in one] != [graph.source.tolist() for graph in other]
 
 
+def test_a_low_temperature_draws_what_is_likely(runs):
+    run = runs["autoregressive"]
+
+    def operators(temperature: float) -> int:
+        graphs = generate(run, Request(8, 12, seed=1, temperature=temperature), "cpu")
+        return len({operator for graph in graphs for operator in graph.operator.tolist()})
+
+    assert operators(0.3) < operators(1.0) < operators(3.0)
+
+
 def test_a_cache_changes_no_score(runs, real):
     """What decoding is told step by step is what training is told at once."""
     model = load_best(runs["autoregressive"])
@@ -215,6 +225,8 @@ def test_half_a_network_is_gone_on_with(runs, squeezenet, tmp_path):
         ("autoregressive", Request(1, task="image-clasification"), "no task in training"),
         ("counts", Request(1, task="image-classification"), "knows no tasks"),
         ("autoregressive", Request(0), "at least one"),
+        ("autoregressive", Request(1, temperature=0.0), "above 0, not 0.0"),
+        ("counts", Request(1, temperature=0.5), "has no temperature"),
     ],
 )
 def test_what_a_run_has_not_learned_is_one_sentence(runs, model, asked, message):

@@ -91,14 +91,23 @@ def histograms(sets: Sequence[Sequence[SlottedGraph]], describe: Callable[[Slott
     return found
 
 
-def discrepancy(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    """The squared maximum mean discrepancy between two sets of histograms, by a Gaussian kernel of bandwidth 1."""
+def discrepancies(sets: Sequence[NDArray[np.float64]], other: NDArray[np.float64]) -> list[float]:
+    """Squared maximum mean discrepancies between sets of histograms and another, by a Gaussian kernel of bandwidth 1.
+
+    Args:
+        sets: histograms [M, K] of each set.
+        other: histograms [N, K] of the set that each is compared with.
+
+    Returns:
+        One a set, at least 0, with a set's graphs compared with themselves, too: sets of one size compare.
+    """
     from scipy.spatial.distance import cdist
 
     def mean(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
         return float(np.exp(-((cdist(first, second, "cityblock") / 2) ** 2) / 2).mean())
 
-    return mean(one, one) + mean(other, other) - 2 * mean(one, other)
+    within = mean(other, other)
+    return [max(mean(one, one) + within - 2 * mean(one, other), 0.0) for one in sets]
 
 
 def classifier_auc(sets: Sequence[Sequence[NDArray[np.float64]]], seed: int = 0) -> float:
