@@ -30,6 +30,7 @@ from younger_hf.release import open_named
 from younger_hf.tasks.generation.operator_rules import operator_of
 from younger_hf.tasks.generation.slotted import SlottedGraph, rows_of, slotted_graphs
 from younger_hf.tasks.generation.statistics import log_orders
+from younger_hf.tasks.generation.task import evaluation_graphs
 
 SHARES = ("v1", "v2", "v3", "unique", "novel", "novel_types", "useful")
 PICTURED = 12
@@ -90,7 +91,7 @@ def main() -> None:
             generate(run, Request(TIMED, NODES), "cpu")
             print(f"{TIMED} samples of {NODES} nodes: {process_time() - started:.1f} s of processor time")
         if run.config.model == "digress":
-            print_bounds(run, test)
+            print_bounds(run, [graph for _, graph in evaluation_graphs(splits[2], config.max_nodes)])
     orders = np.mean([log_orders(graph) for graph in test])
     print(f"orders: log(n! / |Aut|) is {orders:.1f} nats a graph in test, at most what order adds to a likelihood")
     print("\n" + markdown(rows, {name: name for name in rows[0]}))
