@@ -41,6 +41,7 @@ _OF_IMAGES: Final = frozenset(
 )
 _CONVOLUTIONS: Final = ("Conv", "ConvTranspose")
 _MOST_CHANNELS: Final = 4096
+_MOST_BYTES: Final = 1 << 30  # of all arrays of a network; a protobuf message ends at twice as many
 _SEED: Final = 0
 
 Array = NDArray[Any]
@@ -80,6 +81,7 @@ class _Maker:
         self.parameters: dict[str, Array] = {}
         self.nodes: list[onnx.NodeProto] = []
         self.values: list[list[Array]] = []
+        self.num_bytes = 0
         used = graph.output[graph.source >= 0]
         self.num_outputs = np.ones(graph.num_nodes, np.int64)
         np.maximum.at(self.num_outputs, graph.source[graph.source >= 0], used + 1)
@@ -118,7 +120,7 @@ class _Maker:
                 continue
             width = self._groups_after(node) if operator.op_type in _CONVOLUTIONS else 1
             place = Place(operator.op_type, attributes, slot, given, int(self.num_outputs[node]), consumers, width)
-            given[slot] = self.parameters[name] = parameter_of(place, self.generator)
+            given[slot] = self.parameters[name] = self._counted(parameter_of(place, self.generator))
         outputs = [f"v{node}_{at}" for at in range(int(self.num_outputs[node]))]
         proto = onnx.NodeProto(op_type=operator.op_type, input=names, output=outputs, name=f"n{node}")
         proto.attribute.extend(protos)
@@ -126,7 +128,18 @@ class _Maker:
         fed = {name: value for name, value in zip(names, given, strict=True) if name and value is not None}
         made_values = self._session(self._model([proto], fed, {}, outputs)).run(outputs, fed)
         self.values.append(made_values)
-        return all(isinstance(value, np.ndarray) and value.size for value in made_values)
+        return all(isinstance(value, np.ndarray) and self._counted(value).size for value in made_values)
+
+    def _counted(self, value: Array) -> Array:
+        """An array that the network keeps.
+
+        Raises:
+            MemoryError: they are too many by now; it is refused like any network that does not run.
+        """
+        self.num_bytes += value.nbytes
+        if self.num_bytes > _MOST_BYTES:
+            raise MemoryError
+        return value
 
     def _groups_after(self, node: int) -> int:
         """What the groups of the next convolutions behind a node have in common as a multiple."""

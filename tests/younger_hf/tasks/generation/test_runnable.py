@@ -9,6 +9,7 @@ import onnxruntime
 import pytest
 
 from younger_hf import Vocabulary, fingerprint, from_onnx, load
+from younger_hf.tasks.generation import runnable
 from younger_hf.tasks.generation.runnable import runnable_model
 from younger_hf.tasks.generation.slotted import PARAMETER, SlottedGraph, slotted_graphs
 from younger_hf.tasks.graph_table import GraphTable
@@ -46,3 +47,17 @@ def test_what_no_shape_can_make_run_is_none(labels):
     )
     assert runnable_model(chain, labels) is None
     assert runnable_model(chain, tuple(f"nobody::{label}" for label in labels)) is None
+
+
+def test_a_network_that_doubles_what_it_is_fed_ends_before_memory_does(labels, monkeypatch):
+    monkeypatch.setattr(runnable, "_MOST_BYTES", 1 << 20)
+    concat = next(label for label in labels if label.startswith("Concat{"))
+
+    def doubling(times: int) -> SlottedGraph:
+        source = np.repeat(np.arange(-1, times - 1), 2)
+        return SlottedGraph(
+            np.full(times, labels.index(concat)), np.arange(0, 2 * times + 1, 2), source, np.zeros_like(source)
+        )
+
+    assert runnable_model(doubling(3), labels) is not None
+    assert runnable_model(doubling(40), labels) is None
