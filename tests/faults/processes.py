@@ -1,7 +1,7 @@
 """Processes that are made to fail: `run_forked`, with all that they start; and `left`, what they have left behind.
 
-A process of the suite adopts what a dead driver leaves, so that nothing escapes the count. Of shared memory, which is
-the machine's, what was not there when this process began, and stays, counts as left.
+A process of the suite adopts what a dead driver leaves, so that nothing escapes the count. Shared memory is the
+machine's: what was not there when this process began, stays, and is mapped by no process that lives, counts as left.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def shared_left() -> str:
     """What shared memory is left, "" if none is."""
     deadline = time.monotonic() + _PATIENCE
     shared = _shared_memory() - _SHARED_BEFORE
-    while shared and time.monotonic() < deadline:  # others may come and go
+    while (shared := {name for name in shared if not _is_mapped(name)}) and time.monotonic() < deadline:
         time.sleep(0.05)
         shared &= _shared_memory()
     return _said("shared memory", sorted(shared))
@@ -102,6 +102,16 @@ def _adopted() -> list[psutil.Process]:
 
 def _shared_memory() -> set[str]:
     return {path.name for path in _SHARED_MEMORY.iterdir()} if _SHARED_MEMORY.is_dir() else set()
+
+
+def _is_mapped(name: str) -> bool:
+    """Whether a process that lives uses this shared memory: what this one has started is counted as a process."""
+    place = f" {_SHARED_MEMORY / name}\n"
+    for process in Path("/proc").glob("[0-9]*/maps"):
+        with suppress(OSError):
+            if place in process.read_text():
+                return True
+    return False
 
 
 _SHARED_BEFORE = _shared_memory()
