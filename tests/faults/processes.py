@@ -106,11 +106,13 @@ def _shared_memory() -> set[str]:
 
 def _is_mapped(name: str) -> bool:
     """Whether a process that lives uses this shared memory: what this one has started is counted as a process."""
-    place = f" {_SHARED_MEMORY / name}\n"
-    for process in Path("/proc").glob("[0-9]*/maps"):
-        with suppress(OSError):
-            if place in process.read_text():
-                return True
+    with suppress(OSError):
+        inode = str((_SHARED_MEMORY / name).stat().st_ino)  # a semaphore is mapped by a name that it no longer has
+        for process in Path("/proc").glob("[0-9]*/maps"):
+            with suppress(OSError):
+                mapped = (line.split(maxsplit=5) for line in process.read_text().splitlines())
+                if any(len(each) == 6 and each[4] == inode and f"{_SHARED_MEMORY}/" in each[5] for each in mapped):
+                    return True
     return False
 
 
