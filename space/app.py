@@ -6,5 +6,6 @@ import yaml
 
 from younger_hf.cli.explore import explore
 
-settings = yaml.safe_load(Path("README.md").read_text(encoding="utf-8").split("---")[1])
-explore(settings["datasets"][0], port=settings["app_port"], share=True, behind_proxy=True)
+if __name__ == "__main__":
+    settings = yaml.safe_load(Path("README.md").read_text(encoding="utf-8").split("---")[1])
+    explore(settings["datasets"][0], port=settings["app_port"], share=True, behind_proxy=True)

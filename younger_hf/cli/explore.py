@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from younger_hf.errors import MissingExtraError, UsageError
+from younger_hf.errors import MissingExtraError
 
 
 def explore(
@@ -34,7 +34,7 @@ def explore(
     Browse and search it, draw and compare architectures, and look a model of your own up.
     """
     try:
-        from younger_hf.explore.learned import check_run
+        from younger_hf.explore.learned import check_embeddings, check_run
         from younger_hf.explore.server import listen, make_app, serve
     except ModuleNotFoundError as error:
         raise MissingExtraError(str(error.name), "explore") from error
@@ -43,8 +43,8 @@ def explore(
 
     if run is not None:
         check_run(run)
-    if embeddings is not None and not embeddings.is_file():
-        raise UsageError(f"{embeddings} is not there: write it with younger-hf embed --level graph")
+    if embeddings is not None:
+        check_embeddings(embeddings)
     # 0.0.0.0 is what --share asks for.
     with listen("0.0.0.0" if share else "127.0.0.1", port) as opened, HandedIn() as reader:  # noqa: S104
         app = make_app(

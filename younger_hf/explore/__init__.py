@@ -12,6 +12,8 @@ untrusted: all of it is shown as text.
     pictures    drawings of rows and of their modules
     comparison  two rows, side by side
     relatives   rows near a row or a model, by sketch and by operators
+    encoder     what a trained encoder answers, in the process that aside begins for it
+    aside       such a process
     learned     what a trained encoder suggests
     embedded    rows near by its vectors
     remembered  what took long to make, in the user's cache

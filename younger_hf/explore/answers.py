@@ -170,9 +170,9 @@ def embedded(explorer: Explorer, request: Request) -> Response:
     return near(explorer, explorer.architectures.open(fingerprint).graph, fingerprint)
 
 
-def near(explorer: Explorer, graph: OperatorGraph, without: str = "") -> Response:
+def near(explorer: Explorer, graph: OperatorGraph, fingerprint: str) -> Response:
     """The part of a page with the rows near a graph by vectors; status 202 while they are made."""
-    found = explorer.embedded.near(graph, _RELATIVES, without)
+    found = explorer.embedded.near(graph, _RELATIVES, fingerprint)
     if found is None:
         return PlainTextResponse("The encoder reads the release.", 202)
     return HTMLResponse(render("embedded", near=found))

@@ -1,7 +1,7 @@
-"""What a trained encoder makes of graphs: operators for the place of a node, and vectors: `Learned`.
+"""What a trained encoder says of the place of an operator: `Learned`.
 
-In goes a run, or a release that brings an encoder along; out come suggestions. PyTorch is imported when something is
-first asked; where it is missing, or there is no encoder, one sentence says so.
+In goes a run, or a release that brings an encoder along; out come suggestions. PyTorch is imported in a process beside
+the server, when something is first asked; where it is missing, or there is no encoder, one sentence says so.
 """
 
 from __future__ import annotations
@@ -10,22 +10,15 @@ from dataclasses import replace
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
-from threading import Lock
-from typing import TYPE_CHECKING, Any, Final
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Final
 
 from younger_hf.errors import MissingExtraError, ReleaseError, UsageError, YoungerError
+from younger_hf.explore.aside import Aside
+from younger_hf.explore.encoder import Encoder, Suggested, UnreadableEncoderError, suggest, vectors_of_file
 from younger_hf.graph import OperatorGraph
-from younger_hf.identity import canonicalize
 from younger_hf.parquet_files import list_on_hub
 from younger_hf.recipes.encoders import FILES, FOLDER
 from younger_hf.release import Release
-
-if TYPE_CHECKING:
-    from younger_hf.recipes.run import Run
-    from younger_hf.recipes.suggest import Place
 
 _MOST_SHOWN: Final = 8
 _NEEDED: Final = ("torch", "torch_geometric", "safetensors")
@@ -41,13 +34,17 @@ class Learned:
     Args:
         release: whose encoder it is, where no run is named.
         run: a directory, of pretraining or of operator design.
+
+    Attributes:
+        encoder: where it lies.
+        aside: the process that has it.
     """
 
     def __init__(self, release: Release, run: Path | None = None) -> None:
         self._release = release
-        self._directory = run
-        self._lock = Lock()
         self._failed = ""
+        self.encoder = Encoder(release.source, release.revision, run)
+        self.aside = Aside()
 
     @property
     def why_not(self) -> str:
@@ -56,7 +53,7 @@ class Learned:
             return self._failed
         if any(find_spec(name) is None for name in _NEEDED):
             return "What an encoder suggests needs PyTorch: pip install 'younger-hf[train]'."
-        if self._directory is None and not self._has_encoder:
+        if self.encoder.run is None and not self._has_encoder:
             return "The release brings no encoder that suggests operators: younger-hf explore --run names one."
         return ""
 
@@ -70,44 +67,7 @@ class Learned:
         except ReleaseError:
             return False
 
-    @property
-    def run(self) -> Run:
-        """The encoder's run.
-
-        Raises:
-            NothingLearnedError: there is none.
-        """
-        return self.opened()[0]
-
-    def opened(self) -> tuple[Run, Any]:
-        """The run, and its model in evaluation mode.
-
-        Raises:
-            NothingLearnedError: there is none, or it is damaged.
-        """
-        if self.why_not:
-            raise NothingLearnedError(self.why_not)
-        with self._lock:
-            try:
-                return self._opened
-            except (YoungerError, ImportError) as error:
-                self._failed = "The encoder cannot be read, so that nothing is suggested."
-                raise NothingLearnedError(self._failed) from error
-
-    @cached_property
-    def _opened(self) -> tuple[Run, Any]:
-        import torch
-
-        from younger_hf.recipes.checkpoints import load_best
-        from younger_hf.recipes.pretrained import open_encoder
-        from younger_hf.recipes.run import Run
-
-        # A server's threads are its visitors': beside them, PyTorch's own wait for each other most of the time.
-        torch.set_num_threads(1)
-        run = open_encoder(self._release) if self._directory is None else Run.open(self._directory)
-        return run, load_best(run)
-
-    def suggest(self, graph: OperatorGraph, node: int) -> Place:
+    def suggest(self, graph: OperatorGraph, node: int) -> Suggested:
         """What could stand in the place of a node, as `younger_hf.recipes.suggest` says it.
 
         Args:
@@ -116,16 +76,17 @@ class Learned:
 
         Raises:
             UsageError: there is no such node.
-            NothingLearnedError: there is no encoder.
+            NothingLearnedError: there is no encoder, or it is damaged.
         """
         if not 0 <= node < graph.num_nodes:
             raise UsageError(f"there is no operator {node:,}: they are numbered from 0 to {graph.num_nodes - 1:,}")
-        run, model = self.opened()
-        from younger_hf.recipes.suggest import suggest_place
-
-        form = canonicalize(graph, run.config.attributes)
-        with self._lock:
-            found = suggest_place(run, form.graph, int(np.flatnonzero(form.order == node)[0]), model)
+        if self.why_not:
+            raise NothingLearnedError(self.why_not)
+        try:
+            found = self.aside(suggest, self.encoder, graph, node)
+        except UnreadableEncoderError as error:
+            self._failed = "The encoder cannot be read, so that nothing is suggested."
+            raise NothingLearnedError(self._failed) from error
         return replace(found, suggestions=found.suggestions[:_MOST_SHOWN])
 
 
@@ -140,23 +101,30 @@ def check_run(directory: Path) -> None:
     from younger_hf.recipes.run import Run
     from younger_hf.tasks.operator import TASK
 
-    if missing := next((name for name in _NEEDED if find_spec(name) is None), None):
-        raise MissingExtraError(missing, "train")
+    _check_extra()
     run = Run.open(directory)
     run.best()
     if run.config.task.name != TASK.name or run.config.is_rule:
         raise UsageError(f"{directory} suggests no operators: name a run of younger-hf pretrain or train operator")
 
 
-def vector_of(opened: tuple[Run, Any], graph: OperatorGraph) -> NDArray[np.float32]:
-    """The vector of a graph, float32 [C], as `younger-hf embed --level graph` writes it.
+def check_embeddings(file: Path) -> None:
+    """Refuse a file that holds no vectors of graphs, before a server starts with it.
 
-    Args:
-        opened: a run and its model.
-        graph: N operators, in any order.
+    Raises:
+        UsageError: it holds none, or its run is not where it was, or has been trained further.
+        MissingExtraError: PyTorch is missing.
     """
-    from younger_hf.recipes.embed import embed_graph
+    _check_extra()
+    aside = Aside()
+    try:
+        aside(vectors_of_file, file)
+    except YoungerError as error:
+        raise UsageError(str(error)) from error
+    finally:
+        aside.stop()
 
-    run, model = opened
-    graph = canonicalize(graph, run.config.attributes).graph
-    return embed_graph(run.recipe, model, graph, run.ids_of(graph))[0]
+
+def _check_extra() -> None:
+    if missing := next((name for name in _NEEDED if find_spec(name) is None), None):
+        raise MissingExtraError(missing, "train")

@@ -108,6 +108,7 @@ def make_app(
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
         explorer.embedded.stop()
+        explorer.learned.aside.stop()
 
     app = Starlette(
         lifespan=lifespan,

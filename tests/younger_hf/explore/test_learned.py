@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import shutil
 import threading
 from collections.abc import Iterator
@@ -14,9 +15,11 @@ from support.explorer import Answer, ask, served
 
 from younger_hf.dataset import load, to_graph
 from younger_hf.errors import UsageError
+from younger_hf.explore.aside import Aside
 from younger_hf.explore.catalogue import Catalogue
 from younger_hf.explore.embedded import Embedded
-from younger_hf.explore.learned import Learned, check_run, vector_of
+from younger_hf.explore.encoder import vector
+from younger_hf.explore.learned import Learned, check_embeddings, check_run
 from younger_hf.explore.remembered import Remembered
 from younger_hf.explore.server import make_app
 from younger_hf.identity import canonicalize
@@ -57,6 +60,12 @@ def row(zoo: Path) -> dict:
     return dict(found)
 
 
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which has imported PyTorch already."""
+    monkeypatch.setattr(Aside, "__call__", lambda _, function, *arguments: function(*arguments))
+
+
 def post(url: str, **fields: str) -> Answer:
     return ask(url, urlencode(fields).encode(), Content_Type="application/x-www-form-urlencoded")
 
@@ -94,6 +103,7 @@ def test_of_a_model_that_is_handed_in_the_page_sends_the_graph(address: str, row
     assert post(f"{address}/known/suggestions", text="rubbish", node="0").status in (404, 502)
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_rows_are_near_by_the_vectors_that_embed_writes(with_encoder: Path, tmp_path: Path) -> None:
     release = open_release(with_encoder)
     run = Run.open(with_encoder.parent / "run")
@@ -103,7 +113,7 @@ def test_rows_are_near_by_the_vectors_that_embed_writes(with_encoder: Path, tmp_
     rows = load("graphs", "all", with_encoder)
     graphs = [to_graph(row, Vocabulary.load(with_encoder)) for row in rows.select(range(3))]
     for one in made:
-        one.near(graphs[0], 1)
+        one.near(graphs[0], 1, "")
         one.wait()
     for graph, key in zip(graphs, rows["fingerprint"], strict=False):
         answers = [one.near(graph, 4, key) for one in made]
@@ -112,17 +122,22 @@ def test_rows_are_near_by_the_vectors_that_embed_writes(with_encoder: Path, tmp_
             near.row["fingerprint"] for near in answers[1] or []
         ]
         assert key not in [near.row["fingerprint"] for near in answers[0] or []]
-        itself = made[0].near(graph, 1)
+        itself = made[0].near(graph, 1, "")
         assert itself is not None
         assert itself[0].cosine == pytest.approx(1, abs=1e-4)
     assert len(list((tmp_path / "cache").iterdir())) == 1
-    assert vector_of(learned.opened(), graphs[0]).dtype.name == "float32"
+    assert vector(learned.encoder, graphs[0]).dtype.name == "float32"
 
 
-def test_a_server_that_ends_leaves_no_thread_at_work(with_encoder: Path, row: dict) -> None:
+def test_a_server_that_ends_leaves_nothing_at_work(
+    with_encoder: Path, row: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    before = set(multiprocessing.active_children())
     with served(make_app(open_release(with_encoder))) as address:
-        assert ask(f"{address}/architecture/{row['fingerprint']}/embedded").status in (200, 202)
+        assert ask(f"{address}/architecture/{row['fingerprint']}/embedded").status == 202
     assert "vectors" not in [thread.name for thread in threading.enumerate()]
+    assert not set(multiprocessing.active_children()) - before
 
 
 def test_without_an_encoder_or_pytorch_pages_say_so_in_a_sentence(
@@ -139,6 +154,7 @@ def test_without_an_encoder_or_pytorch_pages_say_so_in_a_sentence(
         assert "needs PyTorch" in ask(f"{address}/architecture/{row['fingerprint']}").page.text
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_a_damaged_encoder_is_said_without_a_path(with_encoder: Path, tmp_path: Path, row: dict) -> None:
     release = Path(shutil.copytree(with_encoder, tmp_path / "younger"))
     (release / "encoder" / "best.safetensors").write_bytes(b"rubbish" * 10_000)
@@ -155,3 +171,13 @@ def test_a_run_that_suggests_nothing_is_refused_at_the_start(with_encoder: Path,
     (run.directory / "best.json").write_text("{}")
     with pytest.raises(UsageError, match="suggests no operators"):
         check_run(run.directory)
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_a_file_that_holds_no_vectors_is_refused_at_the_start(tmp_path: Path) -> None:
+    file = tmp_path / "vectors.parquet"
+    with pytest.raises(UsageError, match="there is no file"):
+        check_embeddings(file)
+    file.write_bytes(b"rubbish")
+    with pytest.raises(UsageError, match="holds no embeddings"):
+        check_embeddings(file)
