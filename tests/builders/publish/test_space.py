@@ -66,6 +66,6 @@ def test_the_files_of_a_space_start_the_explorer_at_its_port(tmp_path: Path, mon
     command = sys.modules["younger_hf.cli.explore"]  # the package has a function of this name
     monkeypatch.setattr(command, "explore", lambda *what, **how: started.append((what, how)))
     monkeypatch.chdir(tmp_path)
-    runpy.run_path("app.py")
+    runpy.run_path("app.py", run_name="__main__")
     assert started == [(("org/mine",), {"port": settings["app_port"], "share": True, "behind_proxy": True})]
     assert sorted(FILES) == sorted(path.name for path in tmp_path.iterdir())
