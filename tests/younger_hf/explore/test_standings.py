@@ -65,4 +65,6 @@ def test_when_time_is_over_no_further_entry_is_begun(release: Path) -> None:
 
 
 def test_a_release_without_entries_says_so(address: str) -> None:
-    assert "The release has no entries yet" in ask(f"{address}/release").page.text
+    page = ask(f"{address}/release").page
+    assert "The release has no entries yet" in page.text
+    assert "train operator --model ngram --release younger" in page.text  # what an entry has to beat
