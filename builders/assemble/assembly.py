@@ -8,24 +8,36 @@ between.
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from sys import intern
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from builders.assemble.describe.card import render_card
 from builders.assemble.describe.collected import count_collected
 from builders.assemble.describe.croissant import render_croissant
 from builders.assemble.describe.report import ReleaseReport
-from builders.assemble.merge import Measured, count_undecided, count_wl_collisions, merge, normal_form_pairs
+from builders.assemble.measured import MeasuredStore
+from builders.assemble.merge import (
+    Chosen,
+    Rows,
+    by_normal_form,
+    count_undecided,
+    count_wl_collisions,
+    merge,
+    normal_form_pairs,
+)
 from builders.assemble.previous import read_previous, read_removals
 from builders.assemble.split.leaks import graph_leaks
-from builders.assemble.split.near_duplicates import similar_pairs
+from builders.assemble.split.near_duplicates import ALL_COMPARED, likely_pairs, similar_pairs
 from builders.assemble.split.placement import place_rows
 from builders.assemble.write.configs import write_configs
 from builders.assemble.write.kept import keep_beside
@@ -94,7 +106,7 @@ def assemble(
     """
     before = read_previous(previous)
     removals = read_removals(previous, output)
-    with staged(output) as scratch, _mapping(jobs, address) as mapped:
+    with staged(output) as scratch, _mapping(jobs, address) as mapped, closing(_store(scratch)) as measured:
         spool = scratch / "graphs.arrow"
         directory = scratch / "release"
         published = None
@@ -104,27 +116,25 @@ def assemble(
                 {one.skeleton_hash: _public(one, removals) for one in ledger.architectures()},
                 scratch,
             )
-        measured = _measure_all(ledger, spool, mapped, removals, published)
+        _measure_all(ledger, measured, spool, mapped, removals, published)
         types = merge(measured)
-        unplaced = [graph for row in types for graph in row.parts]
-        joined = normal_form_pairs(unplaced)
-        together = [*near_duplicates, *joined]
-        similar = similar_pairs([row.key for row in unplaced], [row.representative.facts.sketch for row in unplaced])
+        rows, _ = types.finer_rows()
+        forms = by_normal_form(rows)
+        joined = normal_form_pairs(forms)
+        together = np.concatenate([_pairs(near_duplicates, rows), joined])
+        similar = _similar(rows, scratch)
         placement = place_rows(types, seed, before.splits, before.stratified, together, similar)
-        graphs = [row.merged for row in placement.graphs]
+        graphs = Chosen(rows, placement.graphs.order)
         if previous is not None and not allow_removals:
-            lost = before.split_of("graphs").keys() - {graph.key for graph in graphs}
+            lost = set(before.split_of("graphs")).difference(rows.row_keys())
             check_lost_rows(open_release(previous), lost, removals)
         operators = operator_rows((graph.representative.facts.variants for graph in graphs), before.vocabulary)
         vocabulary = Vocabulary.from_rows(operators)
         written = write_configs(
-            *(directory, placement, operators, vocabulary, spool),
+            *(directory, placement, forms, operators, vocabulary, spool),
             entries=ledger.entries(removals.cover),
             previous=before,
-            results={
-                config: results_for(config, results, previous, frozenset(graph.key for graph in graphs))
-                for config in RESULTS
-            },
+            results={config: results_for(config, results, previous, rows.with_keys) for config in RESULTS},
             mapped=mapped,
         )
         collected = count_collected(ledger, graphs, removals)
@@ -134,17 +144,17 @@ def assemble(
                 config: {split: files.num_rows for split, files in splits.items()}
                 for config, splits in written.files.items()
             },
-            models=len({model for one in measured for model in one.models}),
+            models=measured.count_models(),
             collected=collected,
             skeletons=len(placement.skeletons),
             duplicates=collected.conversions - len(graphs),
-            wl_collisions=count_wl_collisions(graphs),
-            normal_forms=len(graphs) - len(joined),
+            wl_collisions=count_wl_collisions(rows),
+            normal_forms=len(forms),
             searched=sum(graph.representative.facts.num_searched > 0 for graph in graphs),
-            undecided=count_undecided(graphs),
+            undecided=count_undecided(rows),
             subgraphs=written.subgraphs,
             conflicts=placement.conflicts,
-            leaks=[*graph_leaks(placement.graphs, placement.type_graphs), *written.leaks],
+            leaks=[*graph_leaks(placement), *written.leaks],
             unmatched=sorted(removals.unmatched(model.id for model in ledger.model_endings())),
         )
         card = render_card(report, written.files, graphs, vocabulary)
@@ -174,20 +184,27 @@ def _mapping(jobs: int, address: str | None) -> Iterator[OrderedMap]:
 
 
 def _measure_all(
-    ledger: Ledger, spool: Path, mapped: OrderedMap, removals: Removals, published: PublishedMeasurements | None
-) -> list[Measured]:
-    """The first pass: what is small is kept, the graphs go to the spool."""
-    origins: list[tuple[str, dict[ModelRef, Tool]]] = []
-    measured: list[Measured] = []
+    ledger: Ledger,
+    measured: MeasuredStore,
+    spool: Path,
+    mapped: OrderedMap,
+    removals: Removals,
+    published: PublishedMeasurements | None,
+) -> None:
+    """The first pass: what is measured is set aside, the graphs in the spool."""
+    # Of those that are being measured, in the order in which they will have been.
+    origins: deque[tuple[str, dict[ModelRef, Tool]]] = deque()
+    asked = False
     with write_spool(spool) as write:
 
         def enter(digest: str, models: dict[ModelRef, Tool], packed: Packed) -> None:
             # Labels come from other processes, each time as new strings.
             variants = {intern(label): count for label, count in packed.facts.variants.items()}
-            measured.append(Measured(len(measured), digest, models, replace(packed.facts, variants=variants)))
+            measured.append(digest, models, replace(packed.facts, variants=variants))
             write(packed)
 
         def unknown() -> Iterator[tuple[bytes, bytes]]:
+            nonlocal asked
             for architecture in ledger.architectures():
                 digest, models = architecture.skeleton_hash, _public(architecture, removals)
                 if not models:
@@ -197,13 +214,13 @@ def _measure_all(
                     enter(digest, models, published.packed(digest, *made))
                 else:
                     origins.append((digest, models))
+                    asked = True
                     yield made
 
         results = tqdm(mapped(_measure, unknown()), desc="measure", unit="skeleton", disable=None)
-        done = 0
         try:
-            for done, result in enumerate(results, start=1):
-                digest, models = origins[done - 1]
+            for result in results:
+                digest, models = origins.popleft()
                 if isinstance(result, str):
                     first = next(iter(models))
                     named = f"{first.source} {plain(first.id, 200)}"
@@ -211,17 +228,39 @@ def _measure_all(
                     continue
                 enter(digest, models, result)
         except LostError as error:
-            model = next(iter(origins[done][1]))
+            model = next(iter(origins[0][1]))
             raise YoungerError(
                 f"a process that measures skeletons died, at or soon after that of {model.source} {model.id}: {error}"
             ) from error
-    if not measured and origins:
+    if not measured and asked:
         raise YoungerError("no skeleton in the ledger can be measured")
     if not measured and next(ledger.architectures(), None):
         raise YoungerError(f"{REMOVALS} asks to leave out every model that was converted: collect others")
     if not measured:
         raise YoungerError("the ledger has no converted model yet: collect some with `younger-hf build`")
-    return measured
+    measured.finish()
+
+
+def _store(scratch: Path) -> MeasuredStore:
+    return MeasuredStore(scratch / "measured.sqlite")
+
+
+def _pairs(keys: Iterable[tuple[str, str]], rows: Rows) -> NDArray[np.int32]:
+    """Pairs of rows by their keys, int32 [P, 2]; those of which no row is here are passed over."""
+    pairs = list(keys)
+    asked = {key for pair in pairs for key in pair}
+    row_of = {key: row for row, key in enumerate(rows.row_keys()) if key in asked} if asked else {}
+    found = [[row_of[key] for key in pair] for pair in pairs if row_of.keys() >= set(pair)]
+    return np.array(found, np.int32).reshape(-1, 2)
+
+
+def _similar(rows: Rows, scratch: Path) -> NDArray[np.int32]:
+    """Pairs of rows that are much alike."""
+    measured, chosen = rows.measured, rows.representatives
+    if len(rows) <= ALL_COMPARED:
+        return similar_pairs(measured.sketches("sketch", chosen))
+    blocks = (measured.sketches("minhash", block) for block in np.array_split(chosen, len(rows) // ALL_COMPARED + 1))
+    return likely_pairs(blocks, lambda row: measured.sketch(int(chosen[row])), scratch)
 
 
 def _measure(made: tuple[bytes, bytes]) -> Packed | str:

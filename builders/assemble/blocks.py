@@ -19,7 +19,8 @@ import numpy as np
 import pyarrow as pa
 from tqdm import tqdm
 
-from builders.assemble.split.placement import PlacedRow
+from builders.assemble.measured import Int32s
+from builders.assemble.split.placement import PlacedRows
 from builders.executor.ordered_map import LostError, OrderedMap
 from builders.measure.blocks import Block, find_blocks_in
 from builders.measure.spool import Spool
@@ -61,7 +62,7 @@ class _Seen:
 
 @contextmanager
 def block_rows(
-    graphs: Sequence[PlacedRow], spool: Path, vocabulary: Vocabulary, *, mapped: OrderedMap
+    graphs: PlacedRows, spool: Path, vocabulary: Vocabulary, *, mapped: OrderedMap
 ) -> Iterator[Iterator[dict[str, Any]]]:
     """Find the blocks of every row of `graphs`; the block of the `with` may read the rows of `blocks`, by fingerprint.
 
@@ -80,7 +81,9 @@ def block_rows(
     opened = Spool(spool)
     options = pa.ipc.IpcWriteOptions(compression="lz4")
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, _SCHEMA, options=options) as writer:
-        results = mapped(find_blocks_in, (_with_modules(opened, graph) for graph in graphs))
+        results = mapped(
+            find_blocks_in, (_with_modules(opened, graphs.rows.members[row]) for row in graphs.order.tolist())
+        )
         graph = 0
         try:
             for graph, found in enumerate(tqdm(results, "blocks", len(graphs), unit="graph", disable=None)):
@@ -92,16 +95,16 @@ def block_rows(
         except LostError as error:
             key = graphs[graph].merged.key
             raise YoungerError(f"the graph {key}, or one soon after it, cannot be cut into blocks: {error}") from error
-    keys = [graph.merged.key for graph in graphs]
+    keys = list(graphs.row_keys())
     with pa.OSFile(str(path)) as file, pa.ipc.open_file(file) as reader:
         yield (_row(key, seen[key], keys, reader.get_batch(seen[key].number), vocabulary) for key in sorted(seen))
 
 
-def _with_modules(spool: Spool, graph: PlacedRow) -> tuple[bytes, bytes]:
-    """The first skeleton of a graph that has a module tree, with it; nothing if none has."""
-    for member in graph.merged.members:
-        if modules := spool.modules(member.number):
-            return spool.skeleton(member.number), modules
+def _with_modules(spool: Spool, numbers: Int32s) -> tuple[bytes, bytes]:
+    """The first of some skeletons that has a module tree, with it; nothing if none has."""
+    for number in numbers.tolist():
+        if modules := spool.modules(number):
+            return spool.skeleton(number), modules
     return b"", b""
 
 

@@ -2,46 +2,23 @@
 
 In go measured architectures, one for each distinct skeleton in the ledger; out comes a tree: a row without
 attributes holds the rows with attributes that look alike without them, and each of these holds its skeletons.
-Every model stays with the skeleton that it came with.
+Every model stays with the skeleton that it came with. The tree is arrays of numbers, 32 bytes a row and level; a row is
+made when it is looked at.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
-from builders.ledger import Tool
-from builders.measure.facts import Facts, Identity
+import numpy as np
+from numpy.typing import NDArray
+
+from builders.assemble.measured import Int32s, Kind, Measured, MeasuredStore
+from builders.measure.facts import Facts
 from builders.model_ref import ModelRef
-
-
-@dataclass(frozen=True)
-class Measured:
-    """An architecture of the ledger, measured.
-
-    Attributes:
-        number: its place in the spool, by which its graph and its module tree are found again.
-        skeleton_hash: by which the ledger has its skeleton, and which decides where all else is equal.
-        models: the models that it stands for, at least one, each with what made its ONNX.
-        facts: what was measured on it.
-    """
-
-    number: int
-    skeleton_hash: str
-    models: Mapping[ModelRef, Tool]
-    facts: Facts
-
-    @property
-    def prominent_model(self) -> ModelRef:
-        """The model with most downloads, then by source, the shortest id first; contributed ones after others."""
-        return min(self.models, key=prominence)
-
-    @property
-    def exporter(self) -> str:
-        """What made the ONNX of the most prominent model."""
-        return self.models[self.prominent_model].exporter
 
 
 @dataclass(frozen=True)
@@ -55,8 +32,8 @@ class Merged:
     """
 
     key: str
-    members: tuple[Measured, ...]
-    parts: tuple[Merged, ...] = ()
+    members: Sequence[Measured]
+    parts: Sequence[Merged] = ()
 
     @property
     def representative(self) -> Measured:
@@ -70,7 +47,111 @@ class Merged:
         return sorted(pairs, key=lambda pair: (*_identity(pair[0]), pair[1].skeleton.fingerprint))
 
 
-def merge(measured: Iterable[Measured]) -> list[Merged]:
+@dataclass(frozen=True, eq=False)
+class Grouping:
+    """Things in groups: those of group `i` are `things[starts[i]:starts[i + 1]]`, in their order within it.
+
+    Attributes:
+        things: int32 [N].
+        starts: int32 [G + 1].
+    """
+
+    things: Int32s
+    starts: Int32s
+
+    @classmethod
+    def of(cls, group: Int32s, order: Int32s | None = None) -> Grouping:
+        """Group things by the number of the group of each, in the given order of things or in that of their numbers."""
+        keys = (group,) if order is None else (order, group)
+        counts = np.bincount(group)
+        return cls(np.lexsort(keys).astype(np.int32), np.concatenate([[0], np.cumsum(counts)]).astype(np.int32))
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def __getitem__(self, group: int) -> Int32s:
+        return self.things[self.starts[group] : self.starts[group + 1]]
+
+    def group_of(self) -> Int32s:
+        """The group of each thing."""
+        found = np.empty(len(self.things), np.int32)
+        found[self.things] = np.repeat(np.arange(len(self), dtype=np.int32), np.diff(self.starts))
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Rows(Sequence[Merged]):
+    """The rows of one level, by key.
+
+    Attributes:
+        measured: the architectures.
+        kind: what is the same in a row.
+        members: the architectures of each row, the most prominent first.
+        finer: the rows of the next finer level, None for skeletons.
+        parts: which of these each row is made of.
+    """
+
+    measured: MeasuredStore
+    kind: Kind
+    members: Grouping
+    finer: Rows | None = None
+    parts: Grouping | None = None
+
+    @property
+    def representatives(self) -> Int32s:
+        """The most prominent architecture of each row."""
+        return self.members.things[self.members.starts[:-1]]
+
+    def finer_rows(self) -> tuple[Rows, Int32s]:
+        """The rows of the next finer level, and of each the row that it is part of."""
+        if self.finer is None or self.parts is None:
+            raise ValueError("there is nothing finer than skeletons")
+        return self.finer, self.parts.group_of()
+
+    def row_keys(self) -> Iterator[str]:
+        """The key of each row."""
+        return self.measured.keys(self.kind, self.representatives)
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def with_keys(self, keys: set[str]) -> set[str]:
+        """Those of some keys that are of rows."""
+        return keys.intersection(self.row_keys()) if keys else set()
+
+    def __getitem__(self, row: Any) -> Any:
+        """A row; it is made anew each time."""
+        if not 0 <= row < len(self):
+            raise IndexError(row)
+        members = Chosen(self.measured, self.members[row])
+        parts: Sequence[Merged] = ()
+        if self.finer is not None and self.parts is not None:
+            parts = Chosen(self.finer, self.parts[row])
+        return Merged(getattr(members[0].facts, self.kind).key, members, parts)
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen(Sequence[Any]):
+    """Some things out of many, each fetched when it is looked at.
+
+    Attributes:
+        things: all of them.
+        numbers: int32, those that are chosen.
+    """
+
+    things: Sequence[Any]
+    numbers: Int32s
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, at: Any) -> Any:
+        if isinstance(at, slice):
+            return Chosen(self.things, self.numbers[at])
+        return self.things[int(self.numbers[at])]
+
+
+def merge(measured: MeasuredStore) -> Rows:
     """Merge architectures into rows.
 
     Two are one row only where they are surely isomorphic: their fingerprints are equal and exact, or the graphs
@@ -80,70 +161,48 @@ def merge(measured: Iterable[Measured]) -> list[Merged]:
         The rows without attributes, by key. Their parts are the rows with attributes, and the parts of these
         their skeletons.
     """
-    by_skeleton: dict[Identity, list[Measured]] = defaultdict(list)
-    for one in measured:
-        by_skeleton[one.facts.skeleton].append(one)
-    skeletons = _rows({identity: (members, ()) for identity, members in by_skeleton.items()})
-    graphs = _join(skeletons, lambda facts: facts.graph)
-    return _join(graphs, lambda facts: facts.type_graph)
+    prominence = measured.prominence_ranks()
+    rows = Rows(measured, "skeleton", Grouping.of(measured.ranks("skeleton"), prominence))
+    kinds: tuple[Kind, ...] = ("graph", "type_graph")
+    for kind in kinds:
+        # What a row is at the next level, its most prominent architecture decides.
+        _, coarser = np.unique(measured.ranks(kind)[rows.representatives], return_inverse=True)
+        group = coarser.astype(np.int32)
+        members = Grouping.of(group[rows.members.group_of()], prominence)
+        rows = Rows(measured, kind, members, rows, Grouping.of(group))
+    return rows
 
 
-def count_wl_collisions(graphs: Iterable[Merged]) -> int:
+def count_wl_collisions(graphs: Rows) -> int:
     """Pairs of rows with one WL hash that are not isomorphic: what the paper would have merged wrongly."""
-    by_hash: Counter[str] = Counter()
-    undecided: Counter[tuple[str, str]] = Counter()
-    for row in graphs:
-        facts = row.representative.facts
-        by_hash[facts.wl_hash] += 1
-        undecided[facts.wl_hash, facts.graph.fingerprint] += 1
-    return _pairs(by_hash.values()) - _pairs(undecided.values())
+    wl, fingerprint = (graphs.measured.ranks(name)[graphs.representatives] for name in ("wl_hash", "fingerprint"))
+    return _pairs(wl) - _pairs(wl.astype(np.int64) << 32 | fingerprint)
 
 
-def count_undecided(graphs: Iterable[Merged]) -> int:
+def count_undecided(graphs: Rows) -> int:
     """Pairs of rows of which nobody knows whether they are isomorphic, since the search ran out of budget."""
-    return _pairs(Counter(row.representative.facts.graph.fingerprint for row in graphs).values())
+    return _pairs(graphs.measured.ranks("fingerprint")[graphs.representatives])
 
 
-def by_normal_form(graphs: Iterable[Merged]) -> list[list[Merged]]:
-    """The rows of config `graphs` that share a normal form, the smallest key first in each list and among lists."""
-    joined: dict[Identity, list[Merged]] = defaultdict(list)
-    for row in sorted(graphs, key=lambda row: row.key):
-        joined[row.representative.facts.normal].append(row)
-    return list(joined.values())
+def by_normal_form(graphs: Rows) -> Grouping:
+    """The rows of config `graphs` that share a normal form, by its key and by theirs."""
+    _, form = np.unique(graphs.measured.ranks("normal")[graphs.representatives], return_inverse=True)
+    return Grouping.of(form.astype(np.int32))
 
 
-def normal_form_pairs(graphs: Iterable[Merged]) -> list[tuple[str, str]]:
-    """Pairs of keys that link all rows of one normal form."""
-    return [(rows[0].key, row.key) for rows in by_normal_form(graphs) for row in rows[1:]]
-
-
-def _join(parts: Iterable[Merged], identity: Callable[[Facts], Identity]) -> list[Merged]:
-    """Join the rows of one level that are the same at the next."""
-    joined: dict[Identity, list[Merged]] = defaultdict(list)
-    for part in parts:
-        joined[identity(part.representative.facts)].append(part)
-    return _rows({same: ([one for part in row for one in part.members], tuple(row)) for same, row in joined.items()})
-
-
-def _rows(groups: Mapping[Identity, tuple[list[Measured], tuple[Merged, ...]]]) -> list[Merged]:
-    rows = []
-    for identity, (members, parts) in groups.items():
-        best_first = sorted(members, key=lambda one: (prominence(one.prominent_model), one.skeleton_hash))
-        rows.append(Merged(identity.key, tuple(best_first), parts))
-    return sorted(rows, key=lambda row: row.key)
-
-
-def prominence(model: ModelRef) -> tuple[bool, int, str, int, str, str, str]:
-    """Smallest for the model that names a row; see `Measured.prominent_model`."""
-    # What anybody may say of a model of their own does not name a row that a hub or a registry names.
-    downloads = -1 if model.downloads is None else model.downloads
-    # A variant has a longer name: resnet18 names the row, not quantized_resnet18.
-    return model.origin == "contributed", -downloads, model.source, len(model.id), *_identity(model)[1:]
+def normal_form_pairs(forms: Grouping) -> NDArray[np.int32]:
+    """Pairs of rows, int32 [P, 2], that link all rows of one normal form."""
+    first = np.repeat(forms.things[forms.starts[:-1]], np.diff(forms.starts))
+    pairs = np.stack((first, forms.things), axis=1)
+    linked: NDArray[np.int32] = pairs[first != forms.things]
+    return linked
 
 
 def _identity(model: ModelRef) -> tuple[str, str, str, str]:
     return model.source, model.id, model.revision, model.component
 
 
-def _pairs(counts: Iterable[int]) -> int:
-    return sum(count * (count - 1) // 2 for count in counts)
+def _pairs(values: NDArray[np.signedinteger[Any]]) -> int:
+    """How many pairs there are of equal values."""
+    _, counts = np.unique(values, return_counts=True)
+    return int((counts * (counts - 1) // 2).sum())

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 from itertools import groupby
 from typing import Any, Final
@@ -36,12 +36,12 @@ class InvalidRowError(ValueError):
     """A row does not say what a ledger could have said; the message is the end of a sentence about it."""
 
 
-def to_rows(entries: Iterable[Entry], skeletons: Mapping[str, str]) -> Iterator[Row]:
+def to_rows(entries: Iterable[Entry], skeletons: Callable[[str], str | None]) -> Iterator[Row]:
     """Rows of config `conversions`, in the order of the entries.
 
     Args:
         entries: as a ledger gives them: those of one model stand together.
-        skeletons: the key of the row of `skeletons`, by the hash of a skeleton.
+        skeletons: gives the key of the row of `skeletons`, by the hash of a skeleton; None where there is none.
     """
     for (model, key), group in groupby(entries, key=lambda entry: (entry.model, entry.export_key)):
         told = {name: getattr(model, name) for name in _TOLD}
@@ -52,7 +52,7 @@ def to_rows(entries: Iterable[Entry], skeletons: Mapping[str, str]) -> Iterator[
             yield {**told, "export_key": key, **_attempt_columns(entry.attempt, number, skeletons)}
 
 
-def _attempt_columns(attempt: Attempt | None, number: int, skeletons: Mapping[str, str]) -> Row:
+def _attempt_columns(attempt: Attempt | None, number: int, skeletons: Callable[[str], str | None]) -> Row:
     if attempt is None:
         return dict.fromkeys((*_ATTEMPT, "attempt", "skeleton_fingerprint"))
     return {
@@ -62,7 +62,7 @@ def _attempt_columns(attempt: Attempt | None, number: int, skeletons: Mapping[st
         "message": without_places(attempt.message) or None,
         "versions": json.dumps(dict(attempt.versions), sort_keys=True),
         "seconds": round(attempt.seconds, _DECIMALS),
-        "skeleton_fingerprint": skeletons.get(attempt.skeleton_hash or ""),
+        "skeleton_fingerprint": skeletons(attempt.skeleton_hash or ""),
     }
 
 

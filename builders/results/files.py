@@ -7,7 +7,7 @@ a file of the config's name in a work directory.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,14 +54,16 @@ def write_results(work: Path, config: str, rows: Iterable[Row]) -> Path:
     return file
 
 
-def results_for(config: str, work: Path | None, previous: str | Path | None, kept: frozenset[str]) -> list[Row]:
+def results_for(
+    config: str, work: Path | None, previous: str | Path | None, kept: Callable[[set[str]], Collection[str]]
+) -> list[Row]:
     """The results of the rows of a release that is being assembled.
 
     Args:
         config: "measurements" or "evaluations".
         work: a directory with a file of them, whose rows come before those of the release before.
         previous: the release before, a directory or the id of a Hub repository; None if there is none.
-        kept: the fingerprints of the rows of `graphs`.
+        kept: says which of some fingerprints are those of rows of `graphs`.
 
     Returns:
         Each once, by their keys.
@@ -71,7 +73,8 @@ def results_for(config: str, work: Path | None, previous: str | Path | None, kep
         for _, table in release.row_groups(config, list(SCHEMA[config].columns)):
             rows += table.to_pylist()
     rows += [] if work is None else read_results(work, config)
-    return merged(config, (row for row in rows if row["fingerprint"] in kept))
+    known = kept({row["fingerprint"] for row in rows})
+    return merged(config, (row for row in rows if row["fingerprint"] in known))
 
 
 def merged(config: str, rows: Iterable[Row]) -> list[Row]:

@@ -195,7 +195,7 @@ def test_a_row_that_no_ledger_could_have_given_is_refused(made, change):
 def test_rows_and_entries_are_inverses(made):
     entries = made[1]
     skeletons = {entry.attempt.skeleton_hash: "k" for entry in entries if entry.attempt}
-    back = [from_row(row)[0] for row in to_rows(entries, skeletons)]
+    back = [from_row(row)[0] for row in to_rows(entries, skeletons.get)]
     assert [(one.model, one.export_key) for one in back] == [
         (replace(entry.model, config=""), entry.export_key) for entry in entries
     ]

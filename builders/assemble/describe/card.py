@@ -22,9 +22,9 @@ import yaml
 from builders.assemble.describe.croissant import CITATION
 from builders.assemble.describe.report import ReleaseReport
 from builders.assemble.describe.shared_blocks import LEAST_SHOWN, shared_blocks
+from builders.assemble.families import model_backbones, model_family
 from builders.assemble.merge import Merged
 from builders.assemble.split.assignment import PAPER_SEED
-from builders.assemble.split.families import model_backbones, model_family
 from builders.assemble.split.near_duplicates import SIMILAR
 from builders.assemble.write.configs import Files
 from builders.assemble.write.features import card_features

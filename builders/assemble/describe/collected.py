@@ -68,9 +68,11 @@ def count_collected(ledger: Ledger, graphs: Sequence[Merged], removals: Removals
         else:
             failures[model.outcome] += 1
     conversions = {attempt for attempt, model_id in ledger.conversions() if not removals.cover(model_id)}
-    of_rows = [{model.source for model, _ in row.models} for row in graphs]
-    rows = Counter(source for sources in of_rows for source in sources)
-    alone = Counter(source for sources in of_rows if len(sources) == 1 for source in sources)
+    rows, alone = Counter[str](), Counter[str]()
+    for row in graphs:
+        sources = {model.source for model, _ in row.models}
+        rows.update(sources)
+        alone.update(sources if len(sources) == 1 else ())
     return Collected(
         [
             SourceCounts(name, count, tried[name], converted[name], rows[name], alone[name])

@@ -8,22 +8,26 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from hashlib import blake2b
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from younger_hf.graph import IntArray
 from younger_hf.schema import SPLITS
 
 TRAIN, VALIDATION, TEST, UNSEEN = SPLITS
+_TRAIN, _VALIDATION, _TEST = range(3)  # where they stand in SPLITS
 SHARES: Final = {TRAIN: 0.8, VALIDATION: 0.1, TEST: 0.1}
 
 PAPER_SEED: Final = 1234
 _PAPER_BINS: Final = 10
 _PAPER_FEW_ROWS: Final = 100
 
+Name = TypeVar("Name", int, str)
 
-def join_families(rows: Iterable[Collection[str]]) -> dict[str, str]:
+
+def join_families(rows: Iterable[Collection[Name]]) -> dict[Name, Name]:
     """Join the families that share a row, directly or through others.
 
     Args:
@@ -32,7 +36,7 @@ def join_families(rows: Iterable[Collection[str]]) -> dict[str, str]:
     Returns:
         For each family the name of its group, which is the smallest family in it.
     """
-    parent: dict[str, str] = {}
+    parent: dict[Name, Name] = {}
     for families in rows:
         for family in families:
             parent.setdefault(family, family)
@@ -44,7 +48,7 @@ def join_families(rows: Iterable[Collection[str]]) -> dict[str, str]:
     return {family: find_root(parent, family) for family in parent}
 
 
-def find_root(parent: dict[str, str], name: str) -> str:
+def find_root(parent: dict[Name, Name], name: Name) -> Name:
     """The root of a name's group in a forest, whose paths become shorter on the way (Tarjan, JACM 22, 1975)."""
     while parent[name] != name:
         parent[name] = parent[parent[name]]
@@ -69,32 +73,48 @@ def assign_groups(
         The split of each group. There is a group in train unless there is none at all; validation and test get
         one too where there are groups left and they can hold one.
     """
-    names = list(SHARES)
+    names = list(sizes)
+    histograms = np.array([np.bincount(list(deciles), minlength=10) for deciles in sizes.values()], np.int64)
+    held = np.array([np.bincount(list((decided or {}).get(name, ())), minlength=10) for name in SHARES], np.int64)
+    digests = np.frombuffer(
+        b"".join(blake2b(f"{seed}:{group}".encode(), digest_size=16).digest() for group in names), ">u8"
+    )
+    assigned = assign_histograms(histograms.reshape(-1, 10), digests.reshape(-1, 2).T.astype(np.uint64), held)
+    return {group: SPLITS[split] for group, split in zip(names, assigned.tolist(), strict=True)}
+
+
+def assign_histograms(
+    histograms: NDArray[np.integer[Any]], digests: NDArray[np.uint64], decided: NDArray[np.integer[Any]]
+) -> NDArray[np.int8]:
+    """As `assign_groups`, of numbers.
+
+    Args:
+        histograms: int [G, 10], for each group how many rows it has of each size decile.
+        digests: uint64 [2, G], the seeded hash of each group's name.
+        decided: int [3, 10], the same as `histograms` of the rows that are in train, validation and test already.
+
+    Returns:
+        int8 [G]: the position of the split of each group in SPLITS.
+    """
     shares = np.array(list(SHARES.values()))
-    histograms = {group: np.bincount(list(deciles), minlength=10) for group, deciles in sizes.items()}
-    held = np.array([np.bincount(list((decided or {}).get(name, ())), minlength=10) for name in names], dtype=float)
-    everything = sum(histograms.values(), start=held.sum(axis=0))
+    held = decided.astype(float)
+    everything = histograms.sum(axis=0) + held.sum(axis=0)
     # A release of a few rows still gets a row to validate on.
     wanted = np.maximum(1.0, shares * everything.sum())
     wanted_by_size = np.maximum(1e-9, np.outer(shares, everything))
-    small = wanted[names.index(TEST)]
-
-    def order(group: str) -> tuple[bool, bytes]:
-        fits = bool(histograms[group].sum() <= small)
-        return fits, blake2b(f"{seed}:{group}".encode(), digest_size=16).digest()
-
-    assigned: dict[str, str] = {}
-    for group in sorted(sizes, key=order):
-        histogram = histograms[group]
+    fits = histograms.sum(axis=1) <= wanted[_TEST]
+    assigned = np.zeros(len(histograms), np.int8)
+    for group in np.lexsort((digests[1], digests[0], fits)):
+        histogram = histograms[group].astype(np.int64)
         missing = 1 - held.sum(axis=1) / wanted
         missing_by_size = (1 - held / wanted_by_size) @ histogram / histogram.sum()
         # Rounded, so that the order in which a platform adds up decides nothing; ties go to train.
         score = np.round(missing + missing_by_size / 2, 9)
         full = held.sum(axis=1) + histogram.sum() > wanted
-        full[names.index(TRAIN)] = False
+        full[_TRAIN] = False
         choice = int(np.where(full, -np.inf, score).argmax())
         held[choice] += histogram
-        assigned[group] = names[choice]
+        assigned[group] = choice
     return assigned
 
 
@@ -140,21 +160,34 @@ def paper_splits(
         as they go.
     """
     order = np.array(sorted(range(len(sizes)), key=sizes.__getitem__), dtype=np.int64)
+    splits = [SPLITS[split] for split in draw_paper_splits(order, seed).tolist()]
+    known = _known(splits, operators)
+    return [
+        split if split == TRAIN or known.issuperset(row) else None for split, row in zip(splits, operators, strict=True)
+    ]
+
+
+def draw_paper_splits(order: NDArray[np.signedinteger[Any]], seed: int = PAPER_SEED) -> NDArray[np.int8]:
+    """The paper's scheme before rows are dropped.
+
+    Args:
+        order: int [N], the rows by size.
+        seed: of the generator.
+
+    Returns:
+        int8 [N]: the position of the split of each row in SPLITS.
+    """
     few = len(order) < _PAPER_FEW_ROWS
     generator = np.random.PCG64(seed)
-    splits = [TRAIN] * len(order)
+    splits = np.full(len(order), _TRAIN, np.int8)
     for rows in [order] if few else np.array_split(order, _PAPER_BINS):
         share = int(0.1 * len(rows))
         if few and len(rows) >= len(SHARES):
             share = max(1, share)
         drawn = rows[np.argsort(generator.random_raw(len(rows)), kind="stable")]
-        for split, part in ((TEST, drawn[:share]), (VALIDATION, drawn[share : 2 * share])):
-            for row in part.tolist():
-                splits[row] = split
-    known = _known(splits, operators)
-    return [
-        split if split == TRAIN or known.issuperset(row) else None for split, row in zip(splits, operators, strict=True)
-    ]
+        splits[drawn[:share]] = _TEST
+        splits[drawn[share : 2 * share]] = _VALIDATION
+    return splits
 
 
 def size_deciles(num_nodes: Sequence[int] | IntArray) -> IntArray:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from builders.assemble.split.assignment import SHARES, TEST, TRAIN, UNSEEN, VALIDATION, join_families
+from builders.assemble.split.assignment import SHARES, TEST, TRAIN, UNSEEN, VALIDATION, Name, join_families
 
 
-def keep_family_splits(families: Sequence[Collection[str]], published: Sequence[str | None]) -> list[str | None]:
+def keep_family_splits(families: Sequence[Collection[Name]], published: Sequence[str | None]) -> list[str | None]:
     """Find the family split of every row that is published, and of every new one that is of a published family.
 
     A published row stays where it is. A new row goes where its group of families is. Where parts of that group were
@@ -32,7 +32,7 @@ def keep_family_splits(families: Sequence[Collection[str]], published: Sequence[
     known = _published_splits(families, published)
     home = _homes(families, known)
     group_of = join_families(families)
-    around: dict[str, set[str]] = defaultdict(set)
+    around: dict[Name, set[str]] = defaultdict(set)
     for family, split in home.items():
         around[group_of[family]].add(split)
     return [
@@ -41,7 +41,7 @@ def keep_family_splits(families: Sequence[Collection[str]], published: Sequence[
     ]
 
 
-def _published_splits(families: Sequence[Collection[str]], published: Sequence[str | None]) -> list[str | None]:
+def _published_splits(families: Sequence[Collection[Name]], published: Sequence[str | None]) -> list[str | None]:
     """The family split of every published row; an unseen one came from validation or test, with its families."""
     seen = [split if split in SHARES else None for split in published]
     homes = _homes(families, seen)
@@ -51,9 +51,9 @@ def _published_splits(families: Sequence[Collection[str]], published: Sequence[s
     ]
 
 
-def _homes(families: Sequence[Collection[str]], splits: Sequence[str | None]) -> dict[str, str]:
+def _homes(families: Sequence[Collection[Name]], splits: Sequence[str | None]) -> dict[Name, str]:
     """The split that has most rows of a family, for every family that is in one."""
-    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    counts: dict[Name, Counter[str]] = defaultdict(Counter)
     for names, split in zip(families, splits, strict=True):
         for family in names if split else ():
             counts[family][split or TRAIN] += 1

@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from builders.assemble.split.assignment import TRAIN
-from builders.assemble.split.placement import PlacedRow
+from builders.assemble.split.placement import Codes, PlacedRows, Placement, Ragged
+from younger_hf.schema import SPLITS
 
 
 @dataclass(frozen=True)
@@ -60,25 +63,45 @@ def share_with_train(
     return Share(sum(not known.isdisjoint(found) for found in held_out), len(held_out))
 
 
-def graph_leaks(graphs: Sequence[PlacedRow], type_graphs: Sequence[PlacedRow]) -> list[Leak]:
+def graph_leaks(placement: Placement) -> list[Leak]:
     """The leaks of `graphs` and `graphs-no-attributes`; of near-duplicates where any are known."""
-    families, type_families = ([row.families for row in rows] for rows in (graphs, type_graphs))
-    kinds: list[tuple[str, str, Sequence[PlacedRow], Sequence[Collection[Hashable]]]] = [
-        ("graphs", "the same graph without attributes", graphs, [{row.parent} for row in graphs]),
-        ("graphs", "a model of the same family or backbone", graphs, families),
-        ("graphs-no-attributes", "a model of the same family or backbone", type_graphs, type_families),
+    graphs, types = placement.graphs, placement.type_graphs
+    every = np.arange(len(graphs), dtype=np.int32)
+    kinds = [
+        ("the same graph without attributes", graphs, Ragged(every, placement.type_of)),
+        ("a model of the same family or backbone", graphs, _families(placement, graphs)),
+        ("a model of the same family or backbone", types, _families(placement, types)),
     ]
-    if any(row.near for row in type_graphs):
-        kinds += [
-            ("graphs", "a near-duplicate", graphs, [row.near for row in graphs]),
-            ("graphs-no-attributes", "a near-duplicate", type_graphs, [row.near for row in type_graphs]),
-        ]
+    if len(placement.near.rows):
+        # A graph is in the pairs of the row that it is part of: it has that row in its place.
+        order = np.argsort(placement.near.rows, kind="stable")
+        of_type, pairs = placement.near.rows[order], placement.near.things[order]
+        first, last = (np.searchsorted(of_type, placement.type_of, side) for side in ("left", "right"))
+        counts = last - first
+        within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        of_graphs = Ragged(np.repeat(every, counts), pairs[np.repeat(first, counts) + within])
+        kinds += [("a near-duplicate", graphs, of_graphs), ("a near-duplicate", types, placement.near)]
     return [
         Leak(
-            config,
+            "graphs" if rows is graphs else "graphs-no-attributes",
             relation,
-            by_family=share_with_train([row.split for row in rows], relatives),
-            by_paper=share_with_train([row.paper_split for row in rows], relatives),
+            by_family=_share(rows.splits, relatives),
+            by_paper=_share(rows.paper_splits, relatives),
         )
-        for config, relation, rows, relatives in kinds
+        for relation, rows, relatives in kinds
     ]
+
+
+def _families(placement: Placement, rows: PlacedRows) -> Ragged:
+    return Ragged(rows.rows.members.group_of()[placement.families.rows], placement.families.things)
+
+
+def _share(splits: Codes, relatives: Ragged) -> Share:
+    """As `share_with_train`, of numbers."""
+    train = SPLITS.index(TRAIN)
+    known = np.zeros(int(relatives.things.max(initial=-1)) + 1, np.bool_)
+    known[relatives.things[splits[relatives.rows] == train]] = True
+    related = np.zeros(len(splits), np.bool_)
+    related[relatives.rows[known[relatives.things]]] = True
+    held_out = splits > train
+    return Share(int((related & held_out).sum()), int(held_out.sum()))

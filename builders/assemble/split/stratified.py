@@ -5,12 +5,13 @@ In go the family of each row and its split in the release before; out comes a sp
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from builders.assemble.split.assignment import SHARES, TRAIN
 
@@ -18,8 +19,8 @@ STRATIFIED_SEED: Final = 1234
 
 
 def stratified_splits(
-    keys: Sequence[str],
-    families: Sequence[str],
+    keys: Iterable[str],
+    families: Iterable[str],
     published: Sequence[str | None] | None = None,
     seed: int = STRATIFIED_SEED,
 ) -> list[str]:
@@ -38,15 +39,17 @@ def stratified_splits(
     Returns:
         The split of each row.
     """
-    splits: list[str | None] = list(published or [None] * len(keys))
-    by_family: dict[str, list[int]] = defaultdict(list)
-    for row, family in enumerate(families):
-        by_family[family].append(row)
+    numbers: dict[str, int] = {}
+    family = np.fromiter((numbers.setdefault(name, len(numbers)) for name in families), np.int32)
+    of_family = np.lexsort(_digests(seed, numbers))
+    order = np.lexsort((*_digests(seed, keys), np.argsort(of_family)[family]))
+    splits: list[str | None] = list(published or [None] * len(family))
     shares = np.array(list(SHARES.values()))
     names = list(SHARES)
     missing = np.zeros(len(names))
-    for family in sorted(by_family, key=lambda name: _digest(seed, name)):
-        rows = sorted(by_family[family], key=lambda row: _digest(seed, keys[row]))
+    ends = np.cumsum(np.bincount(family, minlength=len(numbers))[of_family]).tolist()
+    for start, end in zip([0, *ends], ends, strict=False):
+        rows = order[start:end].tolist()
         if len(rows) > 1:
             kept = Counter(splits[row] for row in rows)
             missing += shares * len(rows) - [kept[name] for name in names]
@@ -61,5 +64,8 @@ def stratified_splits(
     return [split or TRAIN for split in splits]
 
 
-def _digest(seed: int, name: str) -> bytes:
-    return blake2b(f"{seed}:{name}".encode(), digest_size=16).digest()
+def _digests(seed: int, names: Iterable[str]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """Seeded hashes of names, the lower half and the upper one, as `numpy.lexsort` takes them."""
+    joined = b"".join(blake2b(f"{seed}:{name}".encode(), digest_size=16).digest() for name in names)
+    upper, lower = np.frombuffer(joined, ">u8").reshape(-1, 2).T.astype(np.uint64)
+    return lower, upper

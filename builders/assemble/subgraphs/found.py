@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from builders.assemble.split.assignment import TRAIN
 from builders.assemble.split.leaks import Leak, share_with_train
-from builders.assemble.split.placement import PlacedRow, Splits
+from builders.assemble.split.placement import PlacedRows, Splits
 from builders.assemble.subgraphs.placement import PlacedSubgraph, place_subgraphs
 from builders.assemble.subgraphs.store import SubgraphStore
 from builders.executor.ordered_map import LostError, OrderedMap
@@ -66,7 +66,7 @@ class FoundSubgraphs:
 @contextmanager
 def subgraphs_of(
     config: str,
-    graphs: Sequence[PlacedRow],
+    graphs: PlacedRows,
     spool: Path,
     vocabulary: Vocabulary,
     *,
@@ -92,12 +92,12 @@ def subgraphs_of(
     with closing(SubgraphStore(spool.with_suffix(".subgraphs"))) as store:
         _fill(store, graphs, Spool(spool), vocabulary, attributes, mapped)
         occurrences = store.occurrences()
-        placed = place_subgraphs(store, occurrences, [graph.family_split for graph in graphs], published)
+        placed = place_subgraphs(store, occurrences, graphs.family_split_names(), published)
         yield FoundSubgraphs(
             store,
             placed,
             occurrences,
-            [graph.merged.key for graph in graphs],
+            list(graphs.row_keys()),
             SubgraphCounts(store.num_found, len(store), store.exact.count(0)),
             _leak(config, graphs, placed, occurrences),
         )
@@ -105,14 +105,14 @@ def subgraphs_of(
 
 def _fill(
     store: SubgraphStore,
-    graphs: Sequence[PlacedRow],
+    graphs: PlacedRows,
     spool: Spool,
     vocabulary: Vocabulary,
     attributes: bool,
     mapped: OrderedMap,
 ) -> None:
     """Cut every graph and add what is found to the store."""
-    records = (spool.record(graph.merged.representative.number, attributes=attributes) for graph in graphs)
+    records = (spool.record(number, attributes=attributes) for number in graphs.representatives().tolist())
     results = mapped(partial(find_subgraphs_in, attributes), records)
     number = 0
     try:
@@ -127,12 +127,11 @@ def _fill(
         raise YoungerError(f"the graph {key}, or one soon after it, cannot be cut into subgraphs: {error}") from error
 
 
-def _leak(
-    config: str, graphs: Sequence[PlacedRow], placed: Sequence[PlacedSubgraph], occurrences: Sequence[IntArray]
-) -> Leak:
+def _leak(config: str, graphs: PlacedRows, placed: Sequence[PlacedSubgraph], occurrences: Sequence[IntArray]) -> Leak:
+    of_train_graph = [split == TRAIN for split in graphs.family_split_names()]
     cut_from = [occurrences[row.number].tolist() for row in placed]
     # A subgraph that is found in several splits is in train as one that is cut from the graphs of train.
-    of_train = [[graph for graph in found if graphs[graph].family_split == TRAIN] for found in cut_from]
+    of_train = [[graph for graph in found if of_train_graph[graph]] for found in cut_from]
     return Leak(
         config,
         "a part of the same graph",

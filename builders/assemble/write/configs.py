@@ -12,14 +12,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from builders.assemble.blocks import block_rows
-from builders.assemble.merge import Merged, by_normal_form
+from builders.assemble.merge import Chosen, Grouping
 from builders.assemble.previous import Previous
 from builders.assemble.split.assignment import TRAIN
 from builders.assemble.split.leaks import Leak
-from builders.assemble.split.placement import PlacedRow, Placement
+from builders.assemble.split.placement import PlacedRow, PlacedRows, Placement
 from builders.assemble.subgraphs.found import SubgraphCounts, subgraphs_of
 from builders.assemble.write.parquet import SplitFiles, write_split
 from builders.assemble.write.rows import (
@@ -30,7 +32,7 @@ from builders.assemble.write.rows import (
     subgraph_row,
     type_graph_row,
 )
-from builders.assemble.write.sample import SAMPLE_BYTES, Candidate, choose_sample
+from builders.assemble.write.sample import SAMPLE_BYTES, choose_sample
 from builders.executor.ordered_map import OrderedMap
 from builders.ledger import Entry
 from builders.ledger.published import to_rows
@@ -66,6 +68,7 @@ class Written:
 def write_configs(
     directory: Path,
     placement: Placement,
+    forms: Grouping,
     operators: list[Row],
     vocabulary: Vocabulary,
     spool_path: Path,
@@ -80,6 +83,7 @@ def write_configs(
     Args:
         directory: that of the release.
         placement: the rows and their places.
+        forms: the rows of `graphs` by normal form.
         operators: the rows of config `operators`.
         vocabulary: what they say.
         spool_path: the file that graphs, pictures, skeletons and module trees are in.
@@ -118,7 +122,7 @@ def write_configs(
         ("graphs-no-attributes", type_graph, placement.type_graphs),
     ):
         for split in SPLITS:
-            rows = [row for row in placed if row.split == split]
+            rows = Chosen(placed, placed.of_split(split))
             write(config, split, map(make, _progress(rows, f"{config} {split}")))
 
     subgraphs, leaks = {}, []
@@ -144,34 +148,33 @@ def write_configs(
         if written.file_bytes <= SAMPLE_BYTES:
             break
         # Too large as a file: choose again, within a size at which it should fit.
-        limit = 0.9 * sum(map(_size, chosen)) * SAMPLE_BYTES / written.file_bytes
+        size = int(_sizes(placement.graphs)[placement.graphs.order[chosen.numbers]].sum())
+        limit = 0.9 * size * SAMPLE_BYTES / written.file_bytes
 
     write("operators", TRAIN, operators, rows_per_group=_OPERATORS_PER_GROUP)
     write("skeletons", TRAIN, map(skeleton, _progress(placement.skeletons, "skeletons")))
     write("shapes", TRAIN, map(shapes, _progress(placement.graphs, "shapes")))
-    architectures = by_normal_form(row.merged for row in placement.graphs)
-    write("architectures", TRAIN, map(architecture_row, sorted(architectures, key=_normal_key)))
+    architectures = (Chosen(placement.graphs.rows, forms[form]) for form in range(len(forms)))
+    write("architectures", TRAIN, map(architecture_row, architectures))
     with block_rows(placement.graphs, spool_path, vocabulary, mapped=mapped) as blocks:
         write("blocks", TRAIN, blocks)
-    keys = {one.skeleton_hash: row.merged.key for row in placement.skeletons for one in row.merged.members}
-    write("conversions", TRAIN, to_rows(entries, keys), rows_per_group=_CONVERSIONS_PER_GROUP)
+    key_of = placement.skeletons.rows.measured.key_of_skeleton
+    write("conversions", TRAIN, to_rows(entries, key_of), rows_per_group=_CONVERSIONS_PER_GROUP)
     for config, known in results.items():
         write(config, TRAIN, (dict(row) for row in known))
     return Written(files, subgraphs, leaks)
 
 
-def _normal_key(graphs: Sequence[Merged]) -> str:
-    return graphs[0].representative.facts.normal.key
+def _sample(graphs: PlacedRows, limit: float) -> Chosen:
+    rows = choose_sample(graphs.groups, graphs.deciles, _sizes(graphs), limit)
+    places = np.empty(len(graphs), np.int32)
+    places[graphs.order] = np.arange(len(graphs), dtype=np.int32)
+    return Chosen(graphs, np.sort(places[rows]))
 
 
-def _sample(graphs: Sequence[PlacedRow], limit: float) -> list[PlacedRow]:
-    candidates = [Candidate(row.merged.key, row.group, row.decile, _size(row)) for row in graphs]
-    return [graphs[position] for position in choose_sample(candidates, limit)]
-
-
-def _size(row: PlacedRow) -> int:
-    facts = row.merged.representative.facts
-    return facts.num_nodes + facts.num_edges + _MODEL_SIZE * len(row.merged.models)
+def _sizes(graphs: PlacedRows) -> NDArray[np.int64]:
+    """About how large the rows are, by key."""
+    return graphs.sizes() + _MODEL_SIZE * graphs.num_models()
 
 
 def _progress(rows: Sequence[_Placed], what: str) -> Iterable[_Placed]:

@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from numpy.typing import NDArray
 
-from builders.assemble.merge import Merged, prominence
-from builders.assemble.split.families import model_backbones, model_family
+from builders.assemble.families import model_backbones, model_family
+from builders.assemble.measured import prominence
+from builders.assemble.merge import Merged
 from builders.assemble.split.placement import PlacedRow
 from builders.assemble.subgraphs.found import FoundSubgraphs
 from builders.assemble.subgraphs.placement import PlacedSubgraph

@@ -1,63 +1,52 @@
 """The rows of config `sample`: a few hundred that show what there is, sizes and families well spread.
 
-In go the rows of config `graphs` as small descriptions; out come the positions of those to take.
+In go what is known of the rows of config `graphs`, as columns; out come those to take.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
 from math import inf
-from typing import Final
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 SAMPLE_ROWS: Final = 256
 SAMPLE_BYTES: Final = 5_000_000
 
-
-@dataclass(frozen=True)
-class Candidate:
-    """A row that may be taken.
-
-    Attributes:
-        key: its fingerprint, which serves as chance.
-        family: its family or what stands for it.
-        decile: its size decile, 0 to 9.
-        size: its number of nodes and edges together.
-    """
-
-    key: str
-    family: str
-    decile: int
-    size: int
+Ints = NDArray[np.signedinteger[Any]]
 
 
-def choose_sample(candidates: Sequence[Candidate], limit: float = inf, count: int = SAMPLE_ROWS) -> list[int]:
+def choose_sample(
+    families: Ints, deciles: Ints, sizes: Ints, limit: float = inf, count: int = SAMPLE_ROWS
+) -> NDArray[np.int64]:
     """Take rows in turn from each size decile, each time of the family that was taken least.
 
     Args:
-        candidates: the rows.
-        limit: on the `size` of all that are taken together; a single one may have a sixteenth of it.
+        families: int [N], of each row its family or what stands for it. Rows come in the order of their fingerprints,
+            which serve as chance.
+        deciles: int [N], their size deciles, 0 to 9.
+        sizes: int [N], their numbers of nodes and edges together.
+        limit: on the size of all that are taken together; a single one may have a sixteenth of it.
         count: how many to take at most.
 
     Returns:
-        Positions in `candidates`, ascending.
+        int64 [M]: which rows, ascending.
     """
-    queues: dict[int, list[int]] = defaultdict(list)
-    for position in sorted(range(len(candidates)), key=lambda position: candidates[position].key):
-        if candidates[position].size <= limit / 16:
-            queues[candidates[position].decile].append(position)
+    fits = sizes <= limit / 16
+    queues = {decile: np.flatnonzero(fits & (deciles == decile)) for decile in range(10)}
+    counts = np.zeros(int(families.max(initial=-1)) + 1, np.int32)
     taken: list[int] = []
-    families: Counter[str] = Counter()
     left = limit
-    while len(taken) < count and any(queues.values()):
-        for decile in sorted(queues):
-            fitting = [position for position in queues[decile] if candidates[position].size <= left]
-            if fitting and len(taken) < count:
-                position = min(fitting, key=lambda position: families[candidates[position].family])
-                fitting.remove(position)
-                taken.append(position)
-                families[candidates[position].family] += 1
-                left -= candidates[position].size
+    while len(taken) < count and any(map(len, queues.values())):
+        for decile, queue in queues.items():
+            fitting = queue[sizes[queue] <= left]
+            if len(fitting) and len(taken) < count:
+                at = int(counts[families[fitting]].argmin())
+                row = int(fitting[at])
+                fitting = np.delete(fitting, at)
+                taken.append(row)
+                counts[families[row]] += 1
+                left -= int(sizes[row])
             queues[decile] = fitting
-    return sorted(taken)
+    return np.array(sorted(taken), np.int64)

@@ -92,7 +92,7 @@ def test_a_table_that_is_taken_again_takes_the_place_of_the_first(release, tmp_p
 
 def test_results_of_rows_that_are_gone_go_with_them(release, tmp_path):
     import_table(written(tmp_path, ACCURACIES), release, tmp_path, dataset="imagenet-1k")
-    kept = results_for("evaluations", tmp_path, release.source, frozenset({"b" * 32}))
+    kept = results_for("evaluations", tmp_path, release.source, lambda keys: keys & {"b" * 32})
     assert [row["model"] for row in kept] == ["vit_base_patch16_224.augreg_in21k"]
 
 

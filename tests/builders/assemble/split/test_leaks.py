@@ -10,8 +10,8 @@ from support.ledgers import Attempt
 from support.releases import Row, every_row, table
 
 from builders.assemble import ReleaseReport
+from builders.assemble.families import split_families
 from builders.assemble.split.assignment import paper_splits
-from builders.assemble.split.families import split_families
 from builders.assemble.split.leaks import Share, share_with_train
 from younger_hf import Vocabulary
 

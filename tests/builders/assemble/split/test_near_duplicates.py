@@ -11,7 +11,7 @@ from support.releases import table
 
 from builders.assemble import ReleaseReport, assemble
 from builders.assemble.split import placement
-from builders.assemble.split.near_duplicates import SIMILAR, join_pairs, similar_pairs
+from builders.assemble.split.near_duplicates import SIMILAR, join_pairs, likely_pairs, similar_pairs
 
 
 def similarity(one: list[int], other: list[int]) -> float:
@@ -22,38 +22,48 @@ def test_pairs_are_those_of_a_comparison_of_all_with_all_the_most_similar_first(
     generator = np.random.default_rng(0)
     base = generator.integers(0, 50, (20, 16))
     sketches = [(row + generator.integers(0, 4, 16)).tolist() for row in base for _ in range(6)]
-    keys = [f"{number:03d}" for number in generator.permutation(len(sketches))]
+    generator.shuffle(sketches)
     expected = sorted(
-        (-similarity(sketches[i], sketches[j]), *sorted((keys[i], keys[j])))
-        for i in range(len(keys))
+        (-similarity(sketches[i], sketches[j]), j, i)
+        for i in range(len(sketches))
         for j in range(i)
         if similarity(sketches[i], sketches[j]) >= SIMILAR
     )
     assert len(expected) > 100
-    assert similar_pairs(keys, sketches) == [(one, other) for _, one, other in expected]
-    backwards = similar_pairs(keys[::-1], sketches[::-1])
-    assert backwards == similar_pairs(keys, sketches)
+    assert similar_pairs(np.array(sketches)).tolist() == [[one, other] for _, one, other in expected]
 
 
 def test_no_sketches_make_no_pairs() -> None:
-    assert similar_pairs([], []) == []
-    assert similar_pairs(["a", "b"], [[0, 0], [0, 0]]) == []
+    assert similar_pairs(np.zeros((0, 0), np.int32)).tolist() == []
+    assert similar_pairs(np.zeros((2, 2), np.int32)).tolist() == []
+
+
+def test_of_many_rows_those_with_like_minhashes_are_compared(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    base, hashes = generator.integers(0, 50, (20, 256)), generator.integers(0, 256, (20, 128))
+    sketches = np.repeat(base, 3, axis=0) + generator.integers(0, 4, (60, 256))
+    other = generator.random((60, 128)) < 0.05
+    minhashes = np.where(other, generator.integers(0, 256, (60, 128)), np.repeat(hashes, 3, axis=0)).astype(np.uint8)
+    found = likely_pairs(np.array_split(minhashes, 7), lambda row: sketches[row].astype(np.int32), tmp_path)
+    assert len(found) == 60
+    assert found.tolist() == similar_pairs(sketches.astype(np.int32)).tolist()
 
 
 def test_a_chain_of_pairs_does_not_join_a_large_part_of_a_release() -> None:
     rows = 1000
     chain = [(number, number + 1) for number in range(rows - 1)]
-    joined = join_pairs([str(number) for number in range(rows)], [1] * rows, chain)
+    one_each = np.ones(rows, np.int64)
+    joined = join_pairs(np.arange(rows), one_each, np.array(chain))
     lengths = [len(run) + 1 for run in "".join("10"[not each] for each in joined).split("0")]
     assert max(lengths) == 100
     # What is one group already stays one, however large.
-    assert join_pairs(["one"] * rows, [1] * rows, chain) == [True] * (rows - 1)
+    assert join_pairs(np.zeros(rows, np.int64), one_each, np.array(chain)).all()
 
 
 def test_the_largest_group_of_families_may_grow_by_a_tenth() -> None:
-    groups = ["families"] * 300 + [str(number) for number in range(700)]
-    joined = join_pairs(groups, [1] * 1000, [(0, 300 + number) for number in range(700)])
-    assert joined == [True] * 30 + [False] * 670
+    groups = np.concatenate([np.zeros(300, np.int64), 1 + np.arange(700)])
+    joined = join_pairs(groups, np.ones(1000, np.int64), np.array([(0, 300 + number) for number in range(700)]))
+    assert joined.tolist() == [True] * 30 + [False] * 670
 
 
 def test_similar_rows_are_on_one_side_of_a_release(release: tuple[Path, ReleaseReport]) -> None:

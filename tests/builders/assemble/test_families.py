@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from builders.assemble.split.families import model_backbones, model_family, split_families
+from builders.assemble.families import model_backbones, model_family, split_families
 from builders.crawl import keras, onnx_package, timm, torchvision
 from builders.ledger import Ledger
 from builders.model_ref import ModelRef

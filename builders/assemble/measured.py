@@ -1,0 +1,364 @@
+"""Measured architectures, set aside on disk: memory does not grow with what is known of each.
+
+In go architectures, one after the other, numbered from 0; out comes each by its number, in any order, and what merging
+and splitting decide by, as columns. A small release stays in memory all the same: the last few thousand are kept there.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from array import array
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from hashlib import blake2b
+from pathlib import Path
+from sys import intern
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from builders.assemble.families import model_family, split_families
+from builders.ledger import Tool
+from builders.measure.facts import Facts, Identity
+from builders.model_ref import ModelRef
+from younger_hf.costs import Costs
+
+Int32s = NDArray[np.int32]
+Kind = Literal["skeleton", "graph", "type_graph", "normal"]
+"""What has an identity: an attribute of `Facts`."""
+
+KEPT: Final = 8192
+"""How many architectures stay in memory, some ten kilobytes each."""
+
+_KINDS: Final[tuple[Kind, ...]] = ("skeleton", "graph", "type_graph", "normal")
+_SKETCHES: Final[Mapping[str, np.dtype[Any]]] = {"sketch": np.dtype("<i4"), "minhash": np.dtype("u1")}
+_PLAIN: Final = tuple(one.name for one in fields(Facts) if one.name not in (*_KINDS, *_SKETCHES, "costs"))
+_MOST: Final = (1 << 63) - 1
+_TABLES: Final = """
+PRAGMA journal_mode = OFF;
+PRAGMA synchronous = OFF;
+PRAGMA cache_size = -65536;
+CREATE TABLE measured (number INTEGER PRIMARY KEY, hash BLOB, models BLOB, facts BLOB, sketch BLOB, minhash BLOB);
+CREATE TABLE identities (number INTEGER PRIMARY KEY, skeleton BLOB, graph BLOB, type_graph BLOB, normal BLOB,
+    wl_hash TEXT, fingerprint TEXT);
+CREATE TABLE prominence (contributed, downloads, source BLOB, length, id BLOB, revision BLOB, component BLOB, hash BLOB,
+    number);
+CREATE TABLE families (number, name BLOB);
+CREATE TABLE models (digest BLOB);
+"""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """An architecture of the ledger, measured.
+
+    Attributes:
+        number: its place in the spool, by which its graph and its module tree are found again.
+        skeleton_hash: by which the ledger has its skeleton, and which decides where all else is equal.
+        models: the models that it stands for, at least one, each with what made its ONNX.
+        facts: what was measured on it.
+    """
+
+    number: int
+    skeleton_hash: str
+    models: Mapping[ModelRef, Tool]
+    facts: Facts
+
+    @property
+    def prominent_model(self) -> ModelRef:
+        """The model with most downloads, then by source, the shortest id first; contributed ones after others."""
+        return min(self.models, key=prominence)
+
+    @property
+    def exporter(self) -> str:
+        """What made the ONNX of the most prominent model."""
+        return self.models[self.prominent_model].exporter
+
+
+def prominence(model: ModelRef) -> tuple[bool, int, str, int, str, str, str]:
+    """Smallest for the model that names a row; see `Measured.prominent_model`."""
+    # What anybody may say of a model of their own does not name a row that a hub or a registry names.
+    downloads = -1 if model.downloads is None else model.downloads
+    # A variant has a longer name: resnet18 names the row, not quantized_resnet18.
+    named = model.id, model.revision, model.component
+    return model.origin == "contributed", -downloads, model.source, len(model.id), *named
+
+
+class MeasuredStore(Sequence[Measured]):
+    """Measured architectures by number.
+
+    What is in memory of each: sizes, its number of operators, and the family that it is known by, 20 bytes in all.
+
+    Attributes:
+        num_nodes: of each, int32 once it is read as an array.
+        num_edges: of each.
+        num_models: of each.
+        operators: the labels of each.
+
+    Args:
+        path: of the file that they are set aside in, which is made anew; a second one lies beside it.
+        kept: how many stay in memory too.
+    """
+
+    def __init__(self, path: Path, kept: int = KEPT) -> None:
+        self.num_nodes, self.num_edges, self.num_models = array("i"), array("i"), array("i")
+        self.operators = OperatorFile(path.with_suffix(".operators"))
+        self._family, self._families = array("i"), dict[str, int]()
+        self._kept, self._most = OrderedDict[int, Measured](), kept
+        with _told():
+            self._file = sqlite3.connect(path, isolation_level=None)
+            self._file.executescript(_TABLES)
+            self._file.execute("BEGIN")
+
+    def close(self) -> None:
+        """Close the files."""
+        self.operators.close()
+        self._file.close()
+
+    def append(self, skeleton_hash: str, models: Mapping[ModelRef, Tool], facts: Facts) -> None:
+        """Add the next architecture.
+
+        Raises:
+            OSError: the disk is full, or the directory not writable.
+        """
+        one = Measured(len(self), skeleton_hash, models, facts)
+        model = one.prominent_model
+        contributed, downloads, source, length, *named = prominence(model)
+        key = contributed, max(downloads, -_MOST), _bytes(source), length, *map(_bytes, named)
+        families = {name for model in models for name in split_families(model)}
+        with _told():
+            insert = self._file.execute
+            insert("INSERT INTO measured VALUES (?, ?, ?, ?, ?, ?)", _to_row(one))
+            identities = (one.number, *_identities(facts), facts.wl_hash, facts.graph.fingerprint)
+            insert("INSERT INTO identities VALUES (?, ?, ?, ?, ?, ?, ?)", identities)
+            insert(
+                "INSERT INTO prominence VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*key, _bytes(skeleton_hash), one.number)
+            )
+            self._file.executemany("INSERT INTO families VALUES (?, ?)", ((one.number, _bytes(n)) for n in families))
+            self._file.executemany("INSERT INTO models VALUES (?)", ((_digest(model.to_json()),) for model in models))
+        self.operators.append(facts.variants)
+        self._family.append(self._families.setdefault(model_family(model), len(self._families)))
+        self.num_nodes.append(facts.num_nodes)
+        self.num_edges.append(facts.num_edges)
+        self.num_models.append(len(models))
+        self._keep(one)
+
+    def finish(self) -> None:
+        """Say that all have been added."""
+        with _told():
+            self._file.execute("CREATE INDEX by_hash ON measured (hash)")
+            self._file.execute("COMMIT")
+
+    def __len__(self) -> int:
+        return len(self.num_nodes)
+
+    def __getitem__(self, number: Any) -> Any:
+        """An architecture by its number."""
+        if number in self._kept:
+            self._kept.move_to_end(number)
+            return self._kept[number]
+        with _told():
+            row = self._file.execute("SELECT * FROM measured WHERE number = ?", (int(number),)).fetchone()
+        if row is None:
+            raise IndexError(number)
+        return self._keep(_from_row(row))
+
+    def _keep(self, one: Measured) -> Measured:
+        self._kept[one.number] = one
+        if len(self._kept) > self._most:
+            self._kept.popitem(last=False)
+        return one
+
+    def ranks(self, kind: Kind | Literal["wl_hash", "fingerprint"]) -> Int32s:
+        """The place of each architecture's identity among all distinct ones, by key; equal for equal identities.
+
+        Args:
+            kind: of the identity; or "wl_hash", or the "fingerprint" of the graph alone.
+        """
+        ranks, rank, before = np.empty(len(self), np.int32), -1, None
+        for number, identity in self._read(f"SELECT number, {kind} FROM identities ORDER BY {kind}"):  # noqa: S608
+            rank += identity != before
+            ranks[number], before = rank, identity
+        return ranks
+
+    def keys(self, kind: Kind, numbers: Iterable[int]) -> Iterator[str]:
+        """The keys of some architectures; see `builders.measure.facts.Identity`."""
+        query = f"SELECT {kind} FROM identities WHERE number = ?"  # noqa: S608
+        for number in numbers:
+            ((identity,),) = self._read(query, (int(number),))
+            yield _text(identity).partition("\0")[0]
+
+    def prominence_ranks(self) -> Int32s:
+        """The place of each architecture in the order of prominence, then of the hashes of skeletons."""
+        ranks = np.empty(len(self), np.int32)
+        order = "contributed, downloads, source, length, id, revision, component, hash, number"
+        for rank, (number,) in enumerate(self._read(f"SELECT number FROM prominence ORDER BY {order}")):  # noqa: S608
+            ranks[number] = rank
+        return ranks
+
+    def split_families(self, seed: int) -> tuple[Int32s, Int32s, NDArray[np.uint64]]:
+        """What must be on one side of a split, see `builders.assemble.families`.
+
+        Args:
+            seed: of the digests.
+
+        Returns:
+            int32 [P] and int32 [P]: the architecture and the family of each pair of these; families are numbered in the
+            order of their names. uint64 [2, F]: of each family the seeded digest of its name.
+        """
+        numbers, ids, digests, before = array("i"), array("i"), array("Q"), None
+        for number, name in self._read("SELECT number, name FROM families ORDER BY name"):
+            if name != before:
+                digests.frombytes(blake2b(f"{seed}:".encode() + name, digest_size=16).digest())
+                before = name
+            numbers.append(number)
+            ids.append(len(digests) // 2 - 1)
+        as_read = np.frombuffer(digests, ">u8").reshape(-1, 2).T
+        return np.array(numbers, np.int32), np.array(ids, np.int32), as_read.astype(np.uint64)
+
+    def prominent_families(self, numbers: Int32s) -> Iterator[str]:
+        """The families of the most prominent models of some architectures; "" where none is known."""
+        names = list(self._families)
+        return (names[self._family[number]] for number in numbers.tolist())
+
+    def key_of_skeleton(self, skeleton_hash: str) -> str | None:
+        """The key of the row of `skeletons` that a skeleton of the ledger is in; None where it is in none."""
+        query = "SELECT skeleton FROM measured NATURAL JOIN identities WHERE hash = ?"
+        found = next(self._read(query, (_bytes(skeleton_hash),)), None)
+        return None if found is None else _text(found[0]).partition("\0")[0]
+
+    def sketch(self, number: int) -> Int32s:
+        """The sketch of an architecture."""
+        found: Int32s = self.sketches("sketch", [number])[0]
+        return found
+
+    def sketches(self, name: Literal["sketch", "minhash"], numbers: Iterable[int]) -> NDArray[Any]:
+        """The sketches of some architectures, or their MinHashes: int32 or uint8 [N, D]."""
+        query = f"SELECT {name} FROM measured WHERE number = ?"  # noqa: S608
+        rows = [content for number in numbers for (content,) in self._read(query, (int(number),))]
+        found: NDArray[Any] = np.frombuffer(b"".join(rows), _SKETCHES[name]).reshape(len(rows), -1 if rows else 0)
+        return found
+
+    def count_models(self) -> int:
+        """Distinct models."""
+        ((count,),) = self._read("SELECT count(*) FROM (SELECT DISTINCT digest FROM models)")
+        return int(count)
+
+    def _read(self, query: str, values: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+        with _told():
+            yield from self._file.execute(query, values)
+
+
+class OperatorFile:
+    """The operators of each architecture, in a file: int32 ids, one after the other.
+
+    Attributes:
+        labels: of the operators, with attributes, by id.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._counts = array("i")
+        self._ids: dict[str, int] = {}
+        self._file = path.open("w+b")
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels of operators, with their attributes, by id."""
+        return list(self._ids)
+
+    def append(self, labels: Iterable[str]) -> None:
+        """Add the operators of the next architecture."""
+        ids = array("i", [self._ids.setdefault(label, len(self._ids)) for label in labels])
+        self._counts.append(len(ids))
+        self._file.write(ids.tobytes())
+
+    def lack(self, train: NDArray[np.bool_], *, attributes: bool) -> NDArray[np.bool_]:
+        """Find the architectures with an operator that none of some others has.
+
+        Args:
+            train: bool [N], which these are.
+            attributes: whether operators are told apart by their attributes too.
+
+        Returns:
+            bool [N].
+        """
+        labels = [label if attributes else label.partition("{")[0] for label in self._ids]
+        numbers: dict[str, int] = {}
+        number_of = np.array([numbers.setdefault(label, len(numbers)) for label in labels], np.int32)
+        known = np.zeros(len(numbers), np.bool_)
+        for rows, of, ids in self._blocks():
+            known[number_of[ids[train[rows][of]]]] = True
+        lacking = np.zeros(len(self._counts), np.bool_)
+        for rows, of, ids in self._blocks():
+            lacking[rows.start + of[~known[number_of[ids]]]] = True
+        return lacking
+
+    def _blocks(self, rows: int = 1 << 16) -> Iterator[tuple[slice, Int32s, Int32s]]:
+        """Some architectures at a time: which, and for each operator whose of these it is, and its id."""
+        self._file.seek(0)
+        for start in range(0, len(self._counts), rows):
+            counts = np.array(self._counts[start : start + rows], np.int32)
+            ids = np.frombuffer(self._file.read(4 * int(counts.sum())), np.int32)
+            of = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+            yield slice(start, start + len(counts)), of, ids
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def _to_row(one: Measured) -> tuple[Any, ...]:
+    facts = one.facts
+    plain = {name: getattr(facts, name) for name in _PLAIN}
+    plain |= {kind: vars(getattr(facts, kind)) for kind in _KINDS}
+    plain["costs"] = facts.costs and vars(facts.costs)
+    models = [[model.to_json(), tool.exporter, dict(tool.versions)] for model, tool in one.models.items()]
+    sketches = (np.array(getattr(facts, name), dtype).tobytes() for name, dtype in _SKETCHES.items())
+    # ASCII, whatever characters a hub gives: SQLite takes no lone surrogates.
+    return one.number, _bytes(one.skeleton_hash), json.dumps(models), json.dumps(plain), *sketches
+
+
+def _from_row(row: tuple[Any, ...]) -> Measured:
+    number, skeleton_hash, models, plain, *sketches = row
+    told = json.loads(plain)
+    told |= {kind: Identity(**told[kind]) for kind in _KINDS}
+    told["costs"] = told["costs"] and Costs(**told["costs"])
+    told["variants"] = {intern(label): count for label, count in told["variants"].items()}
+    told |= {
+        name: tuple(np.frombuffer(content, dtype).tolist())
+        for content, (name, dtype) in zip(sketches, _SKETCHES.items(), strict=True)
+    }
+    tools = {ModelRef.from_json(model): Tool(exporter, versions) for model, exporter, versions in json.loads(models)}
+    return Measured(number, _text(skeleton_hash), tools, Facts(**told))
+
+
+def _identities(facts: Facts) -> Iterator[bytes]:
+    """What sorts as keys do, and is equal for equal identities alone."""
+    identities: list[Identity] = [getattr(facts, kind) for kind in _KINDS]
+    return (_bytes(f"{one.key}\0{one.evidence}") for one in identities)
+
+
+def _bytes(text: str) -> bytes:
+    """Bytes that sort as the text does, whatever is in it."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _text(content: bytes) -> str:
+    return content.decode("utf-8", "surrogatepass")
+
+
+def _digest(text: str) -> bytes:
+    return blake2b(text.encode(), digest_size=16).digest()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Say what SQLite finds wrong with a disk as other files do."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise OSError(str(error)) from error
