@@ -122,7 +122,7 @@ def assemble(
         forms = by_normal_form(rows)
         joined = normal_form_pairs(forms)
         together = np.concatenate([_pairs(near_duplicates, rows), joined])
-        similar = _similar(rows, scratch)
+        similar = near_duplicates_of(rows, scratch)
         placement = place_rows(types, seed, before.splits, before.stratified, together, similar)
         graphs = Chosen(rows, placement.graphs.order)
         if previous is not None and not allow_removals:
@@ -254,7 +254,7 @@ def _pairs(keys: Iterable[tuple[str, str]], rows: Rows) -> NDArray[np.int32]:
     return np.array(found, np.int32).reshape(-1, 2)
 
 
-def _similar(rows: Rows, scratch: Path) -> NDArray[np.int32]:
+def near_duplicates_of(rows: Rows, scratch: Path) -> NDArray[np.int32]:
     """Pairs of rows that are much alike."""
     measured, chosen = rows.measured, rows.representatives
     if len(rows) <= ALL_COMPARED:

@@ -6,8 +6,11 @@ and splitting decide by, as columns. A small release stays in memory all the sam
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sqlite3
+import zlib
 from array import array
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -32,7 +35,7 @@ Kind = Literal["skeleton", "graph", "type_graph", "normal"]
 """What has an identity: an attribute of `Facts`."""
 
 KEPT: Final = 8192
-"""How many architectures stay in memory, some ten kilobytes each."""
+"""How many architectures stay in memory, some kilobytes each."""
 
 _KINDS: Final[tuple[Kind, ...]] = ("skeleton", "graph", "type_graph", "normal")
 _SKETCHES: Final[Mapping[str, np.dtype[Any]]] = {"sketch": np.dtype("<i4"), "minhash": np.dtype("u1")}
@@ -100,7 +103,7 @@ class MeasuredStore(Sequence[Measured]):
         operators: the labels of each.
 
     Args:
-        path: of the file that they are set aside in, which is made anew; a second one lies beside it.
+        path: of the file that they are set aside in, which must not be there; a second one lies beside it.
         kept: how many stay in memory too.
     """
 
@@ -239,7 +242,7 @@ class MeasuredStore(Sequence[Measured]):
     def sketches(self, name: Literal["sketch", "minhash"], numbers: Iterable[int]) -> NDArray[Any]:
         """The sketches of some architectures, or their MinHashes: int32 or uint8 [N, D]."""
         query = f"SELECT {name} FROM measured WHERE number = ?"  # noqa: S608
-        rows = [content for number in numbers for (content,) in self._read(query, (int(number),))]
+        rows = [zlib.decompress(content) for number in numbers for (content,) in self._read(query, (int(number),))]
         found: NDArray[Any] = np.frombuffer(b"".join(rows), _SKETCHES[name]).reshape(len(rows), -1 if rows else 0)
         return found
 
@@ -317,7 +320,7 @@ def _to_row(one: Measured) -> tuple[Any, ...]:
     plain |= {kind: vars(getattr(facts, kind)) for kind in _KINDS}
     plain["costs"] = facts.costs and vars(facts.costs)
     models = [[model.to_json(), tool.exporter, dict(tool.versions)] for model, tool in one.models.items()]
-    sketches = (np.array(getattr(facts, name), dtype).tobytes() for name, dtype in _SKETCHES.items())
+    sketches = (zlib.compress(np.array(getattr(facts, name), dtype).tobytes(), 1) for name, dtype in _SKETCHES.items())
     # ASCII, whatever characters a hub gives: SQLite takes no lone surrogates.
     return one.number, _bytes(one.skeleton_hash), json.dumps(models), json.dumps(plain), *sketches
 
@@ -329,7 +332,7 @@ def _from_row(row: tuple[Any, ...]) -> Measured:
     told["costs"] = told["costs"] and Costs(**told["costs"])
     told["variants"] = {intern(label): count for label, count in told["variants"].items()}
     told |= {
-        name: tuple(np.frombuffer(content, dtype).tolist())
+        name: tuple(np.frombuffer(zlib.decompress(content), dtype).tolist())
         for content, (name, dtype) in zip(sketches, _SKETCHES.items(), strict=True)
     }
     tools = {ModelRef.from_json(model): Tool(exporter, versions) for model, exporter, versions in json.loads(models)}
@@ -361,4 +364,6 @@ def _told() -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
+        if "disk is full" in str(error):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
         raise OSError(str(error)) from error

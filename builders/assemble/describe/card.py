@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
@@ -234,9 +234,7 @@ def _count_several(graphs: Iterable[Merged]) -> int:
 
 def _composed(graphs: Sequence[Merged]) -> list[tuple[str, int, int]]:
     """What is unique, with composed models and without; nothing where there are none."""
-    pairs = [(model, facts) for row in graphs for model, facts in row.models]
-    published = [(model, facts) for model, facts in pairs if model.origin != "composed"]
-    if len(published) == len(pairs):
+    if all(model.origin != "composed" for row in graphs for model, _ in row.models):
         return []
     of_pair: dict[str, Callable[[ModelRef, Facts], Hashable]] = {
         "models": lambda model, _: (model.source, model.id, model.revision, model.component),
@@ -245,22 +243,26 @@ def _composed(graphs: Sequence[Merged]) -> list[tuple[str, int, int]]:
         "graphs without attributes": lambda _, facts: facts.type_graph,
         "normal forms": lambda _, facts: facts.normal,
     }
-    return [
-        (what, len({key(*pair) for pair in pairs}), len({key(*pair) for pair in published}))
-        for what, key in of_pair.items()
-    ]
+    every: dict[str, set[Hashable]] = {what: set() for what in of_pair}
+    published: dict[str, set[Hashable]] = {what: set() for what in of_pair}
+    for row in graphs:
+        for model, facts in row.models:
+            for what, key in of_pair.items():
+                every[what].add(key(model, facts))
+                if model.origin != "composed":
+                    published[what].add(key(model, facts))
+    return [(what, len(every[what]), len(published[what])) for what in of_pair]
 
 
 def _beside_the_paper(report: ReleaseReport, graphs: Sequence[Merged]) -> list[tuple[str, int, int]]:
     """What both count: here, and there (Tables 2 and 3, Figure 2, section 4)."""
-    facts = [row.representative.facts for row in graphs]
     subgraphs = {config: counts.unique for config, counts in report.subgraphs.items()}
     return [
         ("models converted", report.models, 174_000),
         ("graphs with attributes", len(graphs), 7_629),
-        ("mean operators of a graph", round(mean(one.num_nodes for one in facts)), 1_658),
-        ("mean data flows of a graph", round(mean(one.num_edges for one in facts)), 2_113),
-        ("operator types", len({label for one in facts for label in one.types}), 187),
+        ("mean operators of a graph", round(mean(one.num_nodes for one in _facts(graphs))), 1_658),
+        ("mean data flows of a graph", round(mean(one.num_edges for one in _facts(graphs))), 2_113),
+        ("operator types", len({label for one in _facts(graphs) for label in one.types}), 187),
         ("tasks", len({model.task for row in graphs for model, _ in row.models if model.task}), 31),
         ("subgraphs with attributes", subgraphs.get("subgraphs", 0), 38_803),
         ("subgraphs without attributes", subgraphs.get("subgraphs-no-attributes", 0), 29_581),
@@ -268,15 +270,15 @@ def _beside_the_paper(report: ReleaseReport, graphs: Sequence[Merged]) -> list[t
 
 
 def _measures(graphs: Sequence[Merged]) -> list[dict[str, Any]]:
-    facts = [row.representative.facts for row in graphs]
-    columns = {
-        "operators": [one.num_nodes for one in facts],
-        "data flows": [one.num_edges for one in facts],
-        "depth": [one.depth for one in facts],
-        "parameters": [one.num_parameters for one in facts],
-        "multiply-accumulates": [one.costs.macs for one in facts if one.costs],
-        "activations": [one.costs.activations for one in facts if one.costs],
-    }
+    columns: dict[str, list[int]] = defaultdict(list)
+    for one in _facts(graphs):
+        columns["operators"].append(one.num_nodes)
+        columns["data flows"].append(one.num_edges)
+        columns["depth"].append(one.depth)
+        columns["parameters"].append(one.num_parameters)
+        if one.costs:
+            columns["multiply-accumulates"].append(one.costs.macs)
+            columns["activations"].append(one.costs.activations)
     return [
         {
             "name": name,
@@ -286,33 +288,44 @@ def _measures(graphs: Sequence[Merged]) -> list[dict[str, Any]]:
             "max": max(values),
         }
         for name, values in columns.items()
-        if values
     ]
 
 
 def _share_of_shapes(graphs: Sequence[Merged]) -> _Trusted:
     """The share of data flows of which the shape is known, as a percentage with two digits after the point."""
-    facts = [row.representative.facts for row in graphs]
-    edges = sum(one.num_edges for one in facts)
-    return _Trusted(f"{100 * sum(one.num_shapes for one in facts) / edges:.2f} %" if edges else "–")
+    edges = sum(one.num_edges for one in _facts(graphs))
+    return _Trusted(f"{100 * sum(one.num_shapes for one in _facts(graphs)) / edges:.2f} %" if edges else "–")
+
+
+def _facts(graphs: Iterable[Merged]) -> Iterator[Facts]:
+    """What rows show. They lie on disk, and are not all kept."""
+    return (row.representative.facts for row in graphs)
 
 
 def _tables(graphs: Sequence[Merged]) -> list[dict[str, Any]]:
-    models = [model for row in graphs for model, _ in row.models]
-    nodes: Counter[str] = Counter()
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
     for row in graphs:
-        nodes.update(row.representative.facts.types)
-    exporters = Counter(tool.exporter for row in graphs for one in row.members for tool in one.models.values())
+        counts["operator"].update(row.representative.facts.types)
+        for one in row.members:
+            counts["opset"][str(one.facts.opset)] += 1
+            counts["exporter"].update(tool.exporter for tool in one.models.values())
+            for model in one.models:
+                counts["source"][model.source] += 1
+                counts["origin"][model.origin] += 1
+                counts["licence of the model"][model.license or "not stated"] += 1
+                counts["task"][model.task or "not stated"] += 1
+                counts["family"][model_family(model) or "not known"] += 1
+                counts["backbone"].update(model_backbones(model))
     tables = [
-        _table("source", "models", Counter(model.source for model in models), 30),
-        _table("origin", "models", Counter(model.origin for model in models), 10),
-        _table("exporter", "models", exporters, 30),
-        _table("opset", "skeletons", Counter(str(one.facts.opset) for row in graphs for one in row.members), 20),
-        _table("licence of the model", "models", Counter(model.license or "not stated" for model in models), 30),
-        _table("task", "models", Counter(model.task or "not stated" for model in models), 40),
-        _table("family", "models", Counter(model_family(model) or "not known" for model in models), 40),
-        _table("backbone", "models", Counter(one for model in models for one in model_backbones(model)), 30),
-        _table("operator", "nodes", nodes, 30),
+        _table("source", "models", counts["source"], 30),
+        _table("origin", "models", counts["origin"], 10),
+        _table("exporter", "models", counts["exporter"], 30),
+        _table("opset", "skeletons", counts["opset"], 20),
+        _table("licence of the model", "models", counts["licence of the model"], 30),
+        _table("task", "models", counts["task"], 40),
+        _table("family", "models", counts["family"], 40),
+        _table("backbone", "models", counts["backbone"], 30),
+        _table("operator", "nodes", counts["operator"], 30),
     ]
     return [table for table in tables if table["counts"]]
 
