@@ -175,7 +175,7 @@ def main() -> None:
     per_row = {}
     print("SYNTHETIC rows; seconds of processor: in all (set aside, merge, near-duplicates, split, write)")
     for number in numbers:
-        with tempfile.TemporaryDirectory(dir=Path(__file__).parent) as directory:
+        with tempfile.TemporaryDirectory() as directory:
             command = [sys.executable, __file__, "--one", str(number), directory]
             output = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
         architectures_, graphs, types, similar, wall, used, peak, aside, size, *parts = map(float, output.split())
