@@ -12,9 +12,11 @@ picture go into README.md and docs/.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from time import process_time
+from typing import Any
 
 import numpy as np
 import torch
@@ -44,6 +46,7 @@ IN_README = {
     "mmd_operators": "distance in operators",
 }
 TIMED, NODES = 100, 40
+TEMPERATURE = 1.1  # of operators, with which the decoder of parts of networks is likeliest in validation
 
 
 def main() -> None:
@@ -80,11 +83,10 @@ def main() -> None:
     for run in runs:
         predictions = predict_split(run, release, "test", "cpu")
         nll = evaluator.evaluate(predictions.arrays())
-        for masked in (True, False) if run.config.model == "autoregressive" else (False,):
-            request = Request(given.samples, masked=masked)
-            samples = generate(run, request, "cpu")
-            add(f"{run.config.model}{', masked' if masked else ''}", samples, nll)
-            if masked:
+        for way, asked in ways(run.config.model, whole):
+            samples = generate(run, Request(given.samples, **asked), "cpu")
+            add(f"{run.config.model}{way}", samples, nll)
+            if way == ", masked":
                 pictured += samples[:PICTURED]
         if run.config.model == "autoregressive" and run.config.max_nodes >= NODES:
             started = process_time()
@@ -99,11 +101,20 @@ def main() -> None:
         table = markdown(rows, {name: name for name in rows[0]})
         place(ROOT / "docs" / "generation.md", table, f"{MARK} of whole networks" if whole else MARK, MARK)
     if given.write and not whole:
-        drawn = [row for row in rows if row["nats_per_node"]]
+        drawn = [row for row in rows if row["nats_per_node"] and row["samples"] != "bigrams"]
         place(ROOT / "README.md", markdown(drawn, IN_README), MARK, MARK)
         operators = [operator_of(label) for label in runs[0].labels]
         picture = picture_sheet([graph.to_graph(operators) for graph in pictured])
         (ROOT / "docs" / "images" / "generated.png").write_bytes(picture)
+
+
+def ways(model: str, whole: bool) -> Iterator[tuple[str, dict[str, Any]]]:
+    """How samples of a model are drawn: what is said behind its name, and what is asked of it."""
+    if model == "autoregressive":
+        yield ", masked", {}
+        if not whole:
+            yield f", masked, temperature {TEMPERATURE}", {"temperature": TEMPERATURE}
+    yield "", {"masked": False}
 
 
 def markdown(rows: list[dict[str, str]], heads: dict[str, str]) -> str:

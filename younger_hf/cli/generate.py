@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
 Mask = Annotated[bool, typer.Option(help="Draw only what the operators' schemas allow.")]
-Temperature = Annotated[float, typer.Option(help="Below 1, draw what is likely more often; above, more rarely.")]
+Temperature = Annotated[float, typer.Option(help="Below 1, draw likely operators more often; above, more rarely.")]
 Output = Annotated[Path, typer.Option(help="Directory for graphs.parquet, samples.png and ONNX files.")]
 
 

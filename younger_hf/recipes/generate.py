@@ -35,7 +35,7 @@ class Request:
         task: what the networks are for; None leaves that to the model.
         seed: the same one gives the same graphs.
         masked: whether only what the schema allows is drawn.
-        temperature: below 1, what the model thinks likely comes more often than it says; above, more rarely.
+        temperature: below 1, operators that the model thinks likely come more often than it says; above, more rarely.
     """
 
     num: int

@@ -20,7 +20,7 @@ class Wish:
         task: the number of what the network is for, 0 for anything.
         masked: whether only what the schema allows is drawn.
         start: what each graph begins with.
-        temperature: what scores are divided by.
+        temperature: what scores of operators are divided by.
     """
 
     num: int

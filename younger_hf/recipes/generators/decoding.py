@@ -39,13 +39,18 @@ def decode(model: SequenceDecoder, wish: Wish) -> list[SlottedGraph]:
             node = torch.tensor([[state.draft.num_nodes - 1] for state in states], device=device)
             uses = torch.stack([state.uses() for state in states]).to(device)
             scores = model.scores(h, keys, node, uses[:, None])[:, 0].float()
-            chosen = _draw(scores.masked_fill(~allowed, -torch.inf), wish.temperature, generator)
+            scores = scores.masked_fill(~allowed, -torch.inf)
+            if wish.temperature != 1:
+                scores[:, FIRST_OPERATOR : model.num_fixed] = _at(
+                    wish.temperature, scores[:, FIRST_OPERATOR : model.num_fixed]
+                )
+            chosen = _draw(scores, generator)
             pointed = (chosen - model.num_fixed).clamp(min=0)
             operator = torch.tensor([state.operator_of(int(to)) for state, to in zip(states, pointed, strict=True)])
             key = keys[torch.arange(len(states), device=device), pointed.to(device)]
             which = model.output_scores(h[:, 0], key, operator.to(device)).float()
             may = torch.stack([state.outputs(int(choice)) for state, choice in zip(states, chosen, strict=True)])
-            output = _draw(which.masked_fill(~may.to(device), -torch.inf), wish.temperature, generator)
+            output = _draw(which.masked_fill(~may.to(device), -torch.inf), generator)
             for state, choice, at in zip(states, chosen.tolist(), output.tolist(), strict=True):
                 state.take(choice, at)
             going_on = [row for row, state in enumerate(states) if not state.draft.done]
@@ -75,9 +80,18 @@ def _begin(model: SequenceDecoder, wish: Wish, size: int, cache: Cache, keys: Te
     return h[:, -1:]
 
 
-def _draw(scores: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
+def _at(temperature: float, operators: Tensor) -> Tensor:
+    """Scores [B, V] of operators at a temperature; how likely it is that an operator comes at all stays as it is.
+
+    What the decoder is too sure of is which operator comes next; what is in a slot, it knows.
+    """
+    together = torch.logsumexp(operators, dim=-1, keepdim=True)
+    return torch.where(together.isfinite(), torch.log_softmax(operators / temperature, dim=-1) + together, operators)
+
+
+def _draw(scores: Tensor, generator: torch.Generator) -> Tensor:
     """Draw a column a row, int64 [B], on the CPU, so that the same draws are made on every device."""
-    probabilities = torch.softmax(scores / temperature, dim=-1).cpu()
+    probabilities = torch.softmax(scores, dim=-1).cpu()
     return torch.multinomial(probabilities, 1, generator=generator)[:, 0]
 
 

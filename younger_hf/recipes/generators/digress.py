@@ -179,7 +179,8 @@ def sample(model: Diffusion, wish: Wish) -> list[SlottedGraph]:
             parts, pair = model.denoiser(nodes, edges, real, time, task)
             found = []
             for part, logits in (*enumerate(parts), (-1, pair)):
-                probability = functional.softmax(logits.float() / wish.temperature, -1)
+                # Part 0 is the operator of a node, the others what is in its slots.
+                probability = functional.softmax(logits.float() / (wish.temperature if part == 0 else 1.0), -1)
                 if step > 1:
                     probability = _posterior(model, part, probability, nodes[..., part] if part >= 0 else edges, time)
                 found.append(draw(probability))
