@@ -148,8 +148,8 @@ def crawl(query: Query, listings: list[Listing]) -> Iterator[Page]:
                 # Asked here, since a ledger answers only the thread that opened it.
                 has_config = [query.has_config(found.model.id, found.model.revision) for found in repositories]
                 # A task for a run of them, since most of a later crawl ask for nothing.
-                runs = range(0, len(repositories), -(-PAGE_SIZE // THREADS))
-                tasks = [list(zip(repositories, has_config, strict=True))[at : at + runs.step] for at in runs]
+                pairs, length = list(zip(repositories, has_config, strict=True)), -(-PAGE_SIZE // THREADS)
+                tasks = [pairs[at : at + length] for at in range(0, len(pairs), length)]
                 page = tuple(model for models in pool.map(partial(_models_of, hub), tasks) for model in models)
                 yield Page(page, _cursor(names[i], cursor) if cursor else following)
 
