@@ -112,7 +112,8 @@ class MeasuredStore(Sequence[Measured]):
         self.operators = OperatorFile(path.with_suffix(".operators"))
         self._family, self._families = array("i"), dict[str, int]()
         self._kept, self._most = OrderedDict[int, Measured](), kept
-        with _told():
+        self._path = path
+        with self._told():
             self._file = sqlite3.connect(path, isolation_level=None)
             self._file.executescript(_TABLES)
             self._file.execute("BEGIN")
@@ -133,7 +134,7 @@ class MeasuredStore(Sequence[Measured]):
         contributed, downloads, source, length, *named = prominence(model)
         key = contributed, max(downloads, -_MOST), _bytes(source), length, *map(_bytes, named)
         families = {name for model in models for name in split_families(model)}
-        with _told():
+        with self._told():
             insert = self._file.execute
             insert("INSERT INTO measured VALUES (?, ?, ?, ?, ?, ?)", _to_row(one))
             identities = (one.number, *_identities(facts), facts.wl_hash, facts.graph.fingerprint)
@@ -152,7 +153,7 @@ class MeasuredStore(Sequence[Measured]):
 
     def finish(self) -> None:
         """Say that all have been added."""
-        with _told():
+        with self._told():
             self._file.execute("CREATE INDEX by_hash ON measured (hash)")
             self._file.execute("COMMIT")
 
@@ -164,7 +165,7 @@ class MeasuredStore(Sequence[Measured]):
         if number in self._kept:
             self._kept.move_to_end(number)
             return self._kept[number]
-        with _told():
+        with self._told():
             row = self._file.execute("SELECT * FROM measured WHERE number = ?", (int(number),)).fetchone()
         if row is None:
             raise IndexError(number)
@@ -252,8 +253,20 @@ class MeasuredStore(Sequence[Measured]):
         return int(count)
 
     def _read(self, query: str, values: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-        with _told():
+        with self._told():
             yield from self._file.execute(query, values)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Say what SQLite finds wrong with a disk as other files do."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            if "disk is full" in str(error):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+            if "disk I/O" in str(error):
+                _grow(self._path)
+            raise OSError(str(error)) from error
 
 
 class OperatorFile:
@@ -358,12 +371,13 @@ def _digest(text: str) -> bytes:
     return blake2b(text.encode(), digest_size=16).digest()
 
 
-@contextmanager
-def _told() -> Iterator[None]:
-    """Say what SQLite finds wrong with a disk as other files do."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        if "disk is full" in str(error):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
-        raise OSError(str(error)) from error
+def _grow(path: Path) -> None:
+    """Write on at the end of a file that is of no more use, since SQLite does not tell why it could not.
+
+    Raises:
+        OSError: the reason: a limit to the size of files, a quota, a disk that fails.
+    """
+    with path.open("ab") as file:
+        file.write(bytes(1 << 16))
+        file.flush()
+        os.fsync(file.fileno())
