@@ -94,6 +94,7 @@ def compare(page: Page, address: str, asked: str) -> None:
     page.get_by_role("checkbox").nth(1).check()
     page.get_by_role("button", name="Compare the two").click()
     page.locator("[data-part] .verdict").wait_for()
+    page.locator(".canvas svg").nth(1).wait_for()
 
 
 def with_entries(release: Path, directory: Path) -> Path:
@@ -135,6 +136,9 @@ def main() -> None:
             page.on("console", lambda said, errors=errors: errors.append(said.text) if said.type == "error" else None)
 
             def shoot(what: str, page: Page = page, name: str = name) -> None:
+                # Previews are fetched when one scrolls to them, which nobody does here.
+                page.evaluate("document.querySelectorAll('img').forEach((image) => { image.loading = 'eager'; })")
+                page.wait_for_function("[...document.images].every((image) => image.complete && image.naturalWidth)")
                 page.screenshot(path=arguments.output / f"{what}-{name}.png", full_page=True)
 
             page.goto(address)

@@ -43,12 +43,16 @@ def explore(
 
     if run is not None:
         check_run(run)
-    if embeddings is not None:
-        check_embeddings(embeddings)
+    opened_release = open_named(release)
+    embedded = None if embeddings is None else check_embeddings(embeddings, opened_release)
     # 0.0.0.0 is what --share asks for.
     with listen("0.0.0.0" if share else "127.0.0.1", port) as opened, HandedIn() as reader:  # noqa: S104
-        app = make_app(
-            open_named(release), reader, shared=share, behind_proxy=behind_proxy, run=run, embeddings=embeddings
-        )
+        app = make_app(opened_release, reader, shared=share, behind_proxy=behind_proxy, run=run, embeddings=embeddings)
+        rows = len(app.state.explorer.catalogue)
+        if embedded is not None and embedded < rows:
+            typer.echo(
+                f"{embeddings} has vectors of {embedded:,} of the {rows:,} architectures: others are never found near",
+                err=True,
+            )
         typer.echo(f"open http://localhost:{opened.getsockname()[1]} (Ctrl-C ends it)")
         serve(app, opened)

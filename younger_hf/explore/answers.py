@@ -77,7 +77,7 @@ def browse(explorer: Explorer, request: Request) -> Response:
         size=len(catalogue),
         choices=catalogue.choices,
         operators=catalogue.used_operators[:300],
-        columns=COLUMNS,
+        columns=[one for one in COLUMNS if catalogue.is_known(one[0])],
         wide=True,
     )
 

@@ -114,6 +114,10 @@ class Catalogue:
         """For each column that is compared with a name, the names and how many rows have each, most first."""
         return {name: Counter(filter(None, self.table.column(name).to_pylist())).most_common() for name in NAMED}
 
+    def is_known(self, column: str) -> bool:
+        """Whether any row has something in a column."""
+        return int(self.table.column(column).null_count) < len(self)
+
     @cached_property
     def used_operators(self) -> list[str]:
         """The operator types that rows have, those that most rows have first."""

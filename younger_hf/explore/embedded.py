@@ -6,60 +6,17 @@ process that ends with them and begins when they are first asked for, and kept i
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-
-import numpy as np
 
 from younger_hf.errors import YoungerError
 from younger_hf.explore.afterwards import Afterwards
 from younger_hf.explore.aside import Aside
 from younger_hf.explore.catalogue import Catalogue
-from younger_hf.explore.encoder import Encoded, Encoder, vector, vectors, vectors_of_file
+from younger_hf.explore.encoder import Vectors, vector, vectors, vectors_of_file
 from younger_hf.explore.learned import Learned
 from younger_hf.explore.relatives import Relative
 from younger_hf.explore.remembered import Remembered
-from younger_hf.foreign_release import check_foreign_release
 from younger_hf.graph import OperatorGraph
-from younger_hf.recipes.directions import Directions, Floats
-
-
-@dataclass(frozen=True, eq=False)
-class Vectors:
-    """The vectors of K graphs.
-
-    Attributes:
-        encoder: that made them.
-        rows: the fingerprints of the rows that each graph stands for.
-        vectors: float32 [K, C].
-    """
-
-    encoder: Encoder
-    rows: list[list[str]]
-    vectors: Floats
-
-    @cached_property
-    def directions(self) -> Directions:
-        """Of the vectors."""
-        return Directions.of(self.vectors)
-
-    @cached_property
-    def places(self) -> Mapping[str, int]:
-        """Which of the graphs each row has."""
-        return {row: place for place, rows in enumerate(self.rows) for row in rows}
-
-    def nearest(self, vector: Floats, k: int, without: str) -> list[tuple[str, float]]:
-        """The fingerprints of k rows, and the cosines of their vectors with one, float32 [C], the nearest first."""
-        cosines = self.directions.cosines(vector)
-        found: list[tuple[str, float]] = []
-        for at in np.argsort(-cosines, kind="stable").tolist():
-            found.extend((key, float(cosines[at])) for key in self.rows[at] if key != without)
-            if len(found) >= k:
-                break
-        return found[:k]
 
 
 class Embedded:
@@ -125,24 +82,11 @@ class Embedded:
     def _make(self) -> Vectors | None:
         try:
             if self._file is None:
-                read = self._aside(vectors, self._learned.encoder, self._cache)
+                made = self._aside(vectors, self._learned.encoder, self._cache)
             else:
-                read = self._aside(vectors_of_file, self._file)
+                made = self._aside(vectors_of_file, self._file, self._catalogue.release)
             self._aside.rest()
-            rows = self._rows(read)
-            return Vectors(read.encoder, [rows.get(one, []) for one in read.keys], read.vectors)
         except (YoungerError, ImportError, MemoryError):
             self.failed = "The encoder's vectors of this release cannot be read or made."
             return None
-
-    def _rows(self, read: Encoded) -> Mapping[str, list[str]]:
-        """The rows of `graphs` that each graph stands for: without attributes, several may be one."""
-        if read.attributes:
-            return {key: [key] for key in self._catalogue.positions}
-        found = defaultdict(list)
-        columns = ["fingerprint", "type_fingerprint"]
-        check_foreign_release(self._catalogue.release, {"graphs": columns})
-        for _, part in self._catalogue.release.row_groups("graphs", columns):
-            for own, common in zip(*(part.column(name).to_pylist() for name in columns), strict=True):
-                found[common].append(own)
-        return found
+        return made

@@ -6,9 +6,10 @@ In go an `Encoder`, which says where it lies, and a graph; out come suggestions 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,7 +21,7 @@ from younger_hf.explore.remembered import Remembered
 from younger_hf.foreign_release import check_foreign_release
 from younger_hf.graph import OperatorGraph
 from younger_hf.identity import canonicalize
-from younger_hf.recipes.directions import Floats
+from younger_hf.recipes.directions import Directions, Floats
 from younger_hf.release import Release, open_release
 from younger_hf.vocabulary import Vocabulary
 
@@ -70,20 +71,39 @@ class Suggested:
 
 
 @dataclass(frozen=True, eq=False)
-class Encoded:
+class Vectors:
     """The vectors of K graphs.
 
     Attributes:
         encoder: that made them.
-        keys: fingerprints of the graphs, without attributes where the encoder reads none.
-        attributes: whether it reads them.
+        rows: the fingerprints of the rows of `graphs` that each graph stands for: without attributes, several may be
+            one.
         vectors: float32 [K, C].
     """
 
     encoder: Encoder
-    keys: list[str]
-    attributes: bool
+    rows: list[list[str]]
     vectors: Floats
+
+    @cached_property
+    def directions(self) -> Directions:
+        """Of the vectors."""
+        return Directions.of(self.vectors)
+
+    @cached_property
+    def places(self) -> Mapping[str, int]:
+        """Which of the graphs each row has."""
+        return {row: place for place, rows in enumerate(self.rows) for row in rows}
+
+    def nearest(self, vector: Floats, k: int, without: str) -> list[tuple[str, float]]:
+        """The fingerprints of k rows, and the cosines of their vectors with one, float32 [C], the nearest first."""
+        cosines = self.directions.cosines(vector)
+        found: list[tuple[str, float]] = []
+        for at in np.argsort(-cosines, kind="stable").tolist():
+            found.extend((key, float(cosines[at])) for key in self.rows[at] if key != without)
+            if len(found) >= k:
+                break
+        return found[:k]
 
 
 @lru_cache(maxsize=2)
@@ -137,7 +157,7 @@ def vector(encoder: Encoder, graph: OperatorGraph) -> Floats:
     return embed_graph(run.recipe, model, graph, run.ids_of(graph))[0]
 
 
-def vectors(encoder: Encoder, cache: Remembered) -> Encoded:
+def vectors(encoder: Encoder, cache: Remembered) -> Vectors:
     """The vectors of all graphs of a release, from the cache where they were made before.
 
     Raises:
@@ -146,42 +166,69 @@ def vectors(encoder: Encoder, cache: Remembered) -> Encoded:
     run, model = opened(encoder)
     from younger_hf.recipes.embed import embed_graph
 
-    release = encoder.release
-    config, key = run.config.in_form("graphs"), run.config.graph_key
+    release, key = encoder.release, run.config.graph_key
     columns = [key, f"node_{run.config.vocabulary}", *_STRUCTURE]
-    check_foreign_release(release, {config: columns, "operators": None})
+    check_foreign_release(release, {"graphs": columns, "operators": None})
     vocabulary = Vocabulary.load(release.source, release.revision)
     run.check_vocabulary(vocabulary, may_have_more=True)
-    keys = [one for _, part in release.row_groups(config, [key]) for one in part.column(key).to_pylist()]
-    name = f"{release.contents.get(config, '')}-{run.digest()}"
-    name = "" if name.startswith("-") else name
-    made = cache.get(name, len(keys))
+    rows = _rows(release, key)
+    content = release.contents.get("graphs", "")
+    name = f"{content}-{run.digest()}" if content else ""
+    made = cache.get(name, len(rows))
     if made is None:
-        graphs = _graphs(release, config, columns, vocabulary)
+        graphs = _graphs(release, key, columns, vocabulary)
         made = np.stack([embed_graph(run.recipe, model, graph, run.ids_of(graph))[0] for graph in graphs])
         cache.put(name, made)
-    return Encoded(encoder, keys, run.config.attributes, made)
+    return Vectors(encoder, list(rows.values()), made)
 
 
-def vectors_of_file(file: Path) -> Encoded:
+def vectors_of_file(file: Path, release: Release) -> Vectors:
     """The vectors that `younger-hf embed --level graph` wrote.
 
     Args:
         file: `graph-embeddings.parquet`.
+        release: whose rows they are of; some rows may have none.
 
     Raises:
-        EmbeddingsError: it is no such file, or its run is not where it was, or has been trained further.
+        EmbeddingsError: it is no such file, or its run is not where it was, or has been trained further, or it has the
+            vector of no row.
+        ReleaseError: the release cannot be read.
     """
-    from younger_hf.recipes.embedding_files import GraphEmbeddings, matrix
+    from younger_hf.recipes.embedding_files import EmbeddingsError, GraphEmbeddings, matrix
 
     read = GraphEmbeddings.load(file)
-    keys = read.table.column("fingerprint").to_pylist()
+    rows = _rows(release, read.run.config.graph_key)
+    found = [rows.get(key, []) for key in read.table.column("fingerprint").to_pylist()]
+    if not any(found):
+        raise EmbeddingsError(
+            f"{file} has vectors of another release, and of no architecture of {release.name}: "
+            "write those of this one with `younger-hf embed --level graph`"
+        )
     by = Encoder(read.run.config.release, read.run.config.revision, read.run.directory)
-    return Encoded(by, keys, read.run.config.attributes, matrix(read.table.column("vector")))
+    return Vectors(by, found, matrix(read.table.column("vector")))
 
 
-def _graphs(release: Release, config: str, columns: list[str], vocabulary: Vocabulary) -> Iterator[OperatorGraph]:
-    """The graphs of a config, in canonical order, as rows are."""
-    for _, part in release.row_groups(config, columns):
+def _rows(release: Release, key: str) -> dict[str, list[str]]:
+    """The fingerprints of the rows of `graphs` by a column that tells graphs apart, in the order of the release."""
+    columns = list(dict.fromkeys((key, "fingerprint")))
+    check_foreign_release(release, {"graphs": columns})
+    found = defaultdict(list)
+    for _, part in release.row_groups("graphs", columns):
+        for graph, row in zip(*(part.column(name).to_pylist() for name in (key, "fingerprint")), strict=True):
+            found[graph].append(row)
+    return dict(found)
+
+
+def _graphs(release: Release, key: str, columns: list[str], vocabulary: Vocabulary) -> Iterator[OperatorGraph]:
+    """The graphs of config `graphs` that a column tells apart, each once and in its canonical order.
+
+    Without attributes they stand in config `graphs-no-attributes`, too, which a release need not have.
+    """
+    seen = set()
+    for _, part in release.row_groups("graphs", columns):
         for at in range(part.num_rows):  # one at a time: as Python's integers they take many times as much
-            yield from (to_graph(row, vocabulary) for row in part.slice(at, 1).to_pylist())
+            (row,) = part.slice(at, 1).to_pylist()
+            if row[key] not in seen:
+                seen.add(row[key])
+                graph = to_graph(row, vocabulary)
+                yield graph if key == "fingerprint" else canonicalize(graph, attributes=False).graph

@@ -31,9 +31,10 @@ _SHOWN: Final = 25
 _FAMILIES: Final = 12
 _FAMILY_COLOURS: Final = (
     "#2f6fdb", "#f28a2e", "#4fae3f", "#e0269b", "#17a2a0", "#7b3fc4", "#d43d2a", "#f2c12e", "#8a5a2b", "#6fc3f7",
-    "#9b9b9b", "#a6d854",
+    "#ff8fa3", "#a6d854",
 )  # fmt: skip
 _FEWEST_POINTS: Final = 4
+_LOWEST: Final = 360
 _LONGEST: Final = 40
 
 
@@ -54,7 +55,9 @@ def sizes(catalogue: Catalogue) -> Figure:
     }
     return {
         "data": [bars],
-        "layout": _layout("Operators of an architecture", yaxis={"title": {"text": "architectures"}}),
+        "layout": _layout(
+            "Operators of an architecture", xaxis={"tickangle": -45}, yaxis={"title": {"text": "architectures"}}
+        ),
     }
 
 
@@ -170,8 +173,8 @@ def _bars(title: str, shown: Sequence[tuple[str, int]], address: Callable[[str],
         "marker": {"color": colours},
         "hovertemplate": "%{y}: %{x} architectures<extra></extra>",
     }
-    rows = {"autorange": "reversed", "dtick": 1, "type": "category"}
-    return {"data": [bars], "layout": {**_layout(title, yaxis=rows), "height": 120 + 19 * len(shown)}}
+    rows = {"autorange": "reversed", "dtick": 1, "type": "category", "ticksuffix": " "}
+    return {"data": [bars], "layout": {**_layout(title, yaxis=rows), "height": max(_LOWEST, 120 + 19 * len(shown))}}
 
 
 def _layout(title: str, **more: Any) -> Figure:

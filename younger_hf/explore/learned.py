@@ -108,17 +108,21 @@ def check_run(directory: Path) -> None:
         raise UsageError(f"{directory} suggests no operators: name a run of younger-hf pretrain or train operator")
 
 
-def check_embeddings(file: Path) -> None:
-    """Refuse a file that holds no vectors of graphs, before a server starts with it.
+def check_embeddings(file: Path, release: Release) -> int:
+    """Refuse a file that holds no vectors of a release's graphs, before a server starts with it.
+
+    Returns:
+        How many rows of the release have a vector.
 
     Raises:
-        UsageError: it holds none, or its run is not where it was, or has been trained further.
+        UsageError: it holds none, or those of another release, or its run is not where it was, or has been trained
+            further.
         MissingExtraError: PyTorch is missing.
     """
     _check_extra()
     aside = Aside()
     try:
-        aside(vectors_of_file, file)
+        return len(aside(vectors_of_file, file, release).places)
     except YoungerError as error:
         raise UsageError(str(error)) from error
     finally:

@@ -30,7 +30,7 @@ def short(value: int | None) -> str:
         return UNKNOWN
     for unit, name in ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k")):
         if value >= unit:
-            return f"{value / unit:.3g} {name}"
+            return f"{value / unit:.3g}\N{NO-BREAK SPACE}{name}"
     return str(value)
 
 

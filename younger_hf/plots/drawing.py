@@ -71,6 +71,14 @@ class PartFrame:
     height: float
     label: str = ""
 
+    @property
+    def texts(self) -> list[tuple[float, str, str, str]]:
+        """What is written along its top, over the lines that cross it: left, anchor and weight as in SVG, words."""
+        found = [(self.x + 6, "start", "normal", self.label)] if self.label else []
+        if self.times > 1:
+            found.append((self.x + self.width - 6, "end", "bold", f"×{self.times}"))
+        return found
+
 
 @dataclass(frozen=True, repr=False)
 class Drawing:
@@ -105,23 +113,20 @@ class Drawing:
             f'<rect width="100%" height="100%" fill="#ffffff"/><text x="{MARGIN}" y="{MARGIN}" fill="{_INK}" '
             f'font-weight="bold">{escape(self.title)}</text>',
         ]
-        for frame in self.frames:
-            parts.append(
-                f'<rect x="{frame.x:.1f}" y="{frame.y:.1f}" width="{frame.width:.1f}" height="{frame.height:.1f}" '
-                f'rx="6" fill="{_FRAME}" fill-opacity="0.8" stroke="{_FAINT}"/>'
-            )
-            if frame.times > 1:
-                parts.append(
-                    f'<text x="{frame.x + frame.width - 6:.1f}" y="{frame.y + 13:.1f}" text-anchor="end" '
-                    f'fill="{_INK}" font-weight="bold">×{frame.times}</text>'
-                )
-            if frame.label:
-                parts.append(
-                    f'<text x="{frame.x + 6:.1f}" y="{frame.y + 13:.1f}" fill="{_INK}">{escape(frame.label)}</text>'
-                )
+        parts += (
+            f'<rect x="{frame.x:.1f}" y="{frame.y:.1f}" width="{frame.width:.1f}" height="{frame.height:.1f}" '
+            f'rx="6" fill="{_FRAME}" fill-opacity="0.8" stroke="{_FAINT}"/>'
+            for frame in self.frames
+        )
         for points, is_far in self.lines:
             path = _curve(points)
             parts.append(f'<path d="{path}" fill="none" stroke="{_FAINT if is_far else _INK}" stroke-width="1"/>')
+        for frame in self.frames:
+            for x, anchor, weight, words in frame.texts:
+                parts.append(
+                    f'<text x="{x:.1f}" y="{frame.y + 13:.1f}" text-anchor="{anchor}" font-weight="{weight}" '
+                    f'fill="{_INK}" stroke="{_FRAME}" stroke-width="3" paint-order="stroke">{escape(words)}</text>'
+                )
         for box in self.boxes:
             for number, row in enumerate(box.rows):
                 fill, ink = _colours(row.group)
@@ -141,20 +146,27 @@ class Drawing:
         canvas = ImageDraw.Draw(image)
         font = ImageFont.load_default(_FONT * scale)
 
-        def text(x: float, y: float, words: str, fill: str, anchor: str = "ls") -> None:
-            # Pillow's own font lacks the sign.
-            canvas.text((x * scale, y * scale), words.replace("×", "x"), fill=fill, font=font, anchor=anchor)
+        def text(x: float, y: float, words: str, fill: str, anchor: str = "ls", halo: int = 0) -> None:
+            canvas.text(
+                (x * scale, y * scale),
+                words.replace("×", "x"),  # Pillow's own font lacks the sign
+                fill=fill,
+                font=font,
+                anchor=anchor,
+                stroke_width=halo,
+                stroke_fill=_FRAME,
+            )
 
         text(MARGIN, MARGIN, self.title, _INK)
         for frame in self.frames:
             corners = (frame.x, frame.y, frame.x + frame.width, frame.y + frame.height)
             canvas.rounded_rectangle([scale * at for at in corners], 6 * scale, _FRAME, _FAINT, scale)
-            if frame.times > 1:
-                text(frame.x + frame.width - 6, frame.y + 13, f"×{frame.times}", _INK, "rs")
-            text(frame.x + 6, frame.y + 13, frame.label, _INK)
         for points, is_far in self.lines:
             path = [(x * scale, y * scale) for x, y in points]
             canvas.line(path, fill=_FAINT if is_far else _INK, width=scale, joint="curve")
+        for frame in self.frames:
+            for x, anchor, _, words in frame.texts:
+                text(x, frame.y + 13, words, _INK, "rs" if anchor == "end" else "ls", halo=scale)
         for box in self.boxes:
             for number, row in enumerate(box.rows):
                 fill, ink = _colours(row.group)
@@ -196,7 +208,7 @@ def _colours(group: str) -> tuple[str, str]:
     """The fill of a row, and the ink that can be read on it."""
     value = COLOURS[group][1]
     red, green, blue = (int(value[at : at + 2], 16) for at in (0, 2, 4))
-    return f"#{value}", "#ffffff" if 299 * red + 587 * green + 114 * blue < 140_000 else _INK
+    return f"#{value}", "#ffffff" if 299 * red + 587 * green + 114 * blue < 112_000 else _INK
 
 
 def _curve(points: Sequence[tuple[float, float]]) -> str:

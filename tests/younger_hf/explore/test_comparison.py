@@ -20,6 +20,12 @@ def pair(catalogue: Catalogue) -> list[str]:
     return [str((catalogue.named(name) or {})["fingerprint"]) for name in ("vgg19", "bvlc_alexnet")]
 
 
+def test_both_are_drawn(address: str, pair: list[str]) -> None:
+    page = ask(f"{address}/compare?with={pair[0]}&with={pair[1]}").page
+    drawn = [one["data-drawing"] for one in page.every("section") if "data-drawing" in one]
+    assert drawn == [f"/architecture/{one}/drawing.svg" for one in pair]
+
+
 def test_rows_are_matched_operator_by_operator(catalogue: Catalogue, pair: list[str]) -> None:
     found = Comparisons(Architectures(catalogue)).of(*pair)
     assert isinstance(found, Comparison)

@@ -10,7 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlencode
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+import yaml
 from support.explorer import Answer, ask, served
 
 from younger_hf.dataset import load, to_graph
@@ -18,7 +21,7 @@ from younger_hf.errors import UsageError
 from younger_hf.explore.aside import Aside
 from younger_hf.explore.catalogue import Catalogue
 from younger_hf.explore.embedded import Embedded
-from younger_hf.explore.encoder import vector
+from younger_hf.explore.encoder import Encoder, vector, vectors, vectors_of_file
 from younger_hf.explore.learned import Learned, check_embeddings, check_run
 from younger_hf.explore.remembered import Remembered
 from younger_hf.explore.server import make_app
@@ -46,6 +49,14 @@ def with_encoder(zoo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (run.directory / "best.json").write_text(json.dumps({"step": 0, "mean": 0.0}))
     save_encoder(run, release)
     return release
+
+
+@pytest.fixture(scope="module")
+def embeddings(with_encoder: Path) -> Path:
+    """What `younger-hf embed --level graph` writes of it."""
+    run, release = Run.open(with_encoder.parent / "run"), open_release(with_encoder)
+    file, *_ = write_embeddings(run, "graph", with_encoder.parent / "embeddings", release)
+    return file
 
 
 @pytest.fixture(scope="module")
@@ -104,12 +115,10 @@ def test_of_a_model_that_is_handed_in_the_page_sends_the_graph(address: str, row
 
 
 @pytest.mark.usefixtures("in_this_process")
-def test_rows_are_near_by_the_vectors_that_embed_writes(with_encoder: Path, tmp_path: Path) -> None:
+def test_rows_are_near_by_the_vectors_that_embed_writes(with_encoder: Path, embeddings: Path, tmp_path: Path) -> None:
     release = open_release(with_encoder)
-    run = Run.open(with_encoder.parent / "run")
-    file, *_ = write_embeddings(run, "graph", tmp_path / "embeddings", release)
     catalogue, learned, cache = Catalogue.of(release), Learned(release), Remembered(tmp_path / "cache")
-    made = [Embedded(catalogue, learned, given, cache) for given in (None, file, None)]
+    made = [Embedded(catalogue, learned, given, cache) for given in (None, embeddings, None)]
     rows = load("graphs", "all", with_encoder)
     graphs = [to_graph(row, Vocabulary.load(with_encoder)) for row in rows.select(range(3))]
     for one in made:
@@ -174,10 +183,40 @@ def test_a_run_that_suggests_nothing_is_refused_at_the_start(with_encoder: Path,
 
 
 @pytest.mark.usefixtures("in_this_process")
-def test_a_file_that_holds_no_vectors_is_refused_at_the_start(tmp_path: Path) -> None:
-    file = tmp_path / "vectors.parquet"
+def test_a_release_needs_no_graphs_without_attributes(with_encoder: Path, embeddings: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(with_encoder, tmp_path / "younger"))
+    shutil.rmtree(copy / "graphs-no-attributes")
+    _, header, text = (copy / "README.md").read_text().split("---\n", 2)
+    card = yaml.safe_load(header)
+    card["configs"] = [one for one in card["configs"] if one["config_name"] != "graphs-no-attributes"]
+    (copy / "README.md").write_text(f"---\n{yaml.safe_dump(card)}---\n{text}")
+    release = open_release(copy)
+    assert "graphs-no-attributes" not in release.configs
+    made = vectors(Encoder(copy), Remembered(None))
+    expected = vectors_of_file(embeddings, release)
+    assert made.places.keys() == expected.places.keys() == Catalogue.of(release).positions.keys()
+    for row, place in made.places.items():
+        assert made.vectors[place] == pytest.approx(expected.vectors[expected.places[row]], abs=1e-6)
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_a_file_that_holds_no_vectors_is_refused_at_the_start(zoo: Path, tmp_path: Path) -> None:
+    release, file = open_release(zoo / "younger"), tmp_path / "vectors.parquet"
     with pytest.raises(UsageError, match="there is no file"):
-        check_embeddings(file)
+        check_embeddings(file, release)
     file.write_bytes(b"rubbish")
     with pytest.raises(UsageError, match="holds no embeddings"):
-        check_embeddings(file)
+        check_embeddings(file, release)
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_vectors_are_of_this_release_or_refused_at_the_start(with_encoder: Path, embeddings: Path) -> None:
+    release, table = open_release(with_encoder), pq.read_table(embeddings)
+    assert check_embeddings(embeddings, release) == len(Catalogue.of(release))
+    some, others = embeddings.with_name("some.parquet"), embeddings.with_name("others.parquet")
+    pq.write_table(table.slice(0, 2), some)
+    of_another = pa.array([f"{number:032x}" for number in range(len(table))])
+    pq.write_table(table.set_column(0, "fingerprint", of_another), others)
+    assert 2 <= check_embeddings(some, release) < len(Catalogue.of(release))
+    with pytest.raises(UsageError, match=r"others\.parquet has vectors of another release"):
+        check_embeddings(others, release)

@@ -49,6 +49,13 @@ def test_browse_shows_the_rows_that_the_address_asks_for(address):
     check_harmless(answer)
 
 
+def test_browse_has_no_column_of_which_nothing_is_known(address, catalogue):
+    heads = [one["href"] for one in ask(address).page.every("a") if "sort=" in one["href"]]
+    assert catalogue.is_known("macs") != catalogue.is_known("downloads")
+    for column in ("macs", "downloads"):
+        assert any(f"sort={column}" in head for head in heads) == catalogue.is_known(column)
+
+
 def test_the_first_page_waits_for_no_library_that_it_does_not_need(zoo):
     """A server opens in a second or two because of this."""
     code = (

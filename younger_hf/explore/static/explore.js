@@ -144,6 +144,7 @@ async function plot(element) {
   if (!answer || !answer.ok) { fail(element, answer ? await answer.text() : "The server cannot be reached."); return; }
   const figure = await answer.json();
   element.replaceChildren();
+  if (figure.layout.height) element.style.minHeight = `${figure.layout.height + 10}px`; // with padding and border
   await Plotly.newPlot(element, ...styled(figure));
   element.on("plotly_click", (event) => { location.href = event.points[0].customdata[0]; });
   const shown = document.getElementById(element.dataset.shows);
@@ -162,14 +163,14 @@ async function plot(element) {
 }
 
 document.addEventListener("DOMContentLoaded", () => {
-  const section = document.querySelector("[data-drawing]");
-  const drawing = section ? new Drawing(section) : null;
+  const sections = [...document.querySelectorAll("[data-drawing]")];
+  const [drawing] = sections.map((section) => new Drawing(section)); // where there are two, nothing but they are drawn
   document.addEventListener("click", (event) => {
     const what = event.target.dataset ? event.target.dataset.draw : undefined;
     if (what === undefined || !drawing) return;
     event.preventDefault();
     drawing.draw(what);
-    section.scrollIntoView({ block: "nearest" });
+    sections[0].scrollIntoView({ block: "nearest" });
   });
   const places = document.querySelector("[data-places]");
   if (places && drawing) new Places(places, drawing);
