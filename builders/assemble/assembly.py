@@ -258,8 +258,8 @@ def near_duplicates_of(rows: Rows, scratch: Path) -> NDArray[np.int32]:
     """Pairs of rows that are much alike."""
     measured, chosen = rows.measured, rows.representatives
     if len(rows) <= ALL_COMPARED:
-        return similar_pairs(measured.sketches("sketch", chosen))
-    blocks = (measured.sketches("minhash", block) for block in np.array_split(chosen, len(rows) // ALL_COMPARED + 1))
+        return similar_pairs(measured.sketches(chosen))
+    blocks = (measured.minhashes(block) for block in np.array_split(chosen, len(rows) // ALL_COMPARED + 1))
     return likely_pairs(blocks, lambda row: measured.sketch(int(chosen[row])), scratch)
 
 

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from builders.assemble.families import model_family, split_families
 from builders.ledger import Tool
 from builders.measure.facts import Facts, Identity
-from builders.model_ref import ModelRef
+from builders.model_ref import Evaluation, ModelRef
 from younger_hf.costs import Costs
 
 Int32s = NDArray[np.int32]
@@ -38,8 +38,9 @@ KEPT: Final = 8192
 """How many architectures stay in memory, some kilobytes each."""
 
 _KINDS: Final[tuple[Kind, ...]] = ("skeleton", "graph", "type_graph", "normal")
-_SKETCHES: Final[Mapping[str, np.dtype[Any]]] = {"sketch": np.dtype("<i4"), "minhash": np.dtype("u1")}
-_PLAIN: Final = tuple(one.name for one in fields(Facts) if one.name not in (*_KINDS, *_SKETCHES, "costs"))
+_SKETCH: Final = np.dtype("<i4")
+_PLAIN: Final = tuple(one.name for one in fields(Facts) if one.name not in (*_KINDS, "costs", "sketch", "minhash"))
+_DEFAULTS: Final = {one.name: one.default for one in fields(ModelRef)}
 _MOST: Final = (1 << 63) - 1
 _TABLES: Final = """
 PRAGMA journal_mode = OFF;
@@ -237,15 +238,20 @@ class MeasuredStore(Sequence[Measured]):
 
     def sketch(self, number: int) -> Int32s:
         """The sketch of an architecture."""
-        found: Int32s = self.sketches("sketch", [number])[0]
+        ((content,),) = self._read("SELECT sketch FROM measured WHERE number = ?", (number,))
+        found: Int32s = np.frombuffer(zlib.decompress(content), _SKETCH)
         return found
 
-    def sketches(self, name: Literal["sketch", "minhash"], numbers: Iterable[int]) -> NDArray[Any]:
-        """The sketches of some architectures, or their MinHashes: int32 or uint8 [N, D]."""
-        query = f"SELECT {name} FROM measured WHERE number = ?"  # noqa: S608
-        rows = [zlib.decompress(content) for number in numbers for (content,) in self._read(query, (int(number),))]
-        found: NDArray[Any] = np.frombuffer(b"".join(rows), _SKETCHES[name]).reshape(len(rows), -1 if rows else 0)
-        return found
+    def sketches(self, numbers: Iterable[int]) -> Int32s:
+        """The sketches of some architectures, int32 [N, D]."""
+        rows = [self.sketch(int(number)) for number in numbers]
+        return np.stack(rows) if rows else np.zeros((0, 0), np.int32)
+
+    def minhashes(self, numbers: Iterable[int]) -> NDArray[np.uint8]:
+        """The MinHashes of some architectures, uint8 [N, D]."""
+        query = "SELECT minhash FROM measured WHERE number = ?"
+        rows = [content for number in numbers for (content,) in self._read(query, (int(number),))]
+        return np.frombuffer(b"".join(rows), np.uint8).reshape(len(rows), -1 if rows else 0)
 
     def count_models(self) -> int:
         """Distinct models."""
@@ -329,27 +335,46 @@ class OperatorFile:
 
 def _to_row(one: Measured) -> tuple[Any, ...]:
     facts = one.facts
-    plain = {name: getattr(facts, name) for name in _PLAIN}
-    plain |= {kind: vars(getattr(facts, kind)) for kind in _KINDS}
-    plain["costs"] = facts.costs and vars(facts.costs)
-    models = [[model.to_json(), tool.exporter, dict(tool.versions)] for model, tool in one.models.items()]
-    sketches = (zlib.compress(np.array(getattr(facts, name), dtype).tobytes(), 1) for name, dtype in _SKETCHES.items())
+    identities = [(known.fingerprint, known.evidence) for known in (getattr(facts, kind) for kind in _KINDS)]
+    costs = facts.costs and (facts.costs.macs, facts.costs.activations)
+    told = (identities, costs, [getattr(facts, name) for name in _PLAIN])
+    models = [(_packed(model), tool.exporter, dict(tool.versions)) for model, tool in one.models.items()]
+    sketch = zlib.compress(np.array(facts.sketch, _SKETCH).tobytes(), 1)
     # ASCII, whatever characters a hub gives: SQLite takes no lone surrogates.
-    return one.number, _bytes(one.skeleton_hash), json.dumps(models), json.dumps(plain), *sketches
+    return one.number, _bytes(one.skeleton_hash), json.dumps(models), json.dumps(told), sketch, bytes(facts.minhash)
 
 
 def _from_row(row: tuple[Any, ...]) -> Measured:
-    number, skeleton_hash, models, plain, *sketches = row
-    told = json.loads(plain)
-    told |= {kind: Identity(**told[kind]) for kind in _KINDS}
-    told["costs"] = told["costs"] and Costs(**told["costs"])
+    number, skeleton_hash, models, facts, sketch, minhash = row
+    identities, costs, plain = json.loads(facts)
+    told = dict(zip(_PLAIN, plain, strict=True))
     told["variants"] = {intern(label): count for label, count in told["variants"].items()}
-    told |= {
-        name: tuple(np.frombuffer(zlib.decompress(content), dtype).tolist())
-        for content, (name, dtype) in zip(sketches, _SKETCHES.items(), strict=True)
-    }
-    tools = {ModelRef.from_json(model): Tool(exporter, versions) for model, exporter, versions in json.loads(models)}
-    return Measured(number, _text(skeleton_hash), tools, Facts(**told))
+    known = Facts(
+        **{kind: Identity(*identity) for kind, identity in zip(_KINDS, identities, strict=True)},
+        **told,
+        costs=costs and Costs(*costs),
+        sketch=tuple(np.frombuffer(zlib.decompress(sketch), _SKETCH).tolist()),
+        minhash=tuple(minhash),
+    )
+    tools = {_unpacked(model): Tool(exporter, versions) for model, exporter, versions in json.loads(models)}
+    return Measured(number, _text(skeleton_hash), tools, known)
+
+
+def _packed(model: ModelRef) -> dict[str, Any]:
+    """What a model has that is not so by default."""
+    packed = {name: value for name, value in vars(model).items() if value != _DEFAULTS[name]}
+    if model.evaluations:
+        packed["evaluations"] = [vars(result) for result in model.evaluations]
+    return packed
+
+
+def _unpacked(packed: dict[str, Any]) -> ModelRef:
+    for name in ("tags", "backbones"):
+        if name in packed:
+            packed[name] = tuple(packed[name])
+    if "evaluations" in packed:
+        packed["evaluations"] = tuple(Evaluation(**result) for result in packed["evaluations"])
+    return ModelRef(**packed)
 
 
 def _identities(facts: Facts) -> Iterator[bytes]:

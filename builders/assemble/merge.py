@@ -28,14 +28,16 @@ class Merged:
     Attributes:
         key: of its identity, see `builders.measure.facts.Identity`.
         members: the architectures in it, that of the most prominent model first.
+        num_models: of all members together.
         parts: the rows of the next finer level that it is made of, by key.
     """
 
     key: str
     members: Sequence[Measured]
+    num_models: int
     parts: Sequence[Merged] = ()
 
-    @property
+    @cached_property
     def representative(self) -> Measured:
         """The architecture whose facts, graph and prominent model the row shows."""
         return self.members[0]
@@ -127,7 +129,13 @@ class Rows(Sequence[Merged]):
         parts: Sequence[Merged] = ()
         if self.finer is not None and self.parts is not None:
             parts = Chosen(self.finer, self.parts[row])
-        return Merged(getattr(members[0].facts, self.kind).key, members, parts)
+        num_models = self.measured.num_models
+        return Merged(
+            getattr(members[0].facts, self.kind).key,
+            members,
+            sum(num_models[number] for number in members.numbers.tolist()),
+            parts,
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,6 +22,7 @@ from builders.assemble.write.features import arrow_schema
 ROWS_PER_GROUP: Final = 1000
 ROW_GROUP_BYTES: Final = 64 << 20
 SHARD_BYTES: Final = 500 << 20
+_PLAIN: Final = frozenset({int, float, bool, type(None)})
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,8 @@ def _row_groups(rows: Iterable[dict[str, Any]], most: int) -> Iterator[list[dict
 def _size(value: Any) -> int:
     """Roughly the bytes that a value takes as Arrow."""
     if isinstance(value, dict):
-        return sum(map(_size, value.values()))
+        # Most values are plain ones, and asking for their size takes longer than the sum.
+        return sum(8 if type(one) in _PLAIN else _size(one) for one in value.values())
     if isinstance(value, list | tuple):
         # Numbers are of one size: a row has hundreds of them.
         return 8 * len(value) if value and isinstance(value[0], int) else sum(map(_size, value))

@@ -129,7 +129,7 @@ def architecture_row(graphs: Sequence[Merged]) -> Row:
         "graphs": [row.key for row in graphs],
         "num_graphs": len(graphs),
         "exporters": sorted({row.representative.exporter for row in graphs}),
-        "num_models": sum(len(row.models) for row in graphs),
+        "num_models": sum(row.num_models for row in graphs),
         "operators": list(facts.normal_types),
         "operator_counts": list(facts.normal_types.values()),
     }
@@ -193,7 +193,7 @@ def _scalars(merged: Merged, num_skeletons: int) -> Row:
         "num_parameters": facts.num_parameters,
         **_costs(facts),
         "num_skeletons": num_skeletons,
-        "num_models": len(merged.models),
+        "num_models": merged.num_models,
         "downloads": model.downloads,
         "has_control_flow": not CONTROL_FLOW.isdisjoint(facts.types),
         "is_quantized": "quantisation" in groups,
