@@ -6,15 +6,11 @@ and splitting decide by, as columns. A small release stays in memory all the sam
 
 from __future__ import annotations
 
-import errno
 import json
-import os
-import sqlite3
 import zlib
 from array import array
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from hashlib import blake2b
 from pathlib import Path
@@ -25,12 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builders.assemble.families import model_family, split_families
+from builders.assemble.scratch_file import Int32s, RaggedFile, ScratchTables, to_bytes, to_text
 from builders.ledger import Tool
 from builders.measure.facts import Facts, Identity
 from builders.model_ref import Evaluation, ModelRef
 from younger_hf.costs import Costs
 
-Int32s = NDArray[np.int32]
 Kind = Literal["skeleton", "graph", "type_graph", "normal"]
 """What has an identity: an attribute of `Facts`."""
 
@@ -43,9 +39,6 @@ _PLAIN: Final = tuple(one.name for one in fields(Facts) if one.name not in (*_KI
 _DEFAULTS: Final = {one.name: one.default for one in fields(ModelRef)}
 _MOST: Final = (1 << 63) - 1
 _TABLES: Final = """
-PRAGMA journal_mode = OFF;
-PRAGMA synchronous = OFF;
-PRAGMA cache_size = -65536;
 CREATE TABLE measured (number INTEGER PRIMARY KEY, hash BLOB, models BLOB, facts BLOB, sketch BLOB, minhash BLOB);
 CREATE TABLE identities (number INTEGER PRIMARY KEY, skeleton BLOB, graph BLOB, type_graph BLOB, normal BLOB,
     wl_hash TEXT, fingerprint TEXT);
@@ -101,7 +94,6 @@ class MeasuredStore(Sequence[Measured]):
         num_nodes: of each, int32 once it is read as an array.
         num_edges: of each.
         num_models: of each.
-        operators: the labels of each.
 
     Args:
         path: of the file that they are set aside in, which must not be there; a second one lies beside it.
@@ -110,19 +102,15 @@ class MeasuredStore(Sequence[Measured]):
 
     def __init__(self, path: Path, kept: int = KEPT) -> None:
         self.num_nodes, self.num_edges, self.num_models = array("i"), array("i"), array("i")
-        self.operators = OperatorFile(path.with_suffix(".operators"))
+        self._operators, self._labels = RaggedFile(path.with_suffix(".operators")), dict[str, int]()
         self._family, self._families = array("i"), dict[str, int]()
         self._kept, self._most = OrderedDict[int, Measured](), kept
-        self._path = path
-        with self._told():
-            self._file = sqlite3.connect(path, isolation_level=None)
-            self._file.executescript(_TABLES)
-            self._file.execute("BEGIN")
+        self._tables = ScratchTables(path, _TABLES)
 
     def close(self) -> None:
-        """Close the files."""
-        self.operators.close()
-        self._file.close()
+        """Close the files, and give their space back."""
+        self._operators.close()
+        self._tables.close()
 
     def append(self, skeleton_hash: str, models: Mapping[ModelRef, Tool], facts: Facts) -> None:
         """Add the next architecture.
@@ -133,19 +121,17 @@ class MeasuredStore(Sequence[Measured]):
         one = Measured(len(self), skeleton_hash, models, facts)
         model = one.prominent_model
         contributed, downloads, source, length, *named = prominence(model)
-        key = contributed, max(downloads, -_MOST), _bytes(source), length, *map(_bytes, named)
+        key = contributed, max(downloads, -_MOST), to_bytes(source), length, *map(to_bytes, named)
         families = {name for model in models for name in split_families(model)}
-        with self._told():
-            insert = self._file.execute
-            insert("INSERT INTO measured VALUES (?, ?, ?, ?, ?, ?)", _to_row(one))
-            identities = (one.number, *_identities(facts), facts.wl_hash, facts.graph.fingerprint)
-            insert("INSERT INTO identities VALUES (?, ?, ?, ?, ?, ?, ?)", identities)
-            insert(
-                "INSERT INTO prominence VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*key, _bytes(skeleton_hash), one.number)
-            )
-            self._file.executemany("INSERT INTO families VALUES (?, ?)", ((one.number, _bytes(n)) for n in families))
-            self._file.executemany("INSERT INTO models VALUES (?)", ((_digest(model.to_json()),) for model in models))
-        self.operators.append(facts.variants)
+        insert, insert_many = self._tables.write, self._tables.write_many
+        insert("INSERT INTO measured VALUES (?, ?, ?, ?, ?, ?)", _to_row(one))
+        identities = (one.number, *_identities(facts), facts.wl_hash, facts.graph.fingerprint)
+        insert("INSERT INTO identities VALUES (?, ?, ?, ?, ?, ?, ?)", identities)
+        insert("INSERT INTO prominence VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*key, to_bytes(skeleton_hash), one.number))
+        insert_many("INSERT INTO families VALUES (?, ?)", ((one.number, to_bytes(name)) for name in families))
+        insert_many("INSERT INTO models VALUES (?)", ((_digest(model.to_json()),) for model in models))
+        ids = self._labels
+        self._operators.append(array("i", [ids.setdefault(label, len(ids)) for label in facts.variants]))
         self._family.append(self._families.setdefault(model_family(model), len(self._families)))
         self.num_nodes.append(facts.num_nodes)
         self.num_edges.append(facts.num_edges)
@@ -154,9 +140,7 @@ class MeasuredStore(Sequence[Measured]):
 
     def finish(self) -> None:
         """Say that all have been added."""
-        with self._told():
-            self._file.execute("CREATE INDEX by_hash ON measured (hash)")
-            self._file.execute("COMMIT")
+        self._tables.write("CREATE INDEX by_hash ON measured (hash)")
 
     def __len__(self) -> int:
         return len(self.num_nodes)
@@ -166,8 +150,7 @@ class MeasuredStore(Sequence[Measured]):
         if number in self._kept:
             self._kept.move_to_end(number)
             return self._kept[number]
-        with self._told():
-            row = self._file.execute("SELECT * FROM measured WHERE number = ?", (int(number),)).fetchone()
+        row = self._tables.read_one("SELECT * FROM measured WHERE number = ?", (int(number),))
         if row is None:
             raise IndexError(number)
         return self._keep(_from_row(row))
@@ -185,7 +168,7 @@ class MeasuredStore(Sequence[Measured]):
             kind: of the identity; or "wl_hash", or the "fingerprint" of the graph alone.
         """
         ranks, rank, before = np.empty(len(self), np.int32), -1, None
-        for number, identity in self._read(f"SELECT number, {kind} FROM identities ORDER BY {kind}"):  # noqa: S608
+        for number, identity in self._tables.read(f"SELECT number, {kind} FROM identities ORDER BY {kind}"):  # noqa: S608
             rank += identity != before
             ranks[number], before = rank, identity
         return ranks
@@ -194,14 +177,14 @@ class MeasuredStore(Sequence[Measured]):
         """The keys of some architectures; see `builders.measure.facts.Identity`."""
         query = f"SELECT {kind} FROM identities WHERE number = ?"  # noqa: S608
         for number in numbers:
-            ((identity,),) = self._read(query, (int(number),))
-            yield _text(identity).partition("\0")[0]
+            ((identity,),) = self._tables.read(query, (int(number),))
+            yield to_text(identity).partition("\0")[0]
 
     def prominence_ranks(self) -> Int32s:
         """The place of each architecture in the order of prominence, then of the hashes of skeletons."""
         ranks = np.empty(len(self), np.int32)
         order = "contributed, downloads, source, length, id, revision, component, hash, number"
-        for rank, (number,) in enumerate(self._read(f"SELECT number FROM prominence ORDER BY {order}")):  # noqa: S608
+        for rank, (number,) in enumerate(self._tables.read(f"SELECT number FROM prominence ORDER BY {order}")):  # noqa: S608
             ranks[number] = rank
         return ranks
 
@@ -216,7 +199,7 @@ class MeasuredStore(Sequence[Measured]):
             order of their names. uint64 [2, F]: of each family the seeded digest of its name.
         """
         numbers, ids, digests, before = array("i"), array("i"), array("Q"), None
-        for number, name in self._read("SELECT number, name FROM families ORDER BY name"):
+        for number, name in self._tables.read("SELECT number, name FROM families ORDER BY name"):
             if name != before:
                 digests.frombytes(blake2b(f"{seed}:".encode() + name, digest_size=16).digest())
                 before = name
@@ -230,15 +213,30 @@ class MeasuredStore(Sequence[Measured]):
         names = list(self._families)
         return (names[self._family[number]] for number in numbers.tolist())
 
+    def lack_operators(self, some: NDArray[np.bool_], *, attributes: bool) -> NDArray[np.bool_]:
+        """Find the architectures with an operator that none of some others has.
+
+        Args:
+            some: bool [N], which these are.
+            attributes: whether operators are told apart by their attributes too.
+
+        Returns:
+            bool [N].
+        """
+        labels = [label if attributes else label.partition("{")[0] for label in self._labels]
+        numbers: dict[str, int] = {}
+        same = np.array([numbers.setdefault(label, len(numbers)) for label in labels], np.int32)
+        return self._operators.lack(some, same)
+
     def key_of_skeleton(self, skeleton_hash: str) -> str | None:
         """The key of the row of `skeletons` that a skeleton of the ledger is in; None where it is in none."""
         query = "SELECT skeleton FROM measured NATURAL JOIN identities WHERE hash = ?"
-        found = next(self._read(query, (_bytes(skeleton_hash),)), None)
-        return None if found is None else _text(found[0]).partition("\0")[0]
+        found = self._tables.read_one(query, (to_bytes(skeleton_hash),))
+        return None if found is None else to_text(found[0]).partition("\0")[0]
 
     def sketch(self, number: int) -> Int32s:
         """The sketch of an architecture."""
-        ((content,),) = self._read("SELECT sketch FROM measured WHERE number = ?", (number,))
+        ((content,),) = self._tables.read("SELECT sketch FROM measured WHERE number = ?", (number,))
         found: Int32s = np.frombuffer(zlib.decompress(content), _SKETCH)
         return found
 
@@ -250,87 +248,13 @@ class MeasuredStore(Sequence[Measured]):
     def minhashes(self, numbers: Iterable[int]) -> NDArray[np.uint8]:
         """The MinHashes of some architectures, uint8 [N, D]."""
         query = "SELECT minhash FROM measured WHERE number = ?"
-        rows = [content for number in numbers for (content,) in self._read(query, (int(number),))]
+        rows = [content for number in numbers for (content,) in self._tables.read(query, (int(number),))]
         return np.frombuffer(b"".join(rows), np.uint8).reshape(len(rows), -1 if rows else 0)
 
     def count_models(self) -> int:
         """Distinct models."""
-        ((count,),) = self._read("SELECT count(*) FROM (SELECT DISTINCT digest FROM models)")
+        ((count,),) = self._tables.read("SELECT count(*) FROM (SELECT DISTINCT digest FROM models)")
         return int(count)
-
-    def _read(self, query: str, values: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-        with self._told():
-            yield from self._file.execute(query, values)
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Say what SQLite finds wrong with a disk as other files do."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            if "disk is full" in str(error):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
-            if "disk I/O" in str(error):
-                _grow(self._path)
-            raise OSError(str(error)) from error
-
-
-class OperatorFile:
-    """The operators of each architecture, in a file: int32 ids, one after the other.
-
-    Attributes:
-        labels: of the operators, with attributes, by id.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._counts = array("i")
-        self._ids: dict[str, int] = {}
-        self._file = path.open("w+b")
-
-    @property
-    def labels(self) -> list[str]:
-        """The labels of operators, with their attributes, by id."""
-        return list(self._ids)
-
-    def append(self, labels: Iterable[str]) -> None:
-        """Add the operators of the next architecture."""
-        ids = array("i", [self._ids.setdefault(label, len(self._ids)) for label in labels])
-        self._counts.append(len(ids))
-        self._file.write(ids.tobytes())
-
-    def lack(self, train: NDArray[np.bool_], *, attributes: bool) -> NDArray[np.bool_]:
-        """Find the architectures with an operator that none of some others has.
-
-        Args:
-            train: bool [N], which these are.
-            attributes: whether operators are told apart by their attributes too.
-
-        Returns:
-            bool [N].
-        """
-        labels = [label if attributes else label.partition("{")[0] for label in self._ids]
-        numbers: dict[str, int] = {}
-        number_of = np.array([numbers.setdefault(label, len(numbers)) for label in labels], np.int32)
-        known = np.zeros(len(numbers), np.bool_)
-        for rows, of, ids in self._blocks():
-            known[number_of[ids[train[rows][of]]]] = True
-        lacking = np.zeros(len(self._counts), np.bool_)
-        for rows, of, ids in self._blocks():
-            lacking[rows.start + of[~known[number_of[ids]]]] = True
-        return lacking
-
-    def _blocks(self, rows: int = 1 << 16) -> Iterator[tuple[slice, Int32s, Int32s]]:
-        """Some architectures at a time: which, and for each operator whose of these it is, and its id."""
-        self._file.seek(0)
-        for start in range(0, len(self._counts), rows):
-            counts = np.array(self._counts[start : start + rows], np.int32)
-            ids = np.frombuffer(self._file.read(4 * int(counts.sum())), np.int32)
-            of = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
-            yield slice(start, start + len(counts)), of, ids
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
 
 
 def _to_row(one: Measured) -> tuple[Any, ...]:
@@ -341,23 +265,23 @@ def _to_row(one: Measured) -> tuple[Any, ...]:
     models = [(_packed(model), tool.exporter, dict(tool.versions)) for model, tool in one.models.items()]
     sketch = zlib.compress(np.array(facts.sketch, _SKETCH).tobytes(), 1)
     # ASCII, whatever characters a hub gives: SQLite takes no lone surrogates.
-    return one.number, _bytes(one.skeleton_hash), json.dumps(models), json.dumps(told), sketch, bytes(facts.minhash)
+    return one.number, to_bytes(one.skeleton_hash), json.dumps(models), json.dumps(told), sketch, bytes(facts.minhash)
 
 
 def _from_row(row: tuple[Any, ...]) -> Measured:
     number, skeleton_hash, models, facts, sketch, minhash = row
     identities, costs, plain = json.loads(facts)
-    told = dict(zip(_PLAIN, plain, strict=True))
+    told: dict[str, Any] = dict(zip(_PLAIN, plain, strict=True))
     told["variants"] = {intern(label): count for label, count in told["variants"].items()}
+    told |= {kind: Identity(*identity) for kind, identity in zip(_KINDS, identities, strict=True)}
     known = Facts(
-        **{kind: Identity(*identity) for kind, identity in zip(_KINDS, identities, strict=True)},
         **told,
         costs=costs and Costs(*costs),
         sketch=tuple(np.frombuffer(zlib.decompress(sketch), _SKETCH).tolist()),
         minhash=tuple(minhash),
     )
     tools = {_unpacked(model): Tool(exporter, versions) for model, exporter, versions in json.loads(models)}
-    return Measured(number, _text(skeleton_hash), tools, known)
+    return Measured(number, to_text(skeleton_hash), tools, known)
 
 
 def _packed(model: ModelRef) -> dict[str, Any]:
@@ -380,29 +304,8 @@ def _unpacked(packed: dict[str, Any]) -> ModelRef:
 def _identities(facts: Facts) -> Iterator[bytes]:
     """What sorts as keys do, and is equal for equal identities alone."""
     identities: list[Identity] = [getattr(facts, kind) for kind in _KINDS]
-    return (_bytes(f"{one.key}\0{one.evidence}") for one in identities)
-
-
-def _bytes(text: str) -> bytes:
-    """Bytes that sort as the text does, whatever is in it."""
-    return text.encode("utf-8", "surrogatepass")
-
-
-def _text(content: bytes) -> str:
-    return content.decode("utf-8", "surrogatepass")
+    return (to_bytes(f"{one.key}\0{one.evidence}") for one in identities)
 
 
 def _digest(text: str) -> bytes:
     return blake2b(text.encode(), digest_size=16).digest()
-
-
-def _grow(path: Path) -> None:
-    """Write on at the end of a file that is of no more use, since SQLite does not tell why it could not.
-
-    Raises:
-        OSError: the reason: a limit to the size of files, a quota, a disk that fails.
-    """
-    with path.open("ab") as file:
-        file.write(bytes(1 << 16))
-        file.flush()
-        os.fsync(file.fileno())

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from builders.assemble.measured import Int32s, Kind, Measured, MeasuredStore
+from builders.assemble.measured import Kind, Measured, MeasuredStore
+from builders.assemble.scratch_file import Int32s
 from builders.measure.facts import Facts
 from builders.model_ref import ModelRef
 

@@ -5,8 +5,7 @@ In go families, sizes and operators of the rows of a config; out comes a split n
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Final, TypeVar
 
@@ -17,7 +16,8 @@ from younger_hf.graph import IntArray
 from younger_hf.schema import SPLITS
 
 TRAIN, VALIDATION, TEST, UNSEEN = SPLITS
-_TRAIN, _VALIDATION, _TEST = range(3)  # where they stand in SPLITS
+_TRAIN, _VALIDATION, _TEST, _UNSEEN = range(4)  # where they stand in SPLITS
+NONE: Final = -1
 SHARES: Final = {TRAIN: 0.8, VALIDATION: 0.1, TEST: 0.1}
 
 PAPER_SEED: Final = 1234
@@ -25,6 +25,14 @@ _PAPER_BINS: Final = 10
 _PAPER_FEW_ROWS: Final = 100
 
 Name = TypeVar("Name", int, str)
+
+Codes = NDArray[np.int8]
+"""Splits by their position in SPLITS, or NONE."""
+
+Ints = NDArray[np.signedinteger[Any]]
+
+Lacking = Callable[[NDArray[np.bool_]], NDArray[np.bool_]]
+"""Tells, given which rows are in train, bool [N], which rows have an operator that none of these has, bool [N]."""
 
 
 def join_families(rows: Iterable[Collection[Name]]) -> dict[Name, Name]:
@@ -118,65 +126,44 @@ def assign_histograms(
     return assigned
 
 
-def set_apart_unseen(
-    family_splits: Sequence[str],
-    operators: Sequence[Collection[Hashable]],
-    published: Sequence[str | None] | None = None,
-) -> list[str]:
+def set_apart_unseen(family_splits: Codes, published: Codes, lacking: Lacking) -> Codes:
     """Move the validation and test rows with an operator that no train row has to `unseen`.
 
     Args:
         family_splits: train, validation or test for each row.
-        operators: the operators (variants, where attributes count) of each row.
-        published: the split of each row in the release before, where it stays; None for a new row.
+        published: the split of each row in the release before, where it stays; NONE for a new row.
+        lacking: of operators, or of variants where attributes count.
 
     Returns:
         The split of each row.
     """
-    stays = published or [None] * len(family_splits)
-    splits = [stay or split for stay, split in zip(stays, family_splits, strict=True)]
-    known = _known(splits, operators)
-    return [
-        stay or (split if split == TRAIN or known.issuperset(row) else UNSEEN)
-        for stay, split, row in zip(stays, family_splits, operators, strict=True)
-    ]
+    new = published == NONE
+    splits = np.where(new, family_splits, published).astype(np.int8)
+    splits[new & (family_splits != _TRAIN) & lacking(splits == _TRAIN)] = _UNSEEN
+    return splits
 
 
-def paper_splits(
-    sizes: Sequence[tuple[int, int, str]], operators: Sequence[Collection[Hashable]], seed: int = PAPER_SEED
-) -> list[str | None]:
+def paper_splits(order: Ints, lacking: Lacking, seed: int = PAPER_SEED) -> Codes:
     """The paper's scheme: 8:1:1 by chance within ten bins of equal size, whatever the families.
 
     The rows are drawn by the raw output of NumPy's PCG64, whose stream is the same in every version.
 
     Args:
-        sizes: (num_nodes, num_edges, fingerprint) of each row.
-        operators: the operators (variants, where attributes count) of each row.
+        order: int [N], the rows by (num_nodes, num_edges, fingerprint).
+        lacking: as for `set_apart_unseen`.
         seed: of the generator.
 
     Returns:
-        "train", "validation" or "test", or None for a validation or test row that the paper drops, since it has
-        an operator that train lacks. Under 100 rows there is one bin, and at least one row in each split, as far
-        as they go.
+        Train, validation or test, or NONE for a validation or test row that the paper drops, since it has an operator
+        that train lacks. Under 100 rows there is one bin, and at least one row in each split, as far as they go.
     """
-    order = np.array(sorted(range(len(sizes)), key=sizes.__getitem__), dtype=np.int64)
-    splits = [SPLITS[split] for split in draw_paper_splits(order, seed).tolist()]
-    known = _known(splits, operators)
-    return [
-        split if split == TRAIN or known.issuperset(row) else None for split, row in zip(splits, operators, strict=True)
-    ]
+    splits = _draw(order, seed)
+    splits[(splits != _TRAIN) & lacking(splits == _TRAIN)] = NONE
+    return splits
 
 
-def draw_paper_splits(order: NDArray[np.signedinteger[Any]], seed: int = PAPER_SEED) -> NDArray[np.int8]:
-    """The paper's scheme before rows are dropped.
-
-    Args:
-        order: int [N], the rows by size.
-        seed: of the generator.
-
-    Returns:
-        int8 [N]: the position of the split of each row in SPLITS.
-    """
+def _draw(order: Ints, seed: int) -> Codes:
+    """The paper's scheme before rows are dropped."""
     few = len(order) < _PAPER_FEW_ROWS
     generator = np.random.PCG64(seed)
     splits = np.full(len(order), _TRAIN, np.int8)
@@ -198,10 +185,3 @@ def size_deciles(num_nodes: Sequence[int] | IntArray) -> IntArray:
     ordered = np.sort(counts)
     bounds = ordered[len(ordered) * np.arange(1, 10) // 10]
     return np.searchsorted(bounds, counts, side="right").astype(np.int64)
-
-
-def _known(splits: Iterable[str], operators: Iterable[Collection[Hashable]]) -> set[Hashable]:
-    by_split: dict[str, set[Hashable]] = defaultdict(set)
-    for split, row in zip(splits, operators, strict=True):
-        by_split[split].update(row)
-    return by_split[TRAIN]

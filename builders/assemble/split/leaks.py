@@ -5,13 +5,12 @@ In go the splits of rows and what makes rows related; out come counts, for the s
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from builders.assemble.split.assignment import TRAIN
-from builders.assemble.split.placement import Codes, PlacedRows, Placement, Ragged
+from builders.assemble.split.assignment import TRAIN, Codes
+from builders.assemble.split.placement import PlacedRows, Placement, Ragged
 from younger_hf.schema import SPLITS
 
 
@@ -45,22 +44,22 @@ class Leak:
     by_paper: Share
 
 
-def share_with_train(
-    splits: Sequence[str | None],
-    relatives: Sequence[Collection[Hashable]],
-    of_train: Sequence[Collection[Hashable]] | None = None,
-) -> Share:
+def share_with_train(splits: Codes, relatives: Ragged, of_train: Ragged | None = None) -> Share:
     """Count the held-out rows that have something in common with a row of train.
 
     Args:
-        splits: of each row; None for a row that is in none.
+        splits: of each row; NONE for a row that is in none.
         relatives: what makes each row related to others.
         of_train: the same for the rows of train, where it differs.
     """
-    rows = list(zip(splits, relatives, of_train or relatives, strict=True))
-    known = {relative for split, _, found in rows if split == TRAIN for relative in found}
-    held_out = [found for split, found, _ in rows if split not in (None, TRAIN)]
-    return Share(sum(not known.isdisjoint(found) for found in held_out), len(held_out))
+    train = SPLITS.index(TRAIN)
+    by_train = of_train or relatives
+    known = np.zeros(int(relatives.things.max(initial=-1)) + 1, np.bool_)
+    known[by_train.things[splits[by_train.rows] == train]] = True
+    related = np.zeros(len(splits), np.bool_)
+    related[relatives.rows[known[relatives.things]]] = True
+    held_out = splits > train
+    return Share(int((related & held_out).sum()), int(held_out.sum()))
 
 
 def graph_leaks(placement: Placement) -> list[Leak]:
@@ -85,8 +84,8 @@ def graph_leaks(placement: Placement) -> list[Leak]:
         Leak(
             "graphs" if rows is graphs else "graphs-no-attributes",
             relation,
-            by_family=_share(rows.splits, relatives),
-            by_paper=_share(rows.paper_splits, relatives),
+            by_family=share_with_train(rows.splits, relatives),
+            by_paper=share_with_train(rows.paper_splits, relatives),
         )
         for relation, rows, relatives in kinds
     ]
@@ -94,14 +93,3 @@ def graph_leaks(placement: Placement) -> list[Leak]:
 
 def _families(placement: Placement, rows: PlacedRows) -> Ragged:
     return Ragged(rows.rows.members.group_of()[placement.families.rows], placement.families.things)
-
-
-def _share(splits: Codes, relatives: Ragged) -> Share:
-    """As `share_with_train`, of numbers."""
-    train = SPLITS.index(TRAIN)
-    known = np.zeros(int(relatives.things.max(initial=-1)) + 1, np.bool_)
-    known[relatives.things[splits[relatives.rows] == train]] = True
-    related = np.zeros(len(splits), np.bool_)
-    related[relatives.rows[known[relatives.things]]] = True
-    held_out = splits > train
-    return Share(int((related & held_out).sum()), int(held_out.sum()))

@@ -7,20 +7,22 @@ row is made when it is looked at.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from builders.assemble.measured import Int32s
 from builders.assemble.merge import Merged, Rows
+from builders.assemble.scratch_file import Int32s
 from builders.assemble.split.assignment import (
+    NONE,
     TRAIN,
-    UNSEEN,
+    Codes,
     assign_histograms,
-    draw_paper_splits,
+    paper_splits,
+    set_apart_unseen,
     size_deciles,
 )
 from builders.assemble.split.kept import keep_family_splits
@@ -32,11 +34,6 @@ from younger_hf.schema import SPLITS
 Splits = Mapping[str, str]
 """The split of each row of a config, by key."""
 
-Codes = NDArray[np.int8]
-"""Splits by their position in SPLITS; -1 for none."""
-
-_NONE: Final = -1
-_TRAIN, _UNSEEN = SPLITS.index(TRAIN), SPLITS.index(UNSEEN)
 _PARENT: Final = {"type_graph": None, "graph": "type_graph", "skeleton": "graph"}
 
 
@@ -109,23 +106,25 @@ class PlacedRows(Sequence[PlacedRow]):
         return PlacedRow(
             merged,
             getattr(merged.representative.facts, parent).key if parent else "",
-            _name(self.family_splits[row]) or "",
-            _name(self.splits[row]) or TRAIN,
-            _name(self.paper_splits[row]),
-            _name(self.stratified_splits[row]) or TRAIN,
+            split_name(self.family_splits[row]) or "",
+            split_name(self.splits[row]) or TRAIN,
+            split_name(self.paper_splits[row]),
+            split_name(self.stratified_splits[row]) or TRAIN,
         )
 
     def row_keys(self) -> Iterator[str]:
         """The key of each row, in the order of rows."""
         return self.rows.measured.keys(self.rows.kind, self.representatives())
 
+    def keys_of(self, positions: Int32s) -> list[str]:
+        """The keys of some rows by where they stand."""
+        members = self.rows.members
+        first = members.things[members.starts[self.order[positions]]]
+        return list(self.rows.measured.keys(self.rows.kind, first))
+
     def representatives(self) -> Int32s:
         """The most prominent architecture of each row, in the order of rows."""
         return self.rows.representatives[self.order]
-
-    def family_split_names(self) -> list[str]:
-        """The family split of each row, in the order of rows."""
-        return [SPLITS[code] for code in self.family_splits[self.order].tolist()]
 
     def of_split(self, split: str) -> Int32s:
         """Where the rows of a split stand."""
@@ -197,11 +196,11 @@ def place_rows(
     # A group is named by its smallest family, and families are numbered in the order of their names.
     groups = _groups(held, len(type_graphs))
     # Rows that are alike without attributes are in one family split: it is decided for them together.
-    kept = np.full(len(type_graphs), _NONE, np.int8)
+    kept = np.full(len(type_graphs), NONE, np.int8)
     graph_splits, type_splits = (splits_of.get(name, {}) for name in ("graphs", "graphs-no-attributes"))
     if graph_splits or type_splits:
         before = _published(type_graphs, type_of, type_splits, graph_splits)
-        kept = _codes(keep_family_splits(_sets(held, len(type_graphs)), before))
+        kept = codes(keep_family_splits(_sets(held, len(type_graphs)), before))
     both = np.unique(groups.astype(np.int64) * len(SPLITS) + kept)  # -1 is what no other group with a split has
     conflicts = int((np.unique((both + 1) // len(SPLITS), return_counts=True)[1] > 1).sum())
 
@@ -210,12 +209,12 @@ def place_rows(
     decided = np.stack([np.bincount(deciles[of_graph == split], minlength=10) for split in range(3)])
     names, of_names = np.unique(groups, return_inverse=True)
     histograms = np.zeros((len(names), 10), np.int32)
-    free = of_graph == _NONE
+    free = of_graph == NONE
     np.add.at(histograms, (of_names[type_of[free]], deciles[free]), 1)
     asked = np.flatnonzero(histograms.any(axis=1))
-    assigned = np.full(len(names), _NONE, np.int8)
+    assigned = np.full(len(names), NONE, np.int8)
     assigned[asked] = assign_histograms(histograms[asked], digests[:, names[asked]], decided)
-    family_splits = np.where(kept == _NONE, assigned[of_names], kept).astype(np.int8)
+    family_splits = np.where(kept == NONE, assigned[of_names], kept).astype(np.int8)
     return Placement(
         _split(graphs, groups[type_of], family_splits[type_of], graph_splits, strata_of.get("graphs", {})),
         _split(type_graphs, groups, family_splits, type_splits, strata_of.get("graphs-no-attributes", {})),
@@ -292,7 +291,7 @@ def _deciles(rows: Rows) -> Codes:
 def _place(rows: Rows, groups: Int32s) -> PlacedRows:
     """Put rows in order."""
     deciles = _deciles(rows)
-    none = np.full(len(rows), _NONE, np.int8)
+    none = np.full(len(rows), NONE, np.int8)
     return PlacedRows(rows, np.argsort(deciles, kind="stable").astype(np.int32), deciles, groups, *[none] * 4)
 
 
@@ -301,29 +300,29 @@ def _split(rows: Rows, groups: Int32s, family_splits: Codes, published: Splits, 
     measured, chosen = rows.measured, rows.representatives
 
     def lacking(train: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Whether a row has an operator that no row of train has."""
         mask = np.zeros(len(measured), np.bool_)
         mask[chosen[train]] = True
-        return measured.operators.lack(mask, attributes=rows.kind == "graph")[chosen]
+        return measured.lack_operators(mask, attributes=rows.kind == "graph")[chosen]
 
-    stays = _codes([published.get(key) for key in rows.row_keys()]) if published else np.full(len(rows), _NONE, np.int8)
-    splits = np.where(stays == _NONE, family_splits, stays)
-    unseen = (stays == _NONE) & (family_splits != _TRAIN) & lacking(splits == _TRAIN)
-    splits[unseen] = _UNSEEN
+    stays = codes(map(published.get, rows.row_keys())) if published else np.full(len(rows), NONE, np.int8)
     nodes, edges = (np.array(column, np.int32)[chosen] for column in (measured.num_nodes, measured.num_edges))
-    by_paper = draw_paper_splits(np.lexsort((edges, nodes)))  # which is stable: ties are in the order of keys
-    by_paper[(by_paper != _TRAIN) & lacking(by_paper == _TRAIN)] = _NONE
+    by_size = np.lexsort((edges, nodes))  # which is stable: ties are in the order of keys
     before = [stratified.get(key) for key in rows.row_keys()] if stratified else None
     strata = stratified_splits(rows.row_keys(), measured.prominent_families(chosen), before)
     return PlacedRows(
-        rows, placed.order, placed.deciles, groups, family_splits, splits.astype(np.int8), by_paper, _codes(strata)
+        *(rows, placed.order, placed.deciles, groups, family_splits),
+        set_apart_unseen(family_splits, stays, lacking),
+        paper_splits(by_size, lacking),
+        codes(strata),
     )
 
 
-def _codes(splits: Sequence[str | None]) -> Codes:
-    codes: dict[str | None, int] = {split: code for code, split in enumerate(SPLITS)}
-    return np.fromiter((codes.get(split, _NONE) for split in splits), np.int8, len(splits))
+def codes(splits: Iterable[str | None]) -> Codes:
+    """Splits by their position in SPLITS."""
+    code_of: dict[str | None, int] = {split: code for code, split in enumerate(SPLITS)}
+    return np.fromiter((code_of.get(split, NONE) for split in splits), np.int8)
 
 
-def _name(code: Any) -> str | None:
-    return None if code == _NONE else SPLITS[code]
+def split_name(code: Any) -> str | None:
+    """The name of a split, or None for NONE."""
+    return None if code == NONE else SPLITS[code]

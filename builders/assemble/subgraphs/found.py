@@ -5,7 +5,7 @@ In go the rows of `graphs` or `graphs-no-attributes`; out come `FoundSubgraphs`,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -14,16 +14,18 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from builders.assemble.split.assignment import TRAIN
+from builders.assemble.merge import Grouping
+from builders.assemble.scratch_file import Int32s
+from builders.assemble.split.assignment import TRAIN, Codes
 from builders.assemble.split.leaks import Leak, share_with_train
-from builders.assemble.split.placement import PlacedRows, Splits
-from builders.assemble.subgraphs.placement import PlacedSubgraph, place_subgraphs
+from builders.assemble.split.placement import PlacedRows, Ragged, Splits
+from builders.assemble.subgraphs.placement import PlacedSubgraphs, place_subgraphs
 from builders.assemble.subgraphs.store import SubgraphStore
 from builders.executor.ordered_map import LostError, OrderedMap
 from builders.measure.cut import find_subgraphs_in
 from builders.measure.spool import Spool
 from younger_hf.errors import YoungerError
-from younger_hf.graph import IntArray
+from younger_hf.schema import SPLITS
 from younger_hf.vocabulary import Vocabulary
 
 
@@ -48,19 +50,23 @@ class FoundSubgraphs:
 
     Attributes:
         store: the subgraphs by number.
-        placed: each with its place, in the order of rows.
-        occurrences: for each, by number, the positions in `graphs` of the rows that it occurs in, ascending.
-        graphs: the keys of those rows.
+        placed: their places.
+        graphs: the rows that they were cut from.
         counts: what was cut.
         leak: how many held-out subgraphs are cut from a graph that train is cut from.
     """
 
     store: SubgraphStore
-    placed: Sequence[PlacedSubgraph]
-    occurrences: Sequence[IntArray]
-    graphs: Sequence[str]
+    placed: PlacedSubgraphs
+    graphs: PlacedRows
     counts: SubgraphCounts
     leak: Leak
+    _occurrences: Grouping
+    _occurs_in: Int32s
+
+    def occurs_in(self, number: int) -> Int32s:
+        """The positions in `graphs` of the rows that a subgraph occurs in, ascending."""
+        return self._occurs_in[self._occurrences[number]]
 
 
 @contextmanager
@@ -89,17 +95,19 @@ def subgraphs_of(
         YoungerError: a graph cannot be cut.
         OSError: the disk is full, or the directory not writable.
     """
-    with closing(SubgraphStore(spool.with_suffix(".subgraphs"))) as store:
+    with closing(SubgraphStore(spool.with_suffix(f".{config}"))) as store:
         _fill(store, graphs, Spool(spool), vocabulary, attributes, mapped)
         occurrences = store.occurrences()
-        placed = place_subgraphs(store, occurrences, graphs.family_split_names(), published)
+        family_splits = graphs.family_splits[graphs.order]
+        placed = place_subgraphs(store, occurrences, family_splits, published)
         yield FoundSubgraphs(
             store,
             placed,
-            occurrences,
-            list(graphs.row_keys()),
-            SubgraphCounts(store.num_found, len(store), store.exact.count(0)),
-            _leak(config, graphs, placed, occurrences),
+            graphs,
+            SubgraphCounts(store.num_found, len(store), store.num_inexact),
+            _leak(config, family_splits, placed, occurrences),
+            Grouping.of(occurrences.rows),
+            occurrences.things,
         )
 
 
@@ -127,14 +135,13 @@ def _fill(
         raise YoungerError(f"the graph {key}, or one soon after it, cannot be cut into subgraphs: {error}") from error
 
 
-def _leak(config: str, graphs: PlacedRows, placed: Sequence[PlacedSubgraph], occurrences: Sequence[IntArray]) -> Leak:
-    of_train_graph = [split == TRAIN for split in graphs.family_split_names()]
-    cut_from = [occurrences[row.number].tolist() for row in placed]
+def _leak(config: str, family_splits: Codes, placed: PlacedSubgraphs, cut_from: Ragged) -> Leak:
     # A subgraph that is found in several splits is in train as one that is cut from the graphs of train.
-    of_train = [[graph for graph in found if of_train_graph[graph]] for found in cut_from]
+    of_train_graph = family_splits[cut_from.things] == SPLITS.index(TRAIN)
+    of_train = Ragged(cut_from.rows[of_train_graph], cut_from.things[of_train_graph])
     return Leak(
         config,
         "a part of the same graph",
-        by_family=share_with_train([row.split for row in placed], cut_from, of_train),
-        by_paper=share_with_train([row.paper_split for row in placed], cut_from),
+        by_family=share_with_train(placed.splits, cut_from, of_train),
+        by_paper=share_with_train(placed.paper_splits, cut_from),
     )

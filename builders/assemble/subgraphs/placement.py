@@ -6,57 +6,65 @@ rows of the config in the order of (size decile, key), with their splits.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from builders.assemble.split.assignment import TRAIN, paper_splits, set_apart_unseen, size_deciles
-from builders.assemble.split.placement import Splits
+import numpy as np
+
+from builders.assemble.scratch_file import Int32s
+from builders.assemble.split.assignment import (
+    NONE,
+    TRAIN,
+    Codes,
+    paper_splits,
+    set_apart_unseen,
+    size_deciles,
+)
+from builders.assemble.split.placement import Ragged, Splits, codes
 from builders.assemble.subgraphs.store import SubgraphStore
-from younger_hf.graph import IntArray
+from younger_hf.schema import SPLITS
 
 
-@dataclass(frozen=True)
-class PlacedSubgraph:
-    """A subgraph and its place.
+@dataclass(frozen=True, eq=False)
+class PlacedSubgraphs:
+    """The rows of a subgraph config; all but `order` by the numbers of subgraphs.
 
     Attributes:
-        number: of the subgraph, in the store.
-        split: by the family splits of the graphs that it occurs in.
-        paper_split: by the paper's scheme.
+        order: int32, the numbers of the subgraphs in the order of rows.
+        splits: by the family splits of the graphs that each occurs in.
+        paper_splits: by the paper's scheme.
     """
 
-    number: int
-    split: str
-    paper_split: str | None
+    order: Int32s
+    splits: Codes
+    paper_splits: Codes
+
+    def of_split(self, split: str) -> Int32s:
+        """The numbers of the subgraphs of a split, in the order of rows."""
+        numbers: Int32s = self.order[self.splits[self.order] == SPLITS.index(split)]
+        return numbers
 
 
 def place_subgraphs(
-    store: SubgraphStore,
-    occurrences: Sequence[IntArray],
-    family_splits: Sequence[str],
-    published: Splits | None = None,
-) -> list[PlacedSubgraph]:
+    store: SubgraphStore, occurrences: Ragged, family_splits: Codes, published: Splits | None = None
+) -> PlacedSubgraphs:
     """Give every subgraph its place: a row of a subgraph config.
 
     Args:
         store: the subgraphs.
-        occurrences: for each the numbers of the graphs that it was found in.
+        occurrences: the graphs that each was found in.
         family_splits: train, validation or test for each graph.
         published: the splits of the config in the release before.
-
-    Returns:
-        The subgraphs in the order of rows.
     """
-    deciles = size_deciles(store.num_nodes).tolist()
-    order = sorted(range(len(store)), key=lambda number: (deciles[number], store.keys[number]))
-    found_in = [{family_splits[graph] for graph in graphs.tolist()} for graphs in occurrences]
-    operators = [store.operators[number] for number in order]
-    splits = set_apart_unseen(
-        [next(iter(found_in[number])) if len(found_in[number]) == 1 else TRAIN for number in order],
-        operators,
-        [(published or {}).get(store.keys[number]) for number in order],
+    # One that is found on several sides is in train.
+    least, most = np.full(len(store), len(SPLITS), np.int8), np.full(len(store), NONE, np.int8)
+    found_in = family_splits[occurrences.things]
+    np.minimum.at(least, occurrences.rows, found_in)
+    np.maximum.at(most, occurrences.rows, found_in)
+    sides = np.where(least == most, least, SPLITS.index(TRAIN)).astype(np.int8)
+    stays = codes(map(published.get, store.keys())) if published else np.full(len(store), NONE, np.int8)
+    ranks, nodes, edges = store.ranks(), np.array(store.num_nodes), np.array(store.num_edges)
+    return PlacedSubgraphs(
+        np.lexsort((ranks, size_deciles(nodes))).astype(np.int32),
+        set_apart_unseen(sides, stays, store.operators.lack),
+        paper_splits(np.lexsort((ranks, edges, nodes)), store.operators.lack),
     )
-    by_paper = paper_splits(
-        [(store.num_nodes[number], store.num_edges[number], store.keys[number]) for number in order], operators
-    )
-    return [PlacedSubgraph(*place) for place in zip(order, splits, by_paper, strict=True)]

@@ -136,8 +136,8 @@ def write_configs(
         ) as found:
             subgraph = partial(subgraph_row, found=found, vocabulary=vocabulary, attributes=attributes)
             for split in SPLITS:
-                of_split = [row for row in found.placed if row.split == split]
-                write(config, split, map(subgraph, _progress(of_split, f"{config} {split}")))
+                numbers = found.placed.of_split(split).tolist()
+                write(config, split, map(subgraph, _progress(numbers, f"{config} {split}")))
         subgraphs[config] = found.counts
         leaks.append(found.leak)
 

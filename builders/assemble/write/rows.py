@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from builders.assemble.families import model_backbones, model_family
 from builders.assemble.measured import prominence
 from builders.assemble.merge import Merged
-from builders.assemble.split.placement import PlacedRow
+from builders.assemble.split.placement import PlacedRow, split_name
 from builders.assemble.subgraphs.found import FoundSubgraphs
-from builders.assemble.subgraphs.placement import PlacedSubgraph
 from builders.measure.facts import Facts
 from builders.measure.spool import Spool
 from builders.model_ref import ModelRef
@@ -135,22 +134,21 @@ def architecture_row(graphs: Sequence[Merged]) -> Row:
     }
 
 
-def subgraph_row(placed: PlacedSubgraph, found: FoundSubgraphs, vocabulary: Vocabulary, *, attributes: bool) -> Row:
+def subgraph_row(number: int, found: FoundSubgraphs, vocabulary: Vocabulary, *, attributes: bool) -> Row:
     """A row of config `subgraphs` or `subgraphs-no-attributes`.
 
     Args:
-        placed: the row and its place.
-        found: where the subgraph is, and what it occurs in.
+        number: of the subgraph.
+        found: where it is, and what it occurs in.
         vocabulary: of the release.
         attributes: whether it is of `subgraphs`.
     """
-    number = placed.number
-    subgraph, occurs_in = found.store[number], found.occurrences[number]
+    subgraph, occurs_in = found.store[number], found.occurs_in(number)
     operators = vocabulary.operator_of_variant[subgraph.node] if attributes else subgraph.node
     return {
-        "fingerprint": found.store.keys[number],
-        "exact": bool(found.store.exact[number]),
-        "graphs": [found.graphs[graph] for graph in occurs_in[:MOST_GRAPHS]],
+        "fingerprint": subgraph.key,
+        "exact": subgraph.exact,
+        "graphs": found.graphs.keys_of(occurs_in[:MOST_GRAPHS]),
         "num_graphs": len(occurs_in),
         "num_nodes": len(subgraph.node),
         "num_edges": subgraph.edge_index.shape[1],
@@ -162,7 +160,7 @@ def subgraph_row(placed: PlacedSubgraph, found: FoundSubgraphs, vocabulary: Voca
         "edge_slot": list(subgraph.edge_slot),
         **_unfed_columns(subgraph.unfed),
         "boundary": subgraph.boundary,
-        "paper_split": placed.paper_split,
+        "paper_split": split_name(found.placed.paper_splits[number]),
     }
 
 

@@ -104,8 +104,14 @@ def test_a_store_keeps_each_subgraph_once_and_knows_where_it_occurs(tmp_path: Pa
             ids = np.array([{"Relu": 5, "Add": 7}[operator.op_type] for operator in found.operators], dtype=np.int32)
             store.add(number, found, ids)
         assert store.num_found == sum(len(found.keys) for found in everything)
-        assert store.keys == list(dict.fromkeys(key for found in everything for key in found.keys))
-        for number, (key, graphs) in enumerate(zip(store.keys, store.occurrences(), strict=True)):
+        keys = list(store.keys())
+        assert keys == list(dict.fromkeys(key for found in everything for key in found.keys))
+        assert sorted(range(len(keys)), key=store.ranks().tolist().__getitem__) == sorted(
+            range(len(keys)), key=keys.__getitem__
+        )
+        occurrences, kinds = store.occurrences(), [set[int]() for _ in keys]
+        for number, key in enumerate(keys):
+            graphs = occurrences.things[occurrences.rows == number]
             assert graphs.tolist() == [i for i, found in enumerate(everything) if key in found.keys]
             found = next(found for found in everything if key in found.keys)
             part, kept = found.keys.index(key), store[number]
@@ -116,11 +122,14 @@ def test_a_store_keeps_each_subgraph_once_and_knows_where_it_occurs(tmp_path: Pa
             assert np.array_equal(kept.scope, graph.scope)
             flags = found.boundary[slice(*found.node_starts[part : part + 2])]
             assert kept.boundary.tolist() == np.flatnonzero(flags).tolist()
-            assert store.operators[number].tolist() == sorted(set(kept.node.tolist()))
+            kinds[number] = set(kept.node.tolist())
+            assert (kept.key, kept.exact) == (key, True)
             assert (store.num_nodes[number], store.num_edges[number]) == (graph.num_nodes, graph.num_edges)
+        first_alone = np.arange(len(keys)) == 0
+        assert store.operators.lack(first_alone).tolist() == [not own <= kinds[0] for own in kinds]
 
 
 def test_an_empty_store_has_no_occurrences(tmp_path: Path) -> None:
     with closing(SubgraphStore(tmp_path / "subgraphs")) as store:
         store.add(0, find_subgraphs(chain(RELU, RELU)), np.array([2], dtype=np.int32))
-        assert (len(store), store.occurrences()) == (0, [])
+        assert (len(store), len(store.occurrences().rows)) == (0, 0)

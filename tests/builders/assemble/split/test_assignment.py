@@ -3,21 +3,42 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builders.assemble.split.assignment import (
-    assign_groups,
-    join_families,
-    paper_splits,
-    set_apart_unseen,
-    size_deciles,
-)
+from builders.assemble.split import assignment
+from builders.assemble.split.assignment import PAPER_SEED, assign_groups, join_families, size_deciles
+from builders.assemble.split.placement import codes, split_name
 
 PAPER_TEST_ROWS_OF_150 = [5, 28, 38, 48, 71, 75, 93, 118, 126, 138]
+
+
+def lacking(operators: Sequence[Collection[str]]) -> assignment.Lacking:
+    """Which rows have an operator that none of train has, found by sets."""
+
+    def found(train: np.ndarray) -> np.ndarray:
+        known = set().union(*(row for row, is_train in zip(operators, train, strict=True) if is_train))
+        return np.array([not known.issuperset(row) for row in operators], np.bool_)
+
+    return found
+
+
+def set_apart_unseen(
+    splits: Sequence[str], operators: Sequence[Collection[str]], published: Sequence[str | None] | None = None
+) -> list[str | None]:
+    stays = codes(published or [None] * len(splits))
+    return list(map(split_name, assignment.set_apart_unseen(codes(splits), stays, lacking(operators))))
+
+
+def paper_splits(
+    sizes: Sequence[tuple[int, int, str]], operators: Sequence[Collection[str]], seed: int = PAPER_SEED
+) -> list[str | None]:
+    order = np.array(sorted(range(len(sizes)), key=sizes.__getitem__), np.int64)
+    return list(map(split_name, assignment.paper_splits(order, lacking(operators), seed)))
 
 
 def rows_in(assigned: dict[str, str], sizes: dict[str, list[int]]) -> Counter[str]:

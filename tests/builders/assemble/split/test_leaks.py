@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support.ledgers import Attempt
 from support.releases import Row, every_row, table
@@ -13,6 +14,7 @@ from builders.assemble import ReleaseReport
 from builders.assemble.families import split_families
 from builders.assemble.split.assignment import paper_splits
 from builders.assemble.split.leaks import Share, share_with_train
+from builders.assemble.split.placement import Ragged, codes, split_name
 from younger_hf import Vocabulary
 
 OPERATORS = {
@@ -116,7 +118,13 @@ def test_the_scheme_of_the_paper_reproduces_with_its_seed(younger: Path, config:
     rows = every_row(younger, config)
     sizes = [(row["num_nodes"], row["num_edges"], key(row)) for row in rows]
     operators = [set(row[column]) for row in rows]
-    assert paper_splits(sizes, operators, seed=1234) == [row["paper_split"] for row in rows]
+
+    def lacking(train: np.ndarray) -> np.ndarray:
+        known = set().union(*(operators[row] for row in np.flatnonzero(train)))
+        return np.array([not row <= known for row in operators], np.bool_)
+
+    drawn = paper_splits(np.array(sorted(range(len(sizes)), key=sizes.__getitem__), np.int64), lacking, seed=1234)
+    assert list(map(split_name, drawn)) == [row["paper_split"] for row in rows]
     assert {row["paper_split"] for row in rows} > {"train", "test"}
 
 
@@ -143,7 +151,14 @@ def test_the_report_says_that_nothing_leaks_and_how_much_the_scheme_of_the_paper
     assert "| `subgraphs` | a part of the same graph | 0 of " in (younger / "README.md").read_text()
 
 
+def ragged(*rows: set[int]) -> Ragged:
+    pairs = [(row, thing) for row, things in enumerate(rows) for thing in sorted(things)]
+    return Ragged(*np.array(pairs, np.int32).reshape(-1, 2).T)
+
+
 def test_a_held_out_row_leaks_if_train_has_a_relative() -> None:
-    splits = ["train", "test", "validation", None, "unseen"]
-    assert share_with_train(splits, [{1, 2}, {2, 3}, {4}, {1}, {1}]) == Share(2, 3)
-    assert share_with_train(splits, [{1, 2}, {2, 3}, {4}, {1}, {1}], [{1}, set(), set(), set(), set()]) == Share(1, 3)
+    splits = codes(["train", "test", "validation", None, "unseen"])
+    relatives = ragged({1, 2}, {2, 3}, {4}, {1}, {1})
+    assert share_with_train(splits, relatives) == Share(2, 3)
+    assert share_with_train(splits, relatives, ragged({1})) == Share(1, 3)
+    assert share_with_train(splits, relatives, ragged()) == Share(0, 3)
