@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from builders.assemble.describe.card import render_card
 from builders.assemble.describe.collected import count_collected
+from builders.assemble.describe.counted import count_rows
 from builders.assemble.describe.croissant import render_croissant
 from builders.assemble.describe.report import ReleaseReport
 from builders.assemble.measured import MeasuredStore
@@ -137,7 +138,8 @@ def assemble(
             results={config: results_for(config, results, previous, rows.with_keys) for config in RESULTS},
             mapped=mapped,
         )
-        collected = count_collected(ledger, graphs, removals)
+        counted = count_rows(rows)
+        collected = count_collected(ledger, counted, removals)
         report = ReleaseReport(
             output=output,
             rows={
@@ -150,16 +152,16 @@ def assemble(
             duplicates=collected.conversions - len(graphs),
             wl_collisions=count_wl_collisions(rows),
             normal_forms=len(forms),
-            searched=sum(graph.representative.facts.num_searched > 0 for graph in graphs),
+            searched=counted.searched,
             undecided=count_undecided(rows),
             subgraphs=written.subgraphs,
             conflicts=placement.conflicts,
             leaks=[*graph_leaks(placement), *written.leaks],
             unmatched=sorted(removals.unmatched(model.id for model in ledger.model_endings())),
         )
-        card = render_card(report, written.files, graphs, vocabulary)
+        card = render_card(report, written.files, rows, counted, vocabulary)
         (directory / "README.md").write_text(card, encoding="utf-8")
-        croissant = render_croissant(report, written.files, graphs)
+        croissant = render_croissant(report, written.files, counted.days)
         (directory / "croissant.json").write_text(croissant, encoding="utf-8")
         _draw_figures(directory)
         keep_beside(output if previous is None else previous, directory)

@@ -45,7 +45,7 @@ CREATE TABLE identities (number INTEGER PRIMARY KEY, skeleton BLOB, graph BLOB, 
 CREATE TABLE prominence (contributed, downloads, source BLOB, length, id BLOB, revision BLOB, component BLOB, hash BLOB,
     number);
 CREATE TABLE families (number, name BLOB);
-CREATE TABLE models (digest BLOB);
+CREATE TABLE models (digest BLOB, identity BLOB, part BLOB, composed, number);
 """
 
 
@@ -129,7 +129,7 @@ class MeasuredStore(Sequence[Measured]):
         insert("INSERT INTO identities VALUES (?, ?, ?, ?, ?, ?, ?)", identities)
         insert("INSERT INTO prominence VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*key, to_bytes(skeleton_hash), one.number))
         insert_many("INSERT INTO families VALUES (?, ?)", ((one.number, to_bytes(name)) for name in families))
-        insert_many("INSERT INTO models VALUES (?)", ((_digest(model.to_json()),) for model in models))
+        insert_many("INSERT INTO models VALUES (?, ?, ?, ?, ?)", (_digests(model, one.number) for model in models))
         ids = self._labels
         self._operators.append(array("i", [ids.setdefault(label, len(ids)) for label in facts.variants]))
         self._family.append(self._families.setdefault(model_family(model), len(self._families)))
@@ -253,8 +253,25 @@ class MeasuredStore(Sequence[Measured]):
 
     def count_models(self) -> int:
         """Distinct models."""
-        ((count,),) = self._tables.read("SELECT count(*) FROM (SELECT DISTINCT digest FROM models)")
+        ((count,),) = self._tables.read("SELECT count(DISTINCT digest) FROM models")
         return int(count)
+
+    def count_named(self) -> tuple[int, int]:
+        """Distinct (source, id, revision, component), and those of models that are not composed."""
+        query = "SELECT count(DISTINCT identity), count(DISTINCT CASE WHEN NOT composed THEN identity END) FROM models"
+        ((count, published),) = self._tables.read(query)
+        return int(count), int(published)
+
+    def has_published(self) -> NDArray[np.bool_]:
+        """Which architectures have a model that is not composed, bool [N]."""
+        found = np.zeros(len(self), np.bool_)
+        numbers = (number for (number,) in self._tables.read("SELECT number FROM models WHERE NOT composed"))
+        found[np.fromiter(numbers, np.int32)] = True
+        return found
+
+    def parts(self) -> Iterator[tuple[bytes, int]]:
+        """What names each model in any revision, and its architecture; all architectures of one after the other."""
+        return self._tables.read("SELECT part, number FROM models ORDER BY part")
 
 
 def _to_row(one: Measured) -> tuple[Any, ...]:
@@ -307,5 +324,9 @@ def _identities(facts: Facts) -> Iterator[bytes]:
     return (to_bytes(f"{one.key}\0{one.evidence}") for one in identities)
 
 
-def _digest(text: str) -> bytes:
-    return blake2b(text.encode(), digest_size=16).digest()
+def _digests(model: ModelRef, number: int) -> tuple[bytes, bytes, bytes, bool, int]:
+    """Of the whole of a model, of what names it, and of that in any revision."""
+    part = model.source, model.id, model.component
+    texts = model.to_json(), json.dumps((*part, model.revision)), json.dumps(part)
+    whole, identity, in_any = (blake2b(text.encode(), digest_size=16).digest() for text in texts)
+    return whole, identity, in_any, model.origin == "composed", number

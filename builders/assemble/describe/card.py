@@ -1,6 +1,6 @@
 """The dataset card: README.md of a release, made of `dataset_card.md` at the root of the repository.
 
-In go the report, the files of every split and the rows of config `graphs`; out comes Markdown with YAML front
+In go the report, the files of every split and what the rows of `graphs` show; out comes Markdown with YAML front
 matter. What a source wrote (names, licences, tasks) is escaped wherever it is shown.
 """
 
@@ -8,30 +8,32 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from importlib.metadata import version
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
-from statistics import mean, median_low
+from statistics import mean
 from typing import Any, Final
 
 import jinja2
+import numpy as np
 import yaml
 
+from builders.assemble.describe.counted import Counted
 from builders.assemble.describe.croissant import CITATION
 from builders.assemble.describe.report import ReleaseReport
 from builders.assemble.describe.shared_blocks import LEAST_SHOWN, shared_blocks
-from builders.assemble.families import model_backbones, model_family
-from builders.assemble.merge import Merged
+from builders.assemble.measured import Kind
+from builders.assemble.merge import Rows
 from builders.assemble.split.assignment import PAPER_SEED
 from builders.assemble.split.near_duplicates import SIMILAR
 from builders.assemble.write.configs import Files
 from builders.assemble.write.features import card_features
 from builders.assemble.write.parquet import SplitFiles
 from builders.measure.blocks import LEAST_NODES, MOST_NODES
-from builders.measure.facts import MEASUREMENT_VERSION, Facts
-from builders.model_ref import ModelRef
+from builders.measure.facts import MEASUREMENT_VERSION
 from younger_hf import __version__
 from younger_hf.communities import MOST_NEIGHBOURS
 from younger_hf.operator_groups import GROUPED_CONVOLUTION, MEMBERS
@@ -51,13 +53,14 @@ class _Trusted(str):
     __slots__ = ()
 
 
-def render_card(report: ReleaseReport, files: Files, graphs: Sequence[Merged], vocabulary: Vocabulary) -> str:
+def render_card(report: ReleaseReport, files: Files, rows: Rows, counted: Counted, vocabulary: Vocabulary) -> str:
     """Render the card of a release.
 
     Args:
         report: the counts.
         files: what was written, by config and split; configs and splits without rows are not in it.
-        graphs: the rows of config `graphs`.
+        rows: those of config `graphs`.
+        counted: what they show.
         vocabulary: of the release.
     """
     environment = jinja2.Environment(
@@ -97,16 +100,16 @@ def render_card(report: ReleaseReport, files: Files, graphs: Sequence[Merged], v
         ),
         least_shown=LEAST_SHOWN,
         tools=_tools(),
-        exporters=_exporters(graphs),
+        exporters=[{"name": package, "version": found} for package, found in counted.packages],
         schema_version=SCHEMA_VERSION,
-        several_graphs=_count_several(graphs),
-        composed=_composed(graphs),
-        beside_the_paper=_beside_the_paper(report, graphs),
-        measures=_measures(graphs),
-        shapes_known=_share_of_shapes(graphs),
-        costs_known=sum(row.representative.facts.costs is not None for row in graphs),
-        has_families=any(row.representative.prominent_model.family for row in graphs),
-        tables=_tables(graphs),
+        several_graphs=_count_several(rows),
+        composed=_composed(rows, counted),
+        beside_the_paper=_beside_the_paper(report, counted),
+        measures=[{"name": name, **_distribution(values)} for name, values in counted.measures.items()],
+        shapes_known=_share_of_shapes(counted),
+        costs_known=len(counted.measures.get("multiply-accumulates", ())),
+        has_families=any(counted.counts["family"].keys() - {""}),
+        tables=_tables(counted),
         citation=CITATION,
     )
 
@@ -219,119 +222,77 @@ def _tools() -> list[dict[str, str]]:
     ]
 
 
-def _exporters(graphs: Iterable[Merged]) -> list[dict[str, str]]:
-    """The packages that took part in the conversions; one that came in several versions is there with each."""
-    tools = (tool for row in graphs for one in row.members for tool in one.models.values())
-    used = {package for tool in tools for package in tool.versions.items()}
-    return [{"name": package, "version": found} for package, found in sorted(used)]
-
-
-def _count_several(graphs: Iterable[Merged]) -> int:
+def _count_several(rows: Rows) -> int:
     """How many models have a part that is several rows."""
-    rows = Counter(name for row in graphs for name in {(one.source, one.id, one.component) for one, _ in row.models})
-    return sum(count > 1 for count in rows.values())
+    row_of = rows.members.group_of()
+    by_part = groupby(rows.measured.parts(), key=itemgetter(0))
+    return sum(len({int(row_of[number]) for _, number in of_part}) > 1 for _, of_part in by_part)
 
 
-def _composed(graphs: Sequence[Merged]) -> list[tuple[str, int, int]]:
+def _composed(rows: Rows, counted: Counted) -> list[tuple[str, int, int]]:
     """What is unique, with composed models and without; nothing where there are none."""
-    if all(model.origin != "composed" for row in graphs for model, _ in row.models):
+    if not counted.counts["origin"]["composed"]:
         return []
-    of_pair: dict[str, Callable[[ModelRef, Facts], Hashable]] = {
-        "models": lambda model, _: (model.source, model.id, model.revision, model.component),
-        "skeletons": lambda _, facts: facts.skeleton,
-        "graphs with attributes": lambda _, facts: facts.graph,
-        "graphs without attributes": lambda _, facts: facts.type_graph,
-        "normal forms": lambda _, facts: facts.normal,
+    models, published = rows.measured.count_named()
+    has_published = rows.measured.has_published()
+    kinds: dict[str, Kind] = {
+        "skeletons": "skeleton",
+        "graphs with attributes": "graph",
+        "graphs without attributes": "type_graph",
+        "normal forms": "normal",
     }
-    every: dict[str, set[Hashable]] = {what: set() for what in of_pair}
-    published: dict[str, set[Hashable]] = {what: set() for what in of_pair}
-    for row in graphs:
-        for model, facts in row.models:
-            for what, key in of_pair.items():
-                every[what].add(key(model, facts))
-                if model.origin != "composed":
-                    published[what].add(key(model, facts))
-    return [(what, len(every[what]), len(published[what])) for what in of_pair]
+    identities = {what: rows.measured.ranks(kind) for what, kind in kinds.items()}
+    return [
+        ("models", models, published),
+        *((what, len(np.unique(of)), len(np.unique(of[has_published]))) for what, of in identities.items()),
+    ]
 
 
-def _beside_the_paper(report: ReleaseReport, graphs: Sequence[Merged]) -> list[tuple[str, int, int]]:
+def _beside_the_paper(report: ReleaseReport, counted: Counted) -> list[tuple[str, int, int]]:
     """What both count: here, and there (Tables 2 and 3, Figure 2, section 4)."""
     subgraphs = {config: counts.unique for config, counts in report.subgraphs.items()}
     return [
         ("models converted", report.models, 174_000),
-        ("graphs with attributes", len(graphs), 7_629),
-        ("mean operators of a graph", round(mean(one.num_nodes for one in _facts(graphs))), 1_658),
-        ("mean data flows of a graph", round(mean(one.num_edges for one in _facts(graphs))), 2_113),
-        ("operator types", len({label for one in _facts(graphs) for label in one.types}), 187),
-        ("tasks", len({model.task for row in graphs for model, _ in row.models if model.task}), 31),
+        ("graphs with attributes", counted.num_graphs, 7_629),
+        ("mean operators of a graph", round(mean(counted.measures["operators"])), 1_658),
+        ("mean data flows of a graph", round(mean(counted.measures["data flows"])), 2_113),
+        ("operator types", len(counted.counts["operator"]), 187),
+        ("tasks", sum(task != "" for task in counted.counts["task"]), 31),
         ("subgraphs with attributes", subgraphs.get("subgraphs", 0), 38_803),
         ("subgraphs without attributes", subgraphs.get("subgraphs-no-attributes", 0), 29_581),
     ]
 
 
-def _measures(graphs: Sequence[Merged]) -> list[dict[str, Any]]:
-    columns: dict[str, list[int]] = defaultdict(list)
-    for one in _facts(graphs):
-        columns["operators"].append(one.num_nodes)
-        columns["data flows"].append(one.num_edges)
-        columns["depth"].append(one.depth)
-        columns["parameters"].append(one.num_parameters)
-        if one.costs:
-            columns["multiply-accumulates"].append(one.costs.macs)
-            columns["activations"].append(one.costs.activations)
-    return [
-        {
-            "name": name,
-            "min": min(values),
-            "median": median_low(values),
-            "mean": round(mean(values)),
-            "max": max(values),
-        }
-        for name, values in columns.items()
-    ]
+def _distribution(values: Sequence[int]) -> dict[str, int]:
+    ordered = np.sort(np.array(values, np.int64))
+    median = int(ordered[(len(ordered) - 1) // 2])
+    return {"min": int(ordered[0]), "median": median, "mean": round(mean(values)), "max": int(ordered[-1])}
 
 
-def _share_of_shapes(graphs: Sequence[Merged]) -> _Trusted:
+def _share_of_shapes(counted: Counted) -> _Trusted:
     """The share of data flows of which the shape is known, as a percentage with two digits after the point."""
-    edges = sum(one.num_edges for one in _facts(graphs))
-    return _Trusted(f"{100 * sum(one.num_shapes for one in _facts(graphs)) / edges:.2f} %" if edges else "–")
+    edges = sum(counted.measures["data flows"])
+    return _Trusted(f"{100 * counted.num_shapes / edges:.2f} %" if edges else "–")
 
 
-def _facts(graphs: Iterable[Merged]) -> Iterator[Facts]:
-    """What rows show. They lie on disk, and are not all kept."""
-    return (row.representative.facts for row in graphs)
-
-
-def _tables(graphs: Sequence[Merged]) -> list[dict[str, Any]]:
-    counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for row in graphs:
-        counts["operator"].update(row.representative.facts.types)
-        for one in row.members:
-            counts["opset"][str(one.facts.opset)] += 1
-            counts["exporter"].update(tool.exporter for tool in one.models.values())
-            for model in one.models:
-                counts["source"][model.source] += 1
-                counts["origin"][model.origin] += 1
-                counts["licence of the model"][model.license or "not stated"] += 1
-                counts["task"][model.task or "not stated"] += 1
-                counts["family"][model_family(model) or "not known"] += 1
-                counts["backbone"].update(model_backbones(model))
+def _tables(counted: Counted) -> list[dict[str, Any]]:
     tables = [
-        _table("source", "models", counts["source"], 30),
-        _table("origin", "models", counts["origin"], 10),
-        _table("exporter", "models", counts["exporter"], 30),
-        _table("opset", "skeletons", counts["opset"], 20),
-        _table("licence of the model", "models", counts["licence of the model"], 30),
-        _table("task", "models", counts["task"], 40),
-        _table("family", "models", counts["family"], 40),
-        _table("backbone", "models", counts["backbone"], 30),
-        _table("operator", "nodes", counts["operator"], 30),
+        _table("source", "models", counted.counts["source"], 30),
+        _table("origin", "models", counted.counts["origin"], 10),
+        _table("exporter", "models", counted.counts["exporter"], 30),
+        _table("opset", "skeletons", counted.counts["opset"], 20),
+        _table("licence of the model", "models", counted.counts["licence"], 30, "not stated"),
+        _table("task", "models", counted.counts["task"], 40, "not stated"),
+        _table("family", "models", counted.counts["family"], 40, "not known"),
+        _table("backbone", "models", counted.counts["backbone"], 30),
+        _table("operator", "nodes", counted.counts["operator"], 30),
     ]
     return [table for table in tables if table["counts"]]
 
 
-def _table(title: str, unit: str, counts: Mapping[str, int], most: int) -> dict[str, Any]:
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+def _table(title: str, unit: str, counts: Mapping[str, int], most: int, unnamed: str = "") -> dict[str, Any]:
+    named = ((name or unnamed, count) for name, count in counts.items())
+    ordered = sorted(named, key=lambda item: (-item[1], item[0]))
     rest = ordered[most:]
     return {
         "title": title,

@@ -1,7 +1,7 @@
 """How far the models of each source came, as Table 3 of the paper has it for its hubs.
 
-In go the ledger, the rows of config `graphs`, and what is to be left out; out come counts. Models that are left out
-were listed, tried and perhaps converted, and are counted so; they are in no row.
+In go the ledger, what the rows of config `graphs` show, and what is to be left out; out come counts. Models that are
+left out were listed, tried and perhaps converted, and are counted so; they are in no row.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from builders.assemble.merge import Merged
+from builders.assemble.describe.counted import Counted
 from builders.convert import Outcome
 from builders.removals import Removals
 
@@ -57,7 +57,7 @@ class Collected:
     removed: int
 
 
-def count_collected(ledger: Ledger, graphs: Sequence[Merged], removals: Removals) -> Collected:
+def count_collected(ledger: Ledger, counted: Counted, removals: Removals) -> Collected:
     """Count the models of each source from the crawl to the release."""
     tried, converted, failures, removed = Counter[str](), Counter[str](), Counter[str](), 0
     for model in ledger.model_endings():
@@ -68,14 +68,9 @@ def count_collected(ledger: Ledger, graphs: Sequence[Merged], removals: Removals
         else:
             failures[model.outcome] += 1
     conversions = {attempt for attempt, model_id in ledger.conversions() if not removals.cover(model_id)}
-    rows, alone = Counter[str](), Counter[str]()
-    for row in graphs:
-        sources = {model.source for model, _ in row.models}
-        rows.update(sources)
-        alone.update(sources if len(sources) == 1 else ())
     return Collected(
         [
-            SourceCounts(name, count, tried[name], converted[name], rows[name], alone[name])
+            SourceCounts(name, count, tried[name], converted[name], counted.graphs_of[name], counted.graphs_alone[name])
             for name, count in ledger.count_listed().items()
         ],
         dict(sorted(failures.items(), key=lambda item: (-item[1], item[0]))),

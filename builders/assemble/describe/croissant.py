@@ -13,7 +13,6 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from builders.assemble.describe.report import ReleaseReport
-from builders.assemble.merge import Merged
 from builders.assemble.write.configs import Files
 from builders.assemble.write.features import card_features
 from younger_hf.schema import SCHEMA, SCHEMA_VERSION, SPLITS, features
@@ -121,15 +120,14 @@ _RAI: Final[Json] = {
 }  # fmt: skip
 
 
-def render_croissant(report: ReleaseReport, files: Files, graphs: Sequence[Merged]) -> str:
+def render_croissant(report: ReleaseReport, files: Files, days: Sequence[str]) -> str:
     """Describe a release for machines.
 
     Args:
         report: the counts.
         files: what was written, by config and split.
-        graphs: the rows of config `graphs`.
+        days: on which hubs listed models, ascending.
     """
-    days = sorted({model.retrieved for row in graphs for model, _ in row.models if model.retrieved})
     sources = "; ".join(
         f"{one.source}: {one.listed:,} listed, {one.tried:,} tried, {one.converted:,} converted, in "
         f"{one.graphs:,} architectures"
