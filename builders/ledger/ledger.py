@@ -380,9 +380,9 @@ class Ledger(LedgerFile):
         ):
             yield ModelEnding(source, model_id, Outcome(outcome))
 
-    def conversions(self) -> list[tuple[int, str]]:
+    def conversions(self) -> Iterator[tuple[int, str]]:
         """For every model that was converted, the number of the conversion that it stands on, and its id."""
-        return [(attempt, model_id) for attempt, model_id in self._rows(_CONVERTED)]
+        yield from self._rows(_CONVERTED)
 
 
 def _attempt(row: Sequence[Any]) -> Attempt:

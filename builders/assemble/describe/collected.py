@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from builders.assemble.describe.counted import Counted
 from builders.convert import Outcome
 from builders.removals import Removals
@@ -67,7 +69,8 @@ def count_collected(ledger: Ledger, counted: Counted, removals: Removals) -> Col
             removed += removals.cover(model.id)
         else:
             failures[model.outcome] += 1
-    conversions = {attempt for attempt, model_id in ledger.conversions() if not removals.cover(model_id)}
+    attempts = (attempt for attempt, model_id in ledger.conversions() if not removals.cover(model_id))
+    conversions = np.unique(np.fromiter(attempts, np.int64))
     return Collected(
         [
             SourceCounts(name, count, tried[name], converted[name], counted.graphs_of[name], counted.graphs_alone[name])
