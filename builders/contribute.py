@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Final, Literal
 import onnx
 from huggingface_hub import CommitOperationAdd, HfApi
 
-from builders.contribution import Contribution, InvalidContributionError, contributed
+from builders.contribution import SOURCE, Contribution, InvalidContributionError, contributed
 from builders.crawl import list_models
 from builders.hub_terms import check_license, check_task
 from builders.ledger import Ledger
@@ -49,6 +49,12 @@ for the next release, a pull request."""
 
 _MODEL_ID: Final = re.compile(r"[\w.-]+/[\w.-]+")
 _LONGEST_TITLE: Final = 60
+_ONNX: Final = "onnx"  # the library and the exporter of a file
+_REFUSED_LOGINS: Final[Mapping[int | None, str]] = {
+    401: "the Hub does not know your login any more: log in again",
+    403: "the Hub does not let you open a pull request on {repo_id} from here: log in again and allow that",
+    None: "the Hub did not finish the work on {repo_id} ({reason}): try again, which proposes nothing twice",
+}
 
 
 @dataclass(frozen=True)
@@ -176,12 +182,7 @@ def contribute(
     with refusals(repo_id):
         if not dry_run:
             check_token(api, repo_id)
-        repository = find_repository(api, repo_id)
-        if repository is None:
-            raise UsageError(f"there is no dataset {repo_id} on the Hub, or none that this token may see")
-        release = open_release(repo_id, repository.sha)
-        if repository.removals().cover(source.id):
-            raise YoungerError(f"{source.id} is not to be in {repo_id}: its owner asked for that")
+        repository, release = _find_release(api, repo_id, source)
     contribution, facts = prepare(source, timeout=timeout, memory_limit=memory_limit)
     with refusals(repo_id):
         proposal = _look_up(api, repository, release, Proposal(repo_id, contribution, facts))
@@ -194,6 +195,44 @@ def contribute(
         return replace(proposal, url=_open_pull_request(api, proposal))
 
 
+def contribute_skeleton(skeleton: bytes, repo_id: str, provenance: Provenance, token: str) -> Proposal:
+    """Propose a skeleton that was made of somebody's ONNX file, in the name of whose token it is.
+
+    Args:
+        skeleton: as `builders.handed_in.HandedIn` makes it.
+        repo_id: the dataset repository that holds the release.
+        provenance: what its contributor says; the id and the licence are necessary.
+        token: of a login with the Hub: whether there is such a repository for them, and what they may do there.
+
+    Returns:
+        The proposal; with the URL of its pull request, if one was opened. Where a row is the same network by another
+        export, none is.
+
+    Raises:
+        YoungerError: as `contribute`.
+    """
+    source = _as_said(ModelRef(SOURCE, "", library=_ONNX), provenance)
+    contribution, facts = _contribution(source, _ONNX, skeleton)
+    api = HfApi(token=token, library_name="younger-hf", library_version=__version__)
+    with refusals(repo_id, _REFUSED_LOGINS), quiet_off_terminal():
+        repository, release = _find_release(api, repo_id, source)
+        proposal = _look_up(api, repository, release, Proposal(repo_id, contribution, facts))
+        if not proposal.is_new or proposal.standing == "another export":
+            return proposal
+        return replace(proposal, url=_open_pull_request(api, proposal))
+
+
+def _find_release(api: HfApi, repo_id: str, model: ModelRef) -> tuple[DatasetRepository, Release]:
+    """The release in a repository, which may have the model."""
+    repository = find_repository(api, repo_id)
+    if repository is None:
+        raise UsageError(f"there is no dataset {repo_id} on the Hub, or none that this token may see")
+    release = open_release(repo_id, repository.sha)
+    if repository.removals().cover(model.id):
+        raise YoungerError(f"{model.id} is not to be in {repo_id}: its owner asked for that")
+    return repository, release
+
+
 def find_model(model: str, provenance: Provenance) -> ModelRef:
     """The model that is meant, as its source lists it, with what its contributor says.
 
@@ -201,28 +240,32 @@ def find_model(model: str, provenance: Provenance) -> ModelRef:
         UsageError: there is none, or several, or what must be said of it is not.
     """
     file = Path(model).expanduser()
-    provenance = replace(provenance, license=check_license(provenance.license), task=check_task(provenance.task))
-    said = {name: value for name, value in vars(provenance).items() if value}
     if file.exists() or "/" not in model or model.endswith(".onnx"):
         if file.is_dir():
             raise UsageError(f"{model} is a directory: name the model file in it")
         found = next(list_models(f"onnx:{model}"))
         if not (provenance.id and provenance.license):
             raise UsageError(f"{model} does not say what it is: give --id ORG/NAME and --license IDENTIFIER")
-        found = replace(found, **said)
     elif not _MODEL_ID.fullmatch(model):
         raise UsageError(f"{model} is neither a file here nor the id of a model of the Hub, as organisation/name")
     else:
         if provenance.id:
             raise UsageError(f"{model} is the id of a model of the Hub: leave out --id")
-        found = replace(_of_the_hub(model, provenance.component), **said)
-        if not found.license:
+        found = _of_the_hub(model, provenance.component)
+        if not (found.license or provenance.license):
             raise UsageError(f"the Hub does not say under which licence {model} is: give --license IDENTIFIER")
+    return _as_said(found, provenance)
+
+
+def _as_said(model: ModelRef, provenance: Provenance) -> ModelRef:
+    """A model with what its contributor says of it."""
+    provenance = replace(provenance, license=check_license(provenance.license), task=check_task(provenance.task))
+    model = replace(model, **{name: value for name, value in vars(provenance).items() if value})
     try:
-        contributed(found)
+        contributed(model)
     except InvalidContributionError as error:
         raise UsageError(f"the contribution {error}") from error
-    return found
+    return model
 
 
 def _of_the_hub(model: str, component: str) -> ModelRef:
@@ -251,13 +294,17 @@ def prepare(model: ModelRef, *, timeout: float, memory_limit: int) -> tuple[Cont
         if architecture is None:
             _, outcome, message = next(ledger.failures())
             raise YoungerError(f"{model.id} cannot be contributed, its conversion ended as {outcome}: {message}")
-    skeleton = architecture.skeleton
+    return _contribution(model, architecture.tools[0].exporter, architecture.skeleton)
+
+
+def _contribution(model: ModelRef, exporter: str, skeleton: bytes) -> tuple[Contribution, Facts]:
+    """The contribution that a skeleton is, and what is measured on it."""
     if found := find_weights(skeleton):
         raise YoungerError(f"the skeleton of {model.id} {found}: it is not contributed; please report this")
     facts = measure(skeleton).facts
     contribution = Contribution(
         contributed(model),
-        architecture.tools[0].exporter,
+        exporter,
         facts.graph.fingerprint,
         facts.skeleton.fingerprint,
         skeleton,

@@ -35,12 +35,14 @@ MOST_FILES: Final = 100_000
 """Of a repository, contributions that wait included."""
 
 _NONSENSE: Final = "the Hub's answer about {repo_id} makes no sense ({reason})"
-_REFUSALS: Final = {
+_REFUSALS: Final[Mapping[int | None, str]] = {
     401: "the Hub does not know the token: make one with write access in the settings there, and `hf auth login`",
     403: "the token may not write to {repo_id}: make one with write access in the settings of the Hub",
     404: "the Hub has no dataset {repo_id}, or none that this token may see",
     412: "another commit to {repo_id} came first, twice: nothing of it has changed; run the command again",
     429: "the Hub wants fewer requests: nothing of {repo_id} has changed; run the command again later",
+    None: "the Hub did not finish the work on {repo_id} ({reason}): it has all of the old release or all of the new; "
+    "run the command again, which sends nothing twice",
 }
 
 
@@ -136,8 +138,13 @@ def quiet_off_terminal() -> Iterator[None]:
 
 
 @contextmanager
-def refusals(repo_id: str) -> Iterator[None]:
-    """What the Hub refuses, or that it cannot be reached, becomes one sentence."""
+def refusals(repo_id: str, sentences: Mapping[int | None, str] = _REFUSALS) -> Iterator[None]:
+    """What the Hub refuses, or that it cannot be reached, becomes one sentence.
+
+    Args:
+        repo_id: what is worked on.
+        sentences: by the status that the Hub answers with, None for any other or none; with `{repo_id}` and `{reason}`.
+    """
     try:
         yield
     except LocalTokenNotFoundError as error:
@@ -149,13 +156,13 @@ def refusals(repo_id: str) -> Iterator[None]:
     except RecursionError as error:
         raise YoungerError(_NONSENSE.format(repo_id=repo_id, reason="it is nested too deeply")) from error
     except UNREACHABLE as error:
-        raise YoungerError(_sentence(repo_id, error)) from error
+        raise YoungerError(_sentence(repo_id, error, sentences)) from error
     except RuntimeError as error:
         # An upload's own error is wrapped in a RuntimeError that names the file: the Hub's answer, the end of the
         # connection, or what the HTTP client says where a stream cannot be sent a second time.
         if _is_ours(error):
             raise
-        raise YoungerError(_sentence(repo_id, error.__cause__ or error)) from error
+        raise YoungerError(_sentence(repo_id, error.__cause__ or error, sentences)) from error
     except (ValueError, TypeError, LookupError, AttributeError, NameError) as error:
         if isinstance(error, ValueError) and "metadata" in str(error).lower():
             raise ReleaseError(f"the Hub does not take the card's YAML ({first_line(error)})") from error
@@ -175,12 +182,7 @@ def http_status(error: BaseException) -> int | None:
     return getattr(getattr(error, "response", None), "status_code", None)
 
 
-def _sentence(repo_id: str, error: BaseException) -> str:
+def _sentence(repo_id: str, error: BaseException, sentences: Mapping[int | None, str]) -> str:
     answered = http_status(error)
-    if answered in _REFUSALS:
-        return _REFUSALS[answered].format(repo_id=repo_id)
     reason = f"status {answered}" if answered else type(error).__name__
-    return (
-        f"the Hub did not finish the work on {repo_id} ({reason}): it has all of the old release or all of the new; "
-        "run the command again, which sends nothing twice"
-    )
+    return sentences.get(answered, sentences[None]).format(repo_id=repo_id, reason=reason)

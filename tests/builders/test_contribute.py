@@ -31,7 +31,7 @@ from typer.testing import CliRunner
 
 import younger_hf
 from builders import contribute as module
-from builders.contribute import Provenance, contribute
+from builders.contribute import Provenance, contribute, contribute_skeleton
 from builders.contribution import read_contribution
 from builders.convert.onnx_package import with_parameters
 from builders.crawl.onnx_package import zoo_files
@@ -167,6 +167,21 @@ def test_all_that_is_published_is_shown_and_nothing_else_is(served, proposed, fi
         f"parameters by element type and shape, without values ({num_parameters:,} elements)",
     ):
         assert value in shown[0]
+
+
+def test_a_skeleton_is_proposed_in_the_name_of_whose_token_it_is(served, first, converted):
+    """As the explorer does: the user of the token, whoever is logged in where it runs."""
+    publish(first, NAME)
+    served.users["hf_bob"], served.organisations = "bob", set()
+    skeleton = converted[0].skeleton
+    assert contribute_skeleton(skeleton, NAME, ADA, "hf_bob").url.endswith("/discussions/1")
+    assert served.repositories[NAME].at("refs/pr/1").author == "bob"
+    assert list(changes_of(served, 1).values()) == [converted[0].to_parquet()]
+    served.repositories[NAME].commit({"removals.txt": b"ADA/shuffle\n"})
+    with pytest.raises(YoungerError, match="its owner asked for that"):
+        contribute_skeleton(skeleton, NAME, ADA, "hf_bob")
+    with pytest.raises(YoungerError, match="the Hub does not know your login any more"):
+        contribute_skeleton(skeleton, NAME, ADA, "hf_wrong")
 
 
 def test_the_same_contribution_twice_is_one(served, proposed, converted):

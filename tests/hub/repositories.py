@@ -64,12 +64,13 @@ class Content:
 
 @dataclass(frozen=True)
 class Commit:
-    """A state of a repository, and the sha of the one before it."""
+    """A state of a repository, the sha of the one before it, and who made it."""
 
     sha: str
     title: str
     files: Mapping[str, Content]
     parent: str = ""
+    author: str = ""
 
 
 @dataclass
@@ -111,7 +112,11 @@ class Repository:
         return repository
 
     def commit(
-        self, changes: Mapping[str, bytes | Path | Content | None], branch: str = "main", title: str = "a commit"
+        self,
+        changes: Mapping[str, bytes | Path | Content | None],
+        branch: str = "main",
+        title: str = "a commit",
+        author: str = "",
     ) -> str:
         """Add or replace files (None: delete) upon a branch, which is made if need be; gives the new sha."""
         parent = self.branches.get(branch, "")
@@ -123,7 +128,7 @@ class Repository:
                 files[path] = source if isinstance(source, Content) else Content(source)
         state = [self.id, parent, title, len(self.commits)]
         sha = hashlib.sha1(json.dumps(state).encode()).hexdigest()
-        self.commits[sha] = Commit(sha, title, dict(sorted(files.items())), parent)
+        self.commits[sha] = Commit(sha, title, dict(sorted(files.items())), parent, author)
         self.branches[branch] = sha
         return sha
 

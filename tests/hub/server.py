@@ -6,7 +6,8 @@
         served.faults.add("GET */config.json", Fault(status=503), times=2)
         served.sent("GET *.onnx")  # bytes of bodies, as served.received("PUT *") are of what was uploaded
 
-`repositories` says what it holds, `faults` how it fails, `answers` what an answer is; here are the routes.
+`repositories` says what it holds, `faults` how it fails, `answers` what an answer is, `logins` who logs in to
+applications; here are the routes.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 from hub import writing
 from hub.answers import Answer, Exchange, failure, file_answer, json_answer
 from hub.faults import Fault, Faults
+from hub.logins import Logins, authorize, token, userinfo
 from hub.quota import Quota
 from hub.repositories import Commit, Content, Repository, is_lfs
 
@@ -44,6 +46,7 @@ class Hub:
         users: name by token; any other token is refused.
         read_only: those of the tokens that may not write.
         organisations: where every user may write, as in a namespace of their own.
+        logins: applications that people log in to, and what they grant these.
         faults: what goes wrong.
         quotas: the rate limits of the API and of the files.
         page_size: entries on a page of a list, at most.
@@ -56,6 +59,7 @@ class Hub:
         self.users: dict[str, str] = {}
         self.read_only: set[str] = set()
         self.organisations = {"org"}
+        self.logins = Logins()
         self.faults = Faults()
         self.quotas = {name: Quota(name) for name in ("api", "resolvers")}
         self.page_size = 1000
@@ -159,7 +163,7 @@ class Hub:
             {
                 "title": repository.commits[sha].title,
                 "num": number,
-                "author": {"name": "ada"},
+                "author": {"name": repository.commits[sha].author or "ada"},
                 "createdAt": "2026-01-01T00:00:00.000Z",
                 "status": "merged" if number in repository.merged else "open",
                 "repo": {"name": name, "type": kind.removesuffix("s")},
@@ -264,9 +268,12 @@ _GET: dict[re.Pattern[str], _Route] = {
     re.compile(f"/api/{_T}/{_ID}/tree/([^/]+)/?(.*)"): Hub.tree,
     re.compile(f"/api/{_T}/{_ID}(?:/revision/([^/]+))?"): Hub.info,
     re.compile(f"/cdn/{_T}/{_ID}/([^/]+)/(.+)"): Hub.download,
+    re.compile("/oauth/authorize"): authorize,
+    re.compile("/oauth/userinfo"): userinfo,
     re.compile(f"/(datasets/|spaces/|){_ID}/resolve/([^/]+)/(.+)"): Hub.resolve,
 }
 _POST: dict[re.Pattern[str], _Route] = {
+    re.compile("/oauth/token"): token,
     re.compile(f"/api/{_T}/{_ID}/paths-info/([^/]+)"): Hub.paths_info,
     re.compile("/api/repos/create"): writing.create,
     re.compile("/api/validate-yaml"): writing.validate,

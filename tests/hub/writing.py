@@ -117,7 +117,7 @@ def commit(hub: Hub, request: Request, kind: str, name: str, revision: str) -> A
         branch = f"{PULL}{number}" if opens else revision
         if opens:
             repository.branches[branch] = parent or head.sha
-        sha = repository.commit(changes, branch, header["value"]["summary"])
+        sha = repository.commit(changes, branch, header["value"]["summary"], str(request.user))
     root = f"{hub.endpoint}/{'' if kind == 'models' else f'{kind}/'}{name}"
     pull = f"{root}/discussions/{number}" if opens else None
     return json_answer({"success": True, "commitOid": sha, "commitUrl": f"{root}/commit/{sha}", "pullRequestUrl": pull})
@@ -164,6 +164,8 @@ def _refused(hub: Hub, request: Request, names: set[str]) -> Answer | None:
         return failure(401, "", "Invalid username or password.")
     if request.token in hub.read_only:
         return failure(403, "", "You must use a token with write access")
+    if not hub.logins.allow(request.token, "write-repos" if names else "write-discussions"):
+        return failure(403, "", "The OAuth app was not granted what this needs")
     if any(name.partition("/")[0] not in (request.user, *hub.organisations) for name in names):
         return failure(403, "", f"You don't have the rights to write to the namespace of {', '.join(names)}")
     return None

@@ -6,7 +6,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -20,14 +20,22 @@ from younger_hf.explore.server import listen
 @contextmanager
 def served(app: Any) -> Iterator[str]:
     """Serve an application on a thread; gives its address."""
+    with served_at(lambda _: app) as address:
+        yield address
+
+
+@contextmanager
+def served_at(make: Callable[[str], Any]) -> Iterator[str]:
+    """Serve an application that has to be told its address."""
     with listen("127.0.0.1", 0) as opened:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", proxy_headers=False))
+        address = f"http://127.0.0.1:{opened.getsockname()[1]}"
+        server = uvicorn.Server(uvicorn.Config(make(address), log_level="warning", proxy_headers=False))
         thread = threading.Thread(target=server.run, args=([opened],), daemon=True)
         thread.start()
         while not server.started:
             time.sleep(0.01)
         try:
-            yield f"http://127.0.0.1:{opened.getsockname()[1]}"
+            yield address
         finally:
             server.should_exit = True
             thread.join()

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from younger_hf.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from younger_hf.explore.login import Contributing, Proposed
+    from younger_hf.release import Release
 
 
 def explore(
@@ -47,7 +54,15 @@ def explore(
     embedded = None if embeddings is None else check_embeddings(embeddings, opened_release)
     # 0.0.0.0 is what --share asks for.
     with listen("0.0.0.0" if share else "127.0.0.1", port) as opened, HandedIn() as reader:  # noqa: S104
-        app = make_app(opened_release, reader, shared=share, behind_proxy=behind_proxy, run=run, embeddings=embeddings)
+        app = make_app(
+            opened_release,
+            reader,
+            shared=share,
+            behind_proxy=behind_proxy,
+            run=run,
+            embeddings=embeddings,
+            contributing=_contributing(opened_release),
+        )
         rows = len(app.state.explorer.catalogue)
         if embedded is not None and embedded < rows:
             typer.echo(
@@ -56,3 +71,20 @@ def explore(
             )
         typer.echo(f"open http://localhost:{opened.getsockname()[1]} (Ctrl-C ends it)")
         serve(app, opened)
+
+
+def _contributing(release: Release) -> Contributing | None:
+    """How visitors of a Space contribute to the repository that it shows; None elsewhere."""
+    from younger_hf.explore.login import Contributing, Provider
+
+    provider = Provider.of_space(os.environ)
+    if provider is None or isinstance(release.source, Path):
+        return None
+    return Contributing(provider, partial(contribute_to, release.source))
+
+
+def contribute_to(repo_id: str, skeleton: bytes, said: Mapping[str, str], token: str) -> Proposed:
+    """What a page of the explorer does for who is logged in."""
+    from builders.contribute import Provenance, contribute_skeleton
+
+    return contribute_skeleton(skeleton, repo_id, Provenance(**said), token)

@@ -21,9 +21,10 @@ untrusted: all of it is shown as text.
     standings   its leaderboard, scored anew
     handing_in  files, addresses and texts that visitors hand in
     known       what is said of those
+    login       who is logged in with the Hub, and may contribute
     visitors    how much a visitor may ask
     pages       HTML of all this
     explorer    what the handlers of addresses work with
-    answers     those handlers; known_page those of what is handed in
+    answers     those handlers; known_page those of what is handed in, login_page those of logins
     server      the addresses, and a server for them
 """

@@ -255,10 +255,13 @@ def refuse(explorer: Explorer, request: Request, error: Exception) -> Response:
     return explorer.page("error", status=status, title=title, sentence=sentence)
 
 
+_REFUSED: Final = {403: "This was not asked by a page of yours here.", 404: "There is no such page."}
+
+
 def missing(explorer: Explorer, request: Request, error: Exception) -> Response:
     """An address that is not there."""
     status = error.status_code if isinstance(error, HTTPException) else 500
-    sentence = "There is no such page." if status == 404 else "This cannot be answered."
+    sentence = _REFUSED.get(status, "This cannot be answered.")
     if not wants_page(request):
         return PlainTextResponse(sentence, status)
     return explorer.page("error", status=status, title=sentence.rstrip("."), sentence=f"Status {status}.")

@@ -22,6 +22,7 @@ from younger_hf.explore.figures import Atlas
 from younger_hf.explore.handing_in import Desk, ModelReader
 from younger_hf.explore.known import of_skeleton
 from younger_hf.explore.learned import Learned
+from younger_hf.explore.login import Contributing
 from younger_hf.explore.pages import render
 from younger_hf.explore.pictures import Pictures
 from younger_hf.explore.relatives import Relatives
@@ -44,6 +45,7 @@ class Explorer:
         handing_in: how many models a client may hand in.
         learned: the encoder that suggests operators.
         embeddings: a file of an encoder's vectors of the rows; None for those that `learned` makes.
+        contributing: how visitors log in and contribute; None where they cannot.
     """
 
     catalogue: Catalogue
@@ -54,6 +56,7 @@ class Explorer:
     handing_in: RateLimit
     learned: Learned
     embeddings: Path | None = None
+    contributing: Contributing | None = None
 
     def __post_init__(self) -> None:
         # Now, and not by whichever of several threads comes first; none of these reads anything yet.

@@ -5,7 +5,7 @@ In goes a graph, and the skeleton that it was taken from where there is one; out
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -47,6 +47,7 @@ class Verdict:
         similar: rows near it by operators.
         unusual: sentences.
         drawing: SVG.
+        skeleton: the weightless model; b"" where only its graph is known.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Verdict:
     similar: list[Relative]
     unusual: list[str]
     drawing: str
+    skeleton: bytes = b""
 
 
 def of_skeleton(catalogue: Catalogue, relatives: Relatives, skeleton: bytes, name: str) -> Verdict:
@@ -68,7 +70,7 @@ def of_skeleton(catalogue: Catalogue, relatives: Relatives, skeleton: bytes, nam
         YoungerError: it is not sound.
     """
     model = to_skeleton(skeleton)
-    return _verdict(catalogue, relatives, extract(model), model, name)
+    return replace(_verdict(catalogue, relatives, extract(model), model, name), skeleton=skeleton)
 
 
 def of_text(catalogue: Catalogue, relatives: Relatives, text: str, name: str) -> Verdict:

@@ -48,8 +48,10 @@ from younger_hf.explore.answers import release as the_release
 from younger_hf.explore.catalogue import Catalogue
 from younger_hf.explore.explorer import Explorer, client_of
 from younger_hf.explore.handing_in import ModelReader
-from younger_hf.explore.known_page import hand_in, known, near_by_vectors, suggest
+from younger_hf.explore.known_page import contribute, hand_in, known, near_by_vectors, suggest
 from younger_hf.explore.learned import Learned
+from younger_hf.explore.login import CALLBACK, Contributing
+from younger_hf.explore.login_page import come_back, log_in, log_out
 from younger_hf.explore.visitors import RateLimit
 from younger_hf.release import Release
 
@@ -59,7 +61,8 @@ _HEADERS: Final = {
         "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
         "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self' https://huggingface.co"
     ),
-    "Referrer-Policy": "no-referrer",
+    # Other sites are told nothing. With "no-referrer" a browser would not tell this one where a form is from.
+    "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
 
@@ -74,6 +77,7 @@ def make_app(
     handing_in: RateLimit | None = None,
     run: Path | None = None,
     embeddings: Path | None = None,
+    contributing: Contributing | None = None,
 ) -> Starlette:
     """The explorer of a release as an ASGI application.
 
@@ -86,6 +90,7 @@ def make_app(
         handing_in: how many models a client may hand in; 10 at once and 6 a minute if left out.
         run: suggests operators; the encoder of the release if left out.
         embeddings: what `younger-hf embed --level graph` wrote of this release; what the encoder makes if left out.
+        contributing: how visitors log in and contribute; without it, they are shown the command that does.
 
     Raises:
         ReleaseError: the release cannot be read.
@@ -99,6 +104,7 @@ def make_app(
         handing_in or RateLimit(at_once=10, a_minute=6),
         Learned(release, run),
         embeddings,
+        contributing,
     )
 
     def at(path: str, handler: Callable[[Explorer, Request], Response | Awaitable[Response]], **options: Any) -> Route:
@@ -128,6 +134,10 @@ def make_app(
             at("/known", hand_in, methods=["POST"]),
             at("/known/embedded", near_by_vectors, methods=["POST"]),
             at("/known/suggestions", suggest, methods=["POST"]),
+            at("/contribute", contribute, methods=["POST"]),
+            at("/login", log_in),
+            at(CALLBACK, come_back),
+            at("/logout", log_out, methods=["POST"]),
             at("/release", the_release),
             at("/release/leaderboard", leaderboard),
             at("/release/{figure}.json", figure),

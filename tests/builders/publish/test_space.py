@@ -15,6 +15,7 @@ from builders.publish import publish, publish_space
 from builders.publish.space import FILES, space_files
 from younger_hf.cli import app
 from younger_hf.errors import UsageError
+from younger_hf.explore.login import SCOPES
 
 NAME, SPACE = "org/younger", "org/explorer"
 
@@ -62,6 +63,8 @@ def test_the_files_of_a_space_start_the_explorer_at_its_port(tmp_path: Path, mon
         (tmp_path / name).write_bytes(content)
     settings = yaml.safe_load((tmp_path / "README.md").read_text().split("---")[1])
     assert (settings["sdk"], settings["datasets"]) == ("docker", ["org/mine"])
+    assert settings["hf_oauth"] is True  # with which the Hub tells the Space how visitors log in
+    assert f"openid profile {' '.join(settings['hf_oauth_scopes'])}" == SCOPES
     started = []
     command = sys.modules["younger_hf.cli.explore"]  # the package has a function of this name
     monkeypatch.setattr(command, "explore", lambda *what, **how: started.append((what, how)))
