@@ -12,16 +12,27 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import onnx
+import onnx.parser
 import yaml
-from playwright.sync_api import Page, sync_playwright
-from support.explorer import served
+from hub.client import client
+from hub.logins import App
+from hub.repositories import Repository
+from hub.server import hub
+from playwright.sync_api import FilePayload, Page, sync_playwright
+from support.explorer import served, served_at
 
 from builders.handed_in import HandedIn
+from younger_hf.cli.explore import contribute_to
+from younger_hf.explore.login import CALLBACK, Contributing, Provider
 from younger_hf.explore.server import make_app
-from younger_hf.release import open_named
+from younger_hf.release import open_named, open_release
 
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 COMPARED, LARGEST = "q=resnet&sort=num_nodes&order=asc", "sort=num_nodes&order=desc"
@@ -87,6 +98,48 @@ def known(page: Page, address: str) -> None:
     suggestions(page)
 
 
+@contextmanager
+def as_a_space(release: Path, directory: Path, reader: HandedIn) -> Iterator[str]:
+    """The explorer of a release on a Hub of this machine, where ada logs in; gives its address."""
+    with hub(Repository.of_directory("org/younger", release, "datasets")) as there, client(there, directory):
+
+        def make(address: str) -> Any:
+            there.logins.apps["space"] = App("secret", f"{address}{CALLBACK}")
+            provider = Provider(there.endpoint, address, "space", "secret")
+            contributing = Contributing(provider, partial(contribute_to, "org/younger"))
+            return make_app(open_release("org/younger"), reader, contributing=contributing)
+
+        with served_at(make) as address:
+            yield address
+
+
+def contribute(page: Page, address: str, width: int, shoot: Callable[[str, Page], None]) -> None:
+    """Log in, in the tab that this opens; hand a model in there, open the pull request, and log out."""
+    page.goto(f"{address}/known")
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="Log in with Hugging Face").click()
+    tab = opened.value
+    tab.get_by_text("Logged in as ada").wait_for()
+    new = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["" : 17]> g (float[1,8] x) => (float[1,8] y) '
+        "{ a = Relu (x) b = Elu (a) c = Relu (b) y = Hardmax (c) }"
+    )
+    sent: FilePayload = {"name": "new.onnx", "mimeType": "application/onnx", "buffer": new.SerializeToString()}
+    tab.get_by_label("ONNX file, at most").set_input_files(sent)
+    tab.get_by_role("button", name="Look it up").first.click()
+    tab.get_by_label("What it is called").fill("ada/new")
+    tab.get_by_label("Licence").fill("mit")
+    tab.wait_for_load_state("networkidle")  # the previews of what is nearby
+    shoot("contribute", tab)
+    narrow_enough(tab, width)
+    tab.get_by_role("button", name="Open the pull request").click()
+    tab.get_by_role("link", name="/discussions/").wait_for()
+    shoot("contributed", tab)
+    narrow_enough(tab, width)
+    tab.get_by_role("button", name="Log out").click()
+    tab.get_by_role("link", name="Log in with Hugging Face").wait_for()
+
+
 def compare(page: Page, address: str, asked: str) -> None:
     """Compare the first two rows of a table; the largest are too large to be matched and are compared by counts."""
     page.goto(f"{address}/?{asked}")
@@ -124,7 +177,10 @@ def main() -> None:
     with (
         tempfile.TemporaryDirectory() as directory,
         HandedIn() as reader,
-        served(make_app(open_named(str(with_entries(arguments.release, Path(directory)))), reader)) as address,
+        served(
+            make_app(open_named(str(release := with_entries(arguments.release, Path(directory)))), reader)
+        ) as address,
+        as_a_space(release, Path(directory, "hub"), reader) as space,
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
@@ -132,8 +188,11 @@ def main() -> None:
             page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
             page.set_default_timeout(120_000)
             errors: list[str] = []
-            page.on("pageerror", lambda error, errors=errors: errors.append(str(error)))
-            page.on("console", lambda said, errors=errors: errors.append(said.text) if said.type == "error" else None)
+            everywhere = page.context
+            everywhere.on("weberror", lambda failed, errors=errors: errors.append(str(failed.error)))
+            everywhere.on(
+                "console", lambda said, errors=errors: errors.append(said.text) if said.type == "error" else None
+            )
 
             def shoot(what: str, page: Page = page, name: str = name) -> None:
                 # Previews are fetched when one scrolls to them, which nobody does here.
@@ -157,6 +216,7 @@ def main() -> None:
             known(page, address)
             shoot("known")
             narrow_enough(page, width)
+            contribute(page, space, width, shoot)
             page.goto(f"{address}/release")
             page.wait_for_function("() => document.querySelectorAll('.plot .main-svg').length >= 7 * 3")
             page.locator(".board tbody tr").nth(1).wait_for()
