@@ -113,7 +113,7 @@ def as_a_space(release: Path, directory: Path, reader: HandedIn) -> Iterator[str
             yield address
 
 
-def contribute(page: Page, address: str, width: int, shoot: Callable[[str, Page], None]) -> None:
+def contribute(page: Page, address: str, name: str, width: int, shoot: Callable[[str, Page], None]) -> None:
     """Log in, in the tab that this opens; hand a model in there, open the pull request, and log out."""
     page.goto(f"{address}/known")
     with page.context.expect_page() as opened:
@@ -127,7 +127,7 @@ def contribute(page: Page, address: str, width: int, shoot: Callable[[str, Page]
     sent: FilePayload = {"name": "new.onnx", "mimeType": "application/onnx", "buffer": new.SerializeToString()}
     tab.get_by_label("ONNX file, at most").set_input_files(sent)
     tab.get_by_role("button", name="Look it up").first.click()
-    tab.get_by_label("What it is called").fill("ada/new")
+    tab.get_by_label("What it is called").fill(f"ada/{name}")
     tab.get_by_label("Licence").fill("mit")
     tab.wait_for_load_state("networkidle")  # the previews of what is nearby
     shoot("contribute", tab)
@@ -186,9 +186,9 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         for name, width, scheme in (("wide", 1400, "light"), ("dark", 1400, "dark"), ("narrow", 390, "light")):
             page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-            page.set_default_timeout(120_000)
-            errors: list[str] = []
             everywhere = page.context
+            everywhere.set_default_timeout(120_000)
+            errors: list[str] = []
             everywhere.on("weberror", lambda failed, errors=errors: errors.append(str(failed.error)))
             everywhere.on(
                 "console", lambda said, errors=errors: errors.append(said.text) if said.type == "error" else None
@@ -216,7 +216,7 @@ def main() -> None:
             known(page, address)
             shoot("known")
             narrow_enough(page, width)
-            contribute(page, space, width, shoot)
+            contribute(page, space, name, width, shoot)
             page.goto(f"{address}/release")
             page.wait_for_function("() => document.querySelectorAll('.plot .main-svg').length >= 7 * 3")
             page.locator(".board tbody tr").nth(1).wait_for()
