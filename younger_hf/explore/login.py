@@ -146,10 +146,12 @@ class Provider:
     def _ask(self, method: str, what: str, headers: Mapping[str, str], body: str | None = None) -> dict[str, Any]:
         """A JSON object that the Hub answers with; no error says more than that there is none."""
         try:
-            with PoolManager(timeout=_TIMEOUT, retries=False) as pool:
-                answer = pool.request(
+            with (
+                PoolManager(timeout=_TIMEOUT, retries=False) as pool,
+                pool.request(
                     method, f"{self.url}/oauth/{what}", body, headers=headers, redirect=False, preload_content=False
-                )
+                ) as answer,
+            ):
                 said = json.loads(answer.read(_MOST_BYTES))
         except (HTTPError, ValueError, RecursionError):
             raise LoginError(_NO_ANSWER) from None

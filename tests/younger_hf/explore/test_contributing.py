@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import http.cookiejar
+import json
 import logging
 import os
 import subprocess
@@ -504,6 +505,16 @@ def test_a_hub_that_fails_meanwhile_is_a_sentence_and_it_can_be_tried_again(plac
     answer = browser.propose()
     assert "the Hub did not finish the work on org/younger (status 503): try again" in answer.page.text
     assert browser.post("/contribute", {**hidden(answer), **SAID}).status == 200
+
+
+def test_an_address_that_is_not_of_the_hub_is_no_link(place: Place, browser: Browser) -> None:
+    browser.log_in()
+    where = f"javascript:alert(1)//datasets/{NAME}/discussions/1"
+    told = {"success": True, "commitOid": "0" * 40, "commitUrl": f"{place.hub.endpoint}/x", "pullRequestUrl": where}
+    place.hub.faults.add("POST *commit*", Fault(body=json.dumps(told).encode()))
+    answer = browser.propose()
+    assert f"The pull request is open: {where}" in answer.page.text
+    check_harmless(answer)
 
 
 def test_who_proposes_much_has_to_wait(zoo: Path, place: Place) -> None:
