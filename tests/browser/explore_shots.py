@@ -197,7 +197,9 @@ def main() -> None:
             def shoot(what: str, page: Page = page, name: str = name) -> None:
                 # Previews are fetched when one scrolls to them, which nobody does here.
                 page.evaluate("document.querySelectorAll('img').forEach((image) => { image.loading = 'eager'; })")
-                page.wait_for_function("[...document.images].every((image) => image.complete && image.naturalWidth)")
+                page.wait_for_function(
+                    "() => [...document.images].every((image) => image.complete && image.naturalWidth)"
+                )
                 page.screenshot(path=arguments.output / f"{what}-{name}.png", full_page=True)
 
             page.goto(address)
