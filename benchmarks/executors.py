@@ -3,9 +3,10 @@
     python benchmarks/executors.py [ROUNDS]
 
 Each way converts the same models of torchvision with warm templates: a loop that knows no executor, `LocalExecutor`
-with one job and with two, `RayExecutor` on a cluster of one processor and of two of this machine. The first models
-of a way warm its workers and do not count; then each round takes them all, and the least of the rounds counts. Time is
-wall-clock, so measure on a machine that is at rest; two jobs need two cores.
+with one job and with two, `RayExecutor` on a cluster of one processor and of two of this machine. Every round takes all
+ways in turn, so that a slow spell of the machine is not one way's alone, and of each the least of the rounds counts; in
+a round a way converts the models once to warm its workers, and once more, which counts. Time is wall-clock, so measure
+on a machine that is at rest; two jobs need two cores.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
+from math import inf
 from pathlib import Path
 
 from builders.convert import Outcome, Request
@@ -47,15 +49,13 @@ def converted(
     return [attempts for _, attempts in _run(task, executor, MEMORY_LIMIT, iter(requests()))]
 
 
-def seconds(run: Callable[[], list[Attempts]], rounds: int) -> float:
-    """The least of several rounds, after one that does not count."""
-    taken = []
-    for _ in range(rounds + 1):
-        started = time.perf_counter()
-        ended = run()
-        taken.append(time.perf_counter() - started)
-        assert [attempts[-1].outcome for attempts in ended] == [Outcome.OK] * len(NAMES)
-    return min(taken[1:])
+def seconds(run: Callable[[], list[Attempts]]) -> float:
+    """How long one run takes."""
+    started = time.perf_counter()
+    ended = run()
+    taken = time.perf_counter() - started
+    assert [attempts[-1].outcome for attempts in ended] == [Outcome.OK] * len(NAMES)
+    return taken
 
 
 def main(rounds: int) -> None:
@@ -66,16 +66,19 @@ def main(rounds: int) -> None:
         "ray, 1 worker": lambda: RayExecutor(lost, LOCAL, 1),
         "ray, 2 workers": lambda: RayExecutor(lost, LOCAL, 2),
     }
-    found = {}
-    for way, make in ways.items():
-        with (
-            tempfile.TemporaryDirectory() as scratch,
-            Workplace(Path(scratch, "scratch")) as workplace,
-            make() if make else nullcontext() as executor,
-        ):
-            task = partial(_try_exporters, Limits(), workplace, False, None)
-            found[way] = seconds(partial(converted, task, executor), rounds)
-        print(f"{way:16}{found[way]:8.2f} s {found[way] / found['a loop']:8.3f} times the loop", flush=True)
+    found = dict.fromkeys(ways, inf)
+    for _ in range(rounds):
+        for way, make in ways.items():
+            with (
+                tempfile.TemporaryDirectory() as scratch,
+                Workplace(Path(scratch, "scratch")) as workplace,
+                make() if make else nullcontext() as executor,
+            ):
+                run = partial(converted, partial(_try_exporters, Limits(), workplace, False, None), executor)
+                run()
+                found[way] = min(found[way], seconds(run))
+    for way, least in found.items():
+        print(f"{way:16}{least:8.2f} s {least / found['a loop']:8.3f} times the loop")
     for kind in ("local", "ray"):
         one = found[f"{kind}, 1 {'job' if kind == 'local' else 'worker'}"]
         two = found[f"{kind}, 2 {'jobs' if kind == 'local' else 'workers'}"]
@@ -83,4 +86,4 @@ def main(rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 2)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 3)

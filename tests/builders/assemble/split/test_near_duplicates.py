@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.ledgers import Attempt, fill
-from support.releases import table
+from support.releases import files, table
 
-from builders.assemble import ReleaseReport, assemble
+from builders.assemble import ReleaseReport, assemble, assembly
 from builders.assemble.split import placement
 from builders.assemble.split.near_duplicates import SIMILAR, join_pairs, likely_pairs, similar_pairs
 
@@ -79,6 +79,16 @@ def test_similar_rows_are_on_one_side_of_a_release(release: tuple[Path, ReleaseR
     leaks = [leak for leak in release[1].leaks if leak.relation == "a near-duplicate"]
     assert [(leak.config, leak.by_family.count) for leak in leaks] == [("graphs", 0), ("graphs-no-attributes", 0)]
     assert all(leak.by_paper.count > 0 for leak in leaks)
+
+
+def test_a_release_of_more_rows_than_are_compared_has_the_same_bytes(
+    release: tuple[Path, ReleaseReport], attempts: list[Attempt], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(assembly, "ALL_COMPARED", 8)
+    monkeypatch.delattr(assembly, "similar_pairs")
+    with fill(tmp_path / "work", attempts) as ledger:
+        assemble(ledger, tmp_path / "younger")
+    assert files(tmp_path / "younger") == files(release[0])
 
 
 @pytest.mark.slow
