@@ -35,6 +35,7 @@ LOCAL: Final = "local"
 RETRIES: Final = 2
 """How often a task is begun again whose worker or node died."""
 # Ray repeats for ever, if nothing is said, what its memory monitor ended, and has workers stand back for all else.
+_HINT: Final = "; where a cluster asks for its token, put that into ~/.ray/auth_token and set RAY_AUTH_MODE=token"
 _SETTINGS: Final = {"task_oom_retries": RETRIES, "worker_niceness": 0}
 _CONNECT: Final = 10.0  # seconds
 _PATIENCE: Final = 30.0  # seconds that cancelled tasks have to end in
@@ -167,7 +168,9 @@ def _connect(address: str, jobs: int) -> None:
         )
     except (OSError, OverflowError, ValueError) as error:
         reason = str(error).partition(". ")[0]
-        raise YoungerError(f"there is no Ray cluster at {address}: {reason}") from error
+        # Ray tells the log alone that it was a token that is missing.
+        hint = "" if is_local or "RAY_AUTH_MODE" in os.environ else _HINT
+        raise YoungerError(f"there is no Ray cluster at {address}: {reason}{hint}") from error
 
 
 @ray.remote
