@@ -32,9 +32,11 @@ from builders.handed_in import HandedIn
 from younger_hf.cli.explore import contribute_to
 from younger_hf.explore.login import CALLBACK, Contributing, Provider
 from younger_hf.explore.server import make_app
+from younger_hf.explore.visitors import RateLimit
 from younger_hf.release import open_named, open_release
 
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
+LIMIT = RateLimit(at_once=100_000, a_minute=100_000)  # all pages and their previews come from one client
 COMPARED, LARGEST = "q=resnet&sort=num_nodes&order=asc", "sort=num_nodes&order=desc"
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 
@@ -107,7 +109,7 @@ def as_a_space(release: Path, directory: Path, reader: HandedIn) -> Iterator[str
             there.logins.apps["space"] = App("secret", f"{address}{CALLBACK}")
             provider = Provider(there.endpoint, address, "space", "secret")
             contributing = Contributing(provider, partial(contribute_to, "org/younger"))
-            return make_app(open_release("org/younger"), reader, contributing=contributing)
+            return make_app(open_release("org/younger"), reader, contributing=contributing, limit=LIMIT)
 
         with served_at(make) as address:
             yield address
@@ -178,7 +180,7 @@ def main() -> None:
         tempfile.TemporaryDirectory() as directory,
         HandedIn() as reader,
         served(
-            make_app(open_named(str(release := with_entries(arguments.release, Path(directory)))), reader)
+            make_app(open_named(str(release := with_entries(arguments.release, Path(directory)))), reader, limit=LIMIT)
         ) as address,
         as_a_space(release, Path(directory, "hub"), reader) as space,
         sync_playwright() as playwright,
